@@ -1,0 +1,1 @@
+//! Meaning out of transcripts.
