@@ -7,6 +7,7 @@
 pub mod audio;
 pub mod diarize;
 pub mod metrics;
+pub mod transcribe;
 pub mod transcript;
 pub mod vad;
 
