@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;
+pub mod whisper;
 
 /// The sample rate in Hz at which every stage after [`audio`] works.
 pub const SAMPLE_RATE: u32 = 16_000;

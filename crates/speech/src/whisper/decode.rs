@@ -1,0 +1,335 @@
+//! Windows to words: greedy or beam search first; text that looks wrong (it loops, or the model does not believe it) is
+//! decoded again by sampling at rising temperatures, speech that yielded no word is decoded again on its own.
+//! The gates are those of the reference implementation (Radford et al. 2022, section 4.5).
+
+use std::{collections::BTreeMap, io::Write, path::Path, sync::Arc};
+
+use flate2::{Compression, write::ZlibEncoder};
+
+use super::{
+    mel::{FRAMES, MelFrontEnd},
+    network::{Encoded, Hypothesis, Network, Search},
+    tokenizer::Tokenizer,
+    window::{Span, Window},
+    words::words,
+};
+use crate::{
+    transcribe::{Device, Task},
+    transcript::Word,
+};
+
+/// Text that zlib shrinks further than this repeats itself.
+const MAX_COMPRESSION_RATIO: f32 = 2.4;
+/// Text whose tokens are less likely than this on average (natural logarithm) is not believed.
+const MIN_MEAN_LOG_PROB: f32 = -1.0;
+/// Above this probability of no speech a window yields nothing, unless voice activity is sure of it.
+const MAX_NO_SPEECH: f32 = 0.6;
+/// Temperatures of the sampled attempts.
+const TEMPERATURES: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
+/// A span of at least this many seconds without a word is decoded again: people need about 0.3 s for a word.
+const MIN_UNCOVERED_SECONDS: f64 = 0.6;
+/// Fewer tokens a second of speech than this means that the decoder stopped early; conversation has 3 to 6.
+const MIN_TOKENS_PER_SECOND: f64 = 1.2;
+/// Windows with less speech than this many seconds are not judged by their token rate.
+const MIN_RATED_SECONDS: f64 = 3.0;
+/// How often a window may be cut in two because its text is too thin: 30 s to under 8 s.
+const MAX_CUTS: usize = 2;
+
+/// What a call asks of the recogniser, the same for all its windows.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// What the words are written in.
+    pub(super) task: Task,
+    /// Beams of the first attempt; 1 is greedy.
+    pub(super) beams: usize,
+    /// Tokens to put in front of each window: initial prompt and hotwords.
+    pub(super) context: Vec<String>,
+}
+
+/// One window of a batch.
+pub(super) struct Member<'a> {
+    pub(super) window: &'a Window,
+    pub(super) language: &'a str,
+    pub(super) request: &'a Request,
+}
+
+/// One thread's model with everything around it that turns windows into words.
+pub(super) struct Decoder {
+    network: Network,
+    front: MelFrontEnd,
+    tokenizer: Arc<Tokenizer>,
+}
+
+impl Decoder {
+    /// Loads a model directory in CTranslate2 format.
+    pub(super) fn load(model: &Path, device: Device, tokenizer: Arc<Tokenizer>) -> Result<Self, String> {
+        let bands = mel_bands(model)?;
+        let network = Network::load(model, device, bands)?;
+        Ok(Self { network, front: MelFrontEnd::new(bands), tokenizer })
+    }
+
+    /// Encodes windows as one batch.
+    pub(super) fn encode(&self, windows: &[&Window]) -> Result<Encoded, String> {
+        let size = self.front.bands() * FRAMES;
+        let mut features = vec![0.0; windows.len() * size];
+        for (window, out) in windows.iter().zip(features.chunks_exact_mut(size)) {
+            self.front.compute(window.samples(), out);
+        }
+        self.network.encode(&mut features)
+    }
+
+    /// The language probabilities of each window of a batch.
+    pub(super) fn detect(&self, encoded: &Encoded) -> Result<Vec<Vec<(String, f32)>>, String> {
+        self.network.detect_language(encoded)
+    }
+
+    /// The words of each window of an encoded batch, with times in seconds of the recording.
+    pub(super) fn decode(&self, encoded: &Encoded, members: &[Member<'_>]) -> Result<Vec<Vec<Word>>, String> {
+        let heard = self.decode_once(encoded, members)?;
+        members.iter().zip(heard).map(|(member, words)| self.cover(member, words, MAX_CUTS)).collect()
+    }
+
+    /// Search, gates and alignment, without a look at what was skipped.
+    fn decode_once(&self, encoded: &Encoded, members: &[Member<'_>]) -> Result<Vec<Vec<Word>>, String> {
+        let prompts: Vec<_> = members.iter().map(|m| self.prompt(m)).collect();
+        let beams = members.iter().map(|m| m.request.beams).max().unwrap_or(1);
+        let first = self.network.generate(encoded, &prompts, &Search::Beam(beams))?;
+        let alone = members.len() == 1;
+        let texts = members
+            .iter()
+            .zip(first)
+            .map(|(member, hypothesis)| self.gate(member, hypothesis, alone.then_some(encoded)))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.align(encoded, members, &texts)
+    }
+
+    /// Passes a first hypothesis or finds a better one; the empty text when there is no speech to hear.
+    fn gate(&self, member: &Member<'_>, first: Hypothesis, encoded: Option<&Encoded>) -> Result<Vec<usize>, String> {
+        if first.no_speech > MAX_NO_SPEECH && first.mean_log_prob < MIN_MEAN_LOG_PROB {
+            return Ok(Vec::new());
+        }
+        if self.believable(&first) {
+            return Ok(first.tokens);
+        }
+        let own;
+        let encoded = match encoded {
+            Some(encoded) => encoded,
+            None => {
+                own = self.encode(&[member.window])?;
+                &own
+            }
+        };
+        let prompt = [self.prompt(member)];
+        let mut best = first;
+        for temperature in TEMPERATURES {
+            let sampled = self.network.generate(encoded, &prompt, &Search::Sample(temperature))?;
+            let Some(next) = sampled.into_iter().next() else { break };
+            if self.believable(&next) {
+                return Ok(next.tokens);
+            }
+            if self.compression_ratio(&best) > MAX_COMPRESSION_RATIO || next.mean_log_prob > best.mean_log_prob {
+                best = next;
+            }
+        }
+        let kept = without_loop(&best.tokens).to_vec();
+        Ok(kept)
+    }
+
+    fn believable(&self, hypothesis: &Hypothesis) -> bool {
+        hypothesis.mean_log_prob >= MIN_MEAN_LOG_PROB
+            && without_loop(&hypothesis.tokens).len() == hypothesis.tokens.len()
+            && self.compression_ratio(hypothesis) <= MAX_COMPRESSION_RATIO
+    }
+
+    fn compression_ratio(&self, hypothesis: &Hypothesis) -> f32 {
+        let text = self.tokenizer.decode(&hypothesis.tokens);
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+        packed.map_or(1.0, |packed| text.len() as f32 / packed.len().max(1) as f32)
+    }
+
+    /// Words with times. A batch is aligned language by language, because the engine takes one start sequence a call.
+    fn align(&self, encoded: &Encoded, members: &[Member<'_>], texts: &[Vec<usize>]) -> Result<Vec<Vec<Word>>, String> {
+        let frames: Vec<usize> = members.iter().map(|m| m.window.samples().len() / 160).collect();
+        let mut by_start: BTreeMap<Vec<usize>, Vec<usize>> = BTreeMap::new();
+        for (i, member) in members.iter().enumerate() {
+            if !texts[i].is_empty() {
+                by_start.entry(self.start_sequence(member)).or_default().push(i);
+            }
+        }
+        let mut heard = vec![Vec::new(); members.len()];
+        for (start, indices) in by_start {
+            let alignments = self.network.align(encoded, &start, texts, &frames)?;
+            for i in indices {
+                let Some(aligned) = alignments.get(i) else { return Err("the aligner left a window out".into()) };
+                let found = words(&self.tokenizer, &texts[i], members[i].language, aligned, members[i].window);
+                heard[i] = without_tags(found);
+            }
+        }
+        Ok(heard)
+    }
+
+    /// Decodes again what the first pass skipped: a whole window when its text is too thin for its speech, otherwise the
+    /// spans without a word.
+    fn cover(&self, member: &Member<'_>, words: Vec<Word>, cuts: usize) -> Result<Vec<Word>, String> {
+        let speech = member.window.speech_seconds();
+        let tokens: usize = words.iter().map(|w| w.text.len().div_ceil(4)).sum();
+        let thin = speech >= MIN_RATED_SECONDS && (tokens as f64) < speech * MIN_TOKENS_PER_SECOND;
+        if thin
+            && cuts > 0
+            && let Some((first, second)) = member.window.halves()
+        {
+            let mut both = self.hear_alone(&Member { window: &first, ..*member }, cuts - 1)?;
+            both.extend(self.hear_alone(&Member { window: &second, ..*member }, cuts - 1)?);
+            return Ok(if both.len() > words.len() { both } else { words });
+        }
+        let times: Vec<_> = words.iter().map(|w| (w.start_seconds, w.end_seconds)).collect();
+        let skipped = member.window.uncovered(&times, MIN_UNCOVERED_SECONDS);
+        if skipped.is_empty() || skipped.len() == member.window.spans().count() {
+            return Ok(words);
+        }
+        self.fill(member, words, &skipped)
+    }
+
+    /// Adds the words of `skipped` spans, heard on their own.
+    fn fill(&self, member: &Member<'_>, mut words: Vec<Word>, skipped: &[Span]) -> Result<Vec<Word>, String> {
+        let window = member.window.extract(|span| skipped.contains(&span));
+        words.extend(self.hear_alone(&Member { window: &window, ..*member }, 0)?);
+        words.sort_by(|a, b| a.start_seconds.total_cmp(&b.start_seconds));
+        Ok(words)
+    }
+
+    fn hear_alone(&self, member: &Member<'_>, cuts: usize) -> Result<Vec<Word>, String> {
+        let encoded = self.encode(&[member.window])?;
+        let words = self.decode_once(&encoded, std::slice::from_ref(member))?.swap_remove(0);
+        if cuts == 0 { Ok(words) } else { self.cover(member, words, cuts) }
+    }
+
+    fn prompt(&self, member: &Member<'_>) -> Vec<String> {
+        let mut prompt = Vec::with_capacity(member.request.context.len() + 5);
+        if !member.request.context.is_empty() {
+            prompt.push("<|startofprev|>".to_owned());
+            prompt.extend_from_slice(&member.request.context);
+        }
+        prompt.push("<|startoftranscript|>".to_owned());
+        if self.tokenizer.multilingual() {
+            prompt.push(format!("<|{}|>", member.language));
+            prompt.push(task_token(member.request.task).to_owned());
+        }
+        prompt.push("<|notimestamps|>".to_owned());
+        prompt
+    }
+
+    fn start_sequence(&self, member: &Member<'_>) -> Vec<usize> {
+        let mut start = vec!["<|startoftranscript|>".to_owned()];
+        if self.tokenizer.multilingual() {
+            start.push(format!("<|{}|>", member.language));
+            start.push(task_token(member.request.task).to_owned());
+        }
+        start.iter().filter_map(|token| self.tokenizer.special(token)).collect()
+    }
+}
+
+fn task_token(task: Task) -> &'static str {
+    match task {
+        Task::Transcribe => "<|transcribe|>",
+        Task::Translate => "<|translate|>",
+    }
+}
+
+/// Mel bands that the model was trained on: 80, or 128 since large-v3. The encoder's first convolution knows, but only
+/// the preprocessor file and the size of the vocabulary tell from outside.
+fn mel_bands(model: &Path) -> Result<usize, String> {
+    let path = model.join("preprocessor_config.json");
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(80) };
+    let config: serde_json::Value =
+        serde_json::from_str(&text).map_err(|e| format!("preprocessor_config.json: {e}"))?;
+    match config["feature_size"].as_u64() {
+        Some(128) => Ok(128),
+        Some(80) | None => Ok(80),
+        Some(other) => Err(format!("preprocessor_config.json asks for {other} mel bands; 80 and 128 are known")),
+    }
+}
+
+/// The tokens up to the point where they begin to loop: a run of up to 12 tokens that stands four times in a row at the
+/// end, of which one copy is kept.
+fn without_loop(tokens: &[usize]) -> &[usize] {
+    const COPIES: usize = 4;
+    for size in 1..=12 {
+        if tokens.len() < size * COPIES {
+            break;
+        }
+        let tail = &tokens[tokens.len() - size..];
+        let copies = tokens.rchunks_exact(size).take_while(|chunk| *chunk == tail).count();
+        // "no, no, no, no" is speech; a word repeated eight times is not.
+        if copies >= COPIES && copies * size >= 8 {
+            return &tokens[..tokens.len() - (copies - 1) * size];
+        }
+    }
+    tokens
+}
+
+/// Drops what the model writes about sounds rather than words: `[MUSIC]`, `(laughs)`, `♪`.
+fn without_tags(words: Vec<Word>) -> Vec<Word> {
+    const LONGEST: usize = 6;
+    let mut kept: Vec<Word> = Vec::with_capacity(words.len());
+    let mut i = 0;
+    while i < words.len() {
+        let close = match words[i].text.chars().next() {
+            Some('[') => Some(']'),
+            Some('(') => Some(')'),
+            Some('*') if words[i].text.len() > 1 => Some('*'),
+            _ => None,
+        };
+        let end = close.and_then(|close| {
+            (i..words.len().min(i + LONGEST))
+                .find(|&j| words[j].text.trim_end_matches(['.', ',', '!', '?']).ends_with(close))
+        });
+        if let Some(end) = end {
+            i = end + 1;
+            continue;
+        }
+        if !words[i].text.chars().all(|c| matches!(c, '♪' | '♫' | '*' | '-' | '.' | ' ')) {
+            kept.push(words[i].clone());
+        }
+        i += 1;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spoken(text: &str) -> Vec<Word> {
+        text.split(' ')
+            .map(|w| Word { text: w.to_owned(), start_seconds: 0.0, end_seconds: 0.1, confidence: 1.0 })
+            .collect()
+    }
+
+    fn text(words: &[Word]) -> String {
+        words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_loop_at_the_end_is_cut_to_one_copy() {
+        assert_eq!(without_loop(&[9, 8, 1, 2, 1, 2, 1, 2, 1, 2]), [9, 8, 1, 2]);
+        assert_eq!(without_loop(&[7; 20]), [7]);
+    }
+
+    #[test]
+    fn a_word_said_four_times_is_no_loop() {
+        assert_eq!(without_loop(&[5, 7, 7, 7, 7]).len(), 5);
+        assert_eq!(without_loop(&[]).len(), 0);
+    }
+
+    #[test]
+    fn notes_about_sounds_are_no_words() {
+        assert_eq!(text(&without_tags(spoken("Hello [MUSIC PLAYING] there (laughs). ♪ friend"))), "Hello there friend");
+    }
+
+    #[test]
+    fn a_bracket_that_never_closes_keeps_its_words() {
+        assert_eq!(text(&without_tags(spoken("see (figure one"))), "see (figure one");
+    }
+}

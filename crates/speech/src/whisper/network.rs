@@ -1,0 +1,164 @@
+//! The seam to the engine that computes Whisper: encoder, decoder and cross-attention alignment. Nothing outside this
+//! file knows CTranslate2, so that a native engine can take its place, half by half: `encode` hands out opaque states,
+//! and `generate` and `align` take them.
+
+use std::path::Path;
+
+use ct2rs::sys::{ComputeType, Config, Device as Ct2Device, StorageView, Whisper, WhisperOptions, get_device_count};
+
+use super::mel::FRAMES;
+use crate::transcribe::Device;
+
+/// Encoder, decoder and their weights, for one thread. (Several replicas in one engine would share a queue of their own,
+/// and the engine's copies of int8 weights prepared for MKL crash: each thread loads the model instead.)
+pub(super) struct Network {
+    whisper: Whisper,
+    bands: usize,
+}
+
+/// Encoder states of a batch of windows.
+pub(super) struct Encoded(StorageView<'static>);
+
+/// How to search for the most likely text.
+#[derive(Clone, Debug)]
+pub(super) enum Search {
+    /// Beam search with this many beams; 1 is greedy.
+    Beam(usize),
+    /// The best of five samples at this temperature.
+    Sample(f32),
+}
+
+/// What the decoder made of one window.
+#[derive(Clone, Debug)]
+pub(super) struct Hypothesis {
+    /// Text tokens.
+    pub(super) tokens: Vec<usize>,
+    /// Mean log-probability a token, end of text included.
+    pub(super) mean_log_prob: f32,
+    /// Probability that the window holds no speech.
+    pub(super) no_speech: f32,
+}
+
+/// When the tokens of one window were spoken.
+#[derive(Clone, Debug)]
+pub(super) struct Alignment {
+    /// Pairs of token index and encoder frame (20 ms), a monotonic path.
+    pub(super) path: Vec<(usize, usize)>,
+    /// Probability of each token.
+    pub(super) probs: Vec<f32>,
+}
+
+/// Samples drawn where a temperature is above zero.
+const BEST_OF: usize = 5;
+/// Frames over which attention is smoothed before alignment, as in the reference implementation.
+const MEDIAN_FILTER: i64 = 7;
+/// The decoder's limit on prompt and text together.
+const MAX_TOKENS: usize = 448;
+
+impl Network {
+    /// Loads a model directory that hears `bands` mel bands.
+    pub(super) fn load(model: &Path, device: Device, bands: usize) -> Result<Self, String> {
+        let config = match device {
+            Device::Cpu => Config {
+                device: Ct2Device::CPU,
+                compute_type: ComputeType::INT8,
+                num_threads_per_replica: 1,
+                ..Config::default()
+            },
+            Device::Cuda => {
+                if get_device_count(Ct2Device::CUDA) < 1 {
+                    return Err("no CUDA device was found; the driver and libcublas 12 have to be installed".into());
+                }
+                Config { device: Ct2Device::CUDA, compute_type: ComputeType::FLOAT16, ..Config::default() }
+            }
+        };
+        let whisper = Whisper::new(model, config).map_err(|e| e.to_string())?;
+        Ok(Self { whisper, bands })
+    }
+
+    /// Encodes a batch of windows laid out `[batch, bands, FRAMES]`.
+    pub(super) fn encode(&self, features: &mut [f32]) -> Result<Encoded, String> {
+        let batch = features.len() / (self.bands * FRAMES);
+        let view =
+            StorageView::new(&[batch, self.bands, FRAMES], features, Ct2Device::CPU).map_err(|e| e.to_string())?;
+        self.whisper.encode(&view, false).map(Encoded).map_err(|e| e.to_string())
+    }
+
+    /// The probability of each language for each window of the batch, most likely first.
+    pub(super) fn detect_language(&self, encoded: &Encoded) -> Result<Vec<Vec<(String, f32)>>, String> {
+        let detected = self.whisper.detect_language(&encoded.0).map_err(|e| e.to_string())?;
+        Ok(detected
+            .into_iter()
+            .map(|window| {
+                let code = |token: &str| token.trim_start_matches("<|").trim_end_matches("|>").to_owned();
+                window.into_iter().map(|d| (code(&d.language), d.probability)).collect()
+            })
+            .collect())
+    }
+
+    /// Decodes a batch; `prompts` holds one prompt a window, with the start of transcript at the same place in each.
+    pub(super) fn generate(
+        &self,
+        encoded: &Encoded,
+        prompts: &[Vec<String>],
+        search: &Search,
+    ) -> Result<Vec<Hypothesis>, String> {
+        let options = match *search {
+            Search::Beam(beams) => WhisperOptions { beam_size: beams, ..shared_options() },
+            Search::Sample(temperature) => WhisperOptions {
+                beam_size: 1,
+                num_hypotheses: BEST_OF,
+                sampling_topk: 0,
+                sampling_temperature: temperature,
+                ..shared_options()
+            },
+        };
+        let results = self.whisper.generate(&encoded.0, prompts, &options).map_err(|e| e.to_string())?;
+        results
+            .into_iter()
+            .map(|mut r| {
+                if r.sequences_ids.is_empty() {
+                    return Err("the decoder returned no hypothesis".into());
+                }
+                let tokens = r.sequences_ids.swap_remove(0);
+                let score = r.scores.first().copied().unwrap_or(0.0);
+                // The engine divides by the text's length alone; the gates count the end of text too.
+                let mean_log_prob = score * tokens.len() as f32 / (tokens.len() + 1) as f32;
+                Ok(Hypothesis { tokens, mean_log_prob, no_speech: r.no_speech_prob })
+            })
+            .collect()
+    }
+
+    /// Aligns the text of each window with its audio by the attention of the decoder's alignment heads (dynamic time
+    /// warping over the attention matrix); `frames` are the 10 ms frames of each window that hold audio.
+    pub(super) fn align(
+        &self,
+        encoded: &Encoded,
+        start: &[usize],
+        tokens: &[Vec<usize>],
+        frames: &[usize],
+    ) -> Result<Vec<Alignment>, String> {
+        let results =
+            self.whisper.align(&encoded.0, start, tokens, frames, MEDIAN_FILTER).map_err(|e| e.to_string())?;
+        Ok(results
+            .into_iter()
+            .map(|r| Alignment {
+                path: r
+                    .alignments
+                    .iter()
+                    .map(|a| (usize::try_from(a.token_x).unwrap_or(0), usize::try_from(a.frame_x).unwrap_or(0)))
+                    .collect(),
+                probs: r.text_token_probs,
+            })
+            .collect())
+    }
+}
+
+fn shared_options() -> WhisperOptions {
+    WhisperOptions {
+        max_length: MAX_TOKENS,
+        return_scores: true,
+        return_no_speech_prob: true,
+        ..WhisperOptions::default()
+    }
+}

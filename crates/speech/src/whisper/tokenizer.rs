@@ -1,0 +1,163 @@
+//! Text to Whisper's tokens and back. Tokens are byte-level BPE (GPT-2): a token may end inside a character, so text is
+//! assembled from bytes, and a word ends only where a character does.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use serde::Deserialize;
+
+use super::bpe::{Merges, byte_alphabet};
+
+/// The token table of one model.
+pub(super) struct Tokenizer {
+    ids: HashMap<String, usize>,
+    tokens: Vec<String>,
+    merges: Merges,
+    byte_of: HashMap<char, u8>,
+    eot: usize,
+    multilingual: bool,
+}
+
+/// The parts of a `tokenizer.json` that Whisper needs.
+#[derive(Deserialize)]
+struct TokenizerFile {
+    model: BpeModel,
+    added_tokens: Vec<AddedToken>,
+}
+
+#[derive(Deserialize)]
+struct BpeModel {
+    vocab: HashMap<String, usize>,
+    merges: Vec<Merge>,
+}
+
+/// Older files write a merge as one string, newer ones as a pair.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Joined(String),
+    Pair(String, String),
+}
+
+#[derive(Deserialize)]
+struct AddedToken {
+    id: usize,
+    content: String,
+}
+
+/// The most tokens of a table: Whisper has 51,866.
+const MAX_TOKENS: usize = 1 << 20;
+
+/// Tokens of one word, with its text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct WordTokens {
+    /// The text; starts with a space where the word does.
+    pub(super) text: String,
+    /// How many tokens it takes.
+    pub(super) tokens: usize,
+}
+
+/// Languages written without spaces between words: every character that stands alone counts as a word.
+const UNSPACED: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` of a model directory.
+    pub(super) fn load(model: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(model.join("tokenizer.json")).map_err(|e| format!("tokenizer.json: {e}"))?;
+        let file: TokenizerFile = serde_json::from_str(&text).map_err(|e| format!("tokenizer.json: {e}"))?;
+        let mut ids = file.model.vocab;
+        ids.extend(file.added_tokens.into_iter().map(|t| (t.content, t.id)));
+        let size = ids.values().max().map_or(0, |id| id.saturating_add(1));
+        if size > MAX_TOKENS {
+            return Err(format!("tokenizer.json numbers its tokens up to {size}"));
+        }
+        let mut tokens = vec![String::new(); size];
+        for (token, &id) in &ids {
+            tokens[id].clone_from(token);
+        }
+        let merges = file.model.merges.into_iter().filter_map(|merge| match merge {
+            Merge::Pair(left, right) => Some((left, right)),
+            Merge::Joined(both) => both.split_once(' ').map(|(left, right)| (left.to_owned(), right.to_owned())),
+        });
+        let merges = Merges::new(merges);
+        let eot = *ids.get("<|endoftext|>").ok_or("tokenizer.json has no <|endoftext|>")?;
+        // The English-only models have one token fewer in front of <|endoftext|>, and nothing to detect a language with.
+        let multilingual = eot >= 50_257;
+        let byte_of = byte_alphabet().into_iter().enumerate().map(|(byte, c)| (c, byte as u8)).collect();
+        Ok(Self { ids, tokens, merges, byte_of, eot, multilingual })
+    }
+
+    /// Whether the model knows more than English.
+    pub(super) fn multilingual(&self) -> bool {
+        self.multilingual
+    }
+
+    /// Id of a special token such as `<|en|>`.
+    pub(super) fn special(&self, token: &str) -> Option<usize> {
+        self.ids.get(token).copied()
+    }
+
+    /// Whether the model can be told to hear `language` (an ISO 639-1 code).
+    pub(super) fn knows_language(&self, language: &str) -> bool {
+        if self.multilingual { self.special(&format!("<|{language}|>")).is_some() } else { language == "en" }
+    }
+
+    /// The tokens of a text, as the strings of the vocabulary.
+    pub(super) fn encode(&self, text: &str) -> Vec<String> {
+        let mut tokens = self.merges.encode(text);
+        tokens.retain(|token| self.ids.contains_key(token));
+        tokens
+    }
+
+    /// The text of text tokens; special tokens are left out, broken characters become U+FFFD.
+    pub(super) fn decode(&self, ids: &[usize]) -> String {
+        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.bytes(id)).collect();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Splits text tokens into words; punctuation that stands alone is a word of its own here.
+    pub(super) fn split_words(&self, ids: &[usize], language: &str) -> Vec<WordTokens> {
+        let characters = self.split_characters(ids);
+        if UNSPACED.contains(&language) {
+            return characters;
+        }
+        let mut words: Vec<WordTokens> = Vec::new();
+        for piece in characters {
+            let starts_word = piece.text.starts_with(' ')
+                || piece.text.trim().chars().all(|c| c.is_ascii_punctuation())
+                || words.is_empty();
+            match words.last_mut() {
+                Some(word) if !starts_word => {
+                    word.text.push_str(&piece.text);
+                    word.tokens += piece.tokens;
+                }
+                _ => words.push(piece),
+            }
+        }
+        words
+    }
+
+    /// The smallest runs of tokens that end on a character boundary.
+    fn split_characters(&self, ids: &[usize]) -> Vec<WordTokens> {
+        let mut pieces = Vec::new();
+        let mut bytes = Vec::new();
+        let mut tokens = 0;
+        for (i, &id) in ids.iter().enumerate() {
+            bytes.extend(self.bytes(id));
+            tokens += 1;
+            if std::str::from_utf8(&bytes).is_ok() || i + 1 == ids.len() {
+                pieces.push(WordTokens { text: String::from_utf8_lossy(&bytes).into_owned(), tokens });
+                bytes.clear();
+                tokens = 0;
+            }
+        }
+        pieces
+    }
+
+    fn bytes(&self, id: usize) -> Vec<u8> {
+        if id >= self.eot {
+            return Vec::new();
+        }
+        let token = self.tokens.get(id).map_or("", String::as_str);
+        token.chars().filter_map(|c| self.byte_of.get(&c).copied()).collect()
+    }
+}

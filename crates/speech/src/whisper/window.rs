@@ -1,0 +1,145 @@
+//! Windows: up to 30 s of speech for the recogniser, packed from spans that voice activity found. Silence between spans
+//! is shortened, so a window holds several utterances; the map back to the recording is exact.
+//!
+//! Invariant: pieces lie one behind the other in the window and in the recording, and never overlap.
+
+use super::mel::WINDOW_SAMPLES;
+use crate::SAMPLE_RATE;
+
+/// A stretch of speech in the recording, in samples at 16 kHz.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// First sample.
+    pub start: u64,
+    /// One past the last sample.
+    pub end: u64,
+}
+
+impl Span {
+    /// Length in samples.
+    pub fn samples(self) -> u64 {
+        self.end - self.start
+    }
+
+    /// The part of `[start, end)` (seconds) inside this span, in seconds.
+    fn overlap(self, start: f64, end: f64) -> f64 {
+        (end.min(seconds(self.end)) - start.max(seconds(self.start))).max(0.0)
+    }
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / f64::from(SAMPLE_RATE)
+}
+
+/// A span and where its first sample stands in the window.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    span: Span,
+    at: usize,
+}
+
+/// Up to 30 s of speech, ready to be recognised.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    samples: Vec<f32>,
+    pieces: Vec<Piece>,
+}
+
+/// The pause that is left between two spans, in samples: long enough to hear a sentence end, short enough to waste
+/// little of a window.
+const MAX_PAUSE: usize = SAMPLE_RATE as usize * 3 / 10;
+
+impl Window {
+    /// Whether a span of `samples` samples, `pause` samples behind the last one, still fits.
+    pub fn fits(&self, samples: u64, pause: u64) -> bool {
+        self.samples.len() + pause_length(self.pieces.is_empty(), pause) + samples as usize <= WINDOW_SAMPLES
+    }
+
+    /// Appends the audio of a span; what goes over the window's end is cut off.
+    pub fn push(&mut self, span: Span, audio: &[f32]) {
+        debug_assert_eq!(span.samples(), audio.len() as u64, "audio of exactly this span");
+        let pause = self.pieces.last().map_or(0, |last| span.start.saturating_sub(last.span.end));
+        let at = self.samples.len() + pause_length(self.pieces.is_empty(), pause);
+        self.samples.resize(at.min(WINDOW_SAMPLES), 0.0);
+        let room = WINDOW_SAMPLES - self.samples.len();
+        self.samples.extend_from_slice(&audio[..audio.len().min(room)]);
+        self.pieces.push(Piece { span, at });
+    }
+
+    /// Whether nothing was pushed yet.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The audio: 16 kHz mono, at most 30 s.
+    pub(super) fn samples(&self) -> &[f32] {
+        &self.samples
+    }
+
+    /// Seconds of speech in the window, pauses left out.
+    pub(super) fn speech_seconds(&self) -> f64 {
+        self.pieces.iter().map(|p| seconds(p.span.samples())).sum()
+    }
+
+    /// The spans of the window, in order.
+    pub(super) fn spans(&self) -> impl Iterator<Item = Span> + '_ {
+        self.pieces.iter().map(|p| p.span)
+    }
+
+    /// Where the window ends in the recording, in seconds.
+    pub fn end(&self) -> f64 {
+        self.pieces.last().map_or(0.0, |p| seconds(p.span.end))
+    }
+
+    /// Maps a stretch of window time (seconds) to the recording: to the span that holds most of it, clamped to it.
+    pub(super) fn to_recording(&self, start: f64, end: f64) -> (f64, f64) {
+        let rate = f64::from(SAMPLE_RATE);
+        let distance = |p: &Piece| {
+            let from = p.at as f64 / rate;
+            let to = from + seconds(p.span.samples());
+            let overlap = end.min(to) - start.max(from);
+            // Outside every span the nearest one takes the word: a negative overlap is a distance.
+            if overlap > 0.0 { -overlap } else { (start - to).max(from - end).max(0.0) }
+        };
+        let Some(piece) = self.pieces.iter().min_by(|a, b| distance(a).total_cmp(&distance(b))) else {
+            return (start, end);
+        };
+        let offset = seconds(piece.span.start) - piece.at as f64 / rate;
+        let clamp = |t: f64| (t + offset).clamp(seconds(piece.span.start), seconds(piece.span.end));
+        (clamp(start), clamp(end))
+    }
+
+    /// The spans in which no word was heard although there was time for one: candidates for a second decode.
+    /// `words` are (start, end) in seconds of the recording, in order.
+    pub(super) fn uncovered(&self, words: &[(f64, f64)], min_seconds: f64) -> Vec<Span> {
+        self.spans()
+            .filter(|span| seconds(span.samples()) >= min_seconds)
+            .filter(|span| words.iter().map(|&(start, end)| span.overlap(start, end)).sum::<f64>() < 0.05)
+            .collect()
+    }
+
+    /// A window of some spans of this one.
+    pub(super) fn extract(&self, wanted: impl Fn(Span) -> bool) -> Self {
+        let mut window = Self::default();
+        for piece in self.pieces.iter().filter(|p| wanted(p.span)) {
+            let end = (piece.at + piece.span.samples() as usize).min(self.samples.len());
+            window.push(piece.span, &self.samples[piece.at.min(end)..end]);
+        }
+        window
+    }
+
+    /// The window cut in two at the pause nearest to the middle of its speech; `None` if it is one span.
+    pub(super) fn halves(&self) -> Option<(Self, Self)> {
+        if self.pieces.len() < 2 {
+            return None;
+        }
+        let middle = self.samples.len() / 2;
+        let at = (1..self.pieces.len()).min_by_key(|&i| self.pieces[i].at.abs_diff(middle))?;
+        let boundary = self.pieces[at].span.start;
+        Some((self.extract(|s| s.start < boundary), self.extract(|s| s.start >= boundary)))
+    }
+}
+
+fn pause_length(first: bool, pause: u64) -> usize {
+    if first { 0 } else { usize::try_from(pause).unwrap_or(MAX_PAUSE).min(MAX_PAUSE) }
+}
