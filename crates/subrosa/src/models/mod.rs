@@ -81,12 +81,12 @@ pub(crate) enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A file to import does not belong to the model.
-    #[error("{} is not a file of {name}: no file of that model has its size and SHA-256", path.display())]
+    /// A file to import does not belong to the model, or a directory has none that does.
+    #[error("{} has nothing of {name}: no size and SHA-256 is one of the manifest's", path.display())]
     Foreign {
         /// The model.
         name: &'static str,
-        /// The file.
+        /// The file or directory.
         path: PathBuf,
     },
     /// The model has no public home.

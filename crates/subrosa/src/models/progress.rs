@@ -36,11 +36,19 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(done);
         } else if self.total >= LARGE && lines(done) > lines(self.done) {
-            let (done, total) = (DecimalBytes(done), DecimalBytes(self.total));
-            // A closed standard error is no reason to stop.
-            let _ = writeln!(io::stderr(), "{}: {done} of {total}", self.name);
+            self.note(&format!("{} of {}", DecimalBytes(done), DecimalBytes(self.total)));
         }
         self.done = done;
+    }
+
+    /// Says something about the file.
+    pub(super) fn note(&self, text: &str) {
+        let line = format!("{}: {text}", self.name);
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            // A closed standard error is no reason to stop.
+            None => drop(writeln!(io::stderr(), "{line}")),
+        }
     }
 }
 

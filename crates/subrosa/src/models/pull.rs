@@ -23,10 +23,10 @@ use super::{
 const MIRROR: &str = "SUBROSA_MODELS_URL";
 
 /// Connections for one file before giving up. Each goes on where the last one broke, so this many cuts are survived.
-const ATTEMPTS: u32 = 8;
+const ATTEMPTS: u32 = 6;
 
-/// Pause before the second connection; it doubles from one to the next, to about a minute and a half in all.
-const PAUSE: Duration = Duration::from_millis(700);
+/// Pause before the second connection; it doubles from one to the next, to half a minute in all.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest wait for a connection, for an answer to a request, and for the next bytes of a body.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,7 +90,10 @@ impl Puller {
                 Ok(()) => return incoming.finish(),
                 Err(Broken::ForGood(error)) => return Err(error),
                 Err(Broken::Again(reason)) if attempt == ATTEMPTS => return Err(ModelError::Download { url, reason }),
-                Err(Broken::Again(_)) => thread::sleep(self.pause * (1 << (attempt - 1))),
+                Err(Broken::Again(reason)) => {
+                    progress.note(&format!("{reason}; trying again"));
+                    thread::sleep(self.pause * (1 << (attempt - 1)));
+                }
             }
             attempt += 1;
         }

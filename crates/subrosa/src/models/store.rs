@@ -88,7 +88,7 @@ impl Store {
             fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
         let known = stamps.clone();
         for file in model.files {
-            let stamp = check_file(model, file, &dir.join(file.name), known.get(file.name))?;
+            let stamp = self.check_file(model, file, known.get(file.name))?;
             stamps.insert(file.name.to_owned(), stamp);
         }
         if stamps != known {
@@ -110,32 +110,64 @@ impl Store {
 
     /// Whether one file of a model is there and right, by its hash.
     pub(super) fn holds(&self, model: &manifest::Model, file: &manifest::File) -> bool {
-        check_file(model, file, &self.dir(model).join(file.name), None).is_ok()
+        self.check_file(model, file, None).is_ok()
+    }
+
+    /// Compares a file with its manifest entry and gives back its stamp; a stamp that still fits spares the hashing.
+    fn check_file(
+        &self,
+        model: &manifest::Model,
+        file: &manifest::File,
+        known: Option<&Stamp>,
+    ) -> Result<Stamp, ModelError> {
+        let path = self.dir(model).join(file.name);
+        let damaged = |reason| ModelError::Damaged { name: model.short, path: path.clone(), reason };
+        let metadata = match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(ModelError::Missing { names: vec![model.short], dir: self.root.clone() });
+            }
+            result => result.map_err(|e| ModelError::io("read", &path, e))?,
+        };
+        if metadata.len() != file.size {
+            return Err(damaged(format!("it has {} bytes instead of {}", metadata.len(), file.size)));
+        }
+        if let Some(stamp) = known.filter(|&stamp| *stamp == Stamp::new(&metadata, file.sha256.to_owned())) {
+            return Ok(stamp.clone());
+        }
+        let (metadata, sha256) = hash(&path).map_err(|e| ModelError::io("read", &path, e))?;
+        if sha256 != file.sha256 {
+            return Err(damaged("its SHA-256 is not the manifest's".to_owned()));
+        }
+        Ok(Stamp::new(&metadata, sha256))
     }
 
     /// Copies the files of a model from wherever they are; each is known by its hash, whatever its name.
     ///
     /// # Errors
-    /// [`ModelError::Foreign`] for a file that is not part of the model; other files of a directory are passed over.
+    /// [`ModelError::Foreign`] for a file that is not part of the model and a directory that has none that is.
     pub(super) fn import(&self, model: &manifest::Model, paths: &[PathBuf]) -> Result<(), ModelError> {
         for path in paths {
-            if path.is_dir() {
-                for entry in fs::read_dir(path).map_err(|e| ModelError::io("read", path, e))?.take(IMPORT_ENTRIES) {
-                    let entry = entry.map_err(|e| ModelError::io("read", path, e))?.path();
-                    match self.import_file(model, &entry) {
-                        Err(ModelError::Foreign { .. }) => {}
-                        result => result?,
-                    }
-                }
-            } else {
+            if !path.is_dir() {
                 self.import_file(model, path)?;
+                continue;
+            }
+            let mut found = false;
+            for entry in fs::read_dir(path).map_err(|e| ModelError::io("read", path, e))?.take(IMPORT_ENTRIES) {
+                let entry = entry.map_err(|e| ModelError::io("read", path, e))?.path();
+                match self.import_file(model, &entry) {
+                    Err(ModelError::Foreign { .. }) => {}
+                    result => found = result.map(|()| true)?,
+                }
+            }
+            if !found {
+                return Err(ModelError::Foreign { name: model.short, path: path.clone() });
             }
         }
         self.check(model)
     }
 
     fn import_file(&self, model: &manifest::Model, path: &Path) -> Result<(), ModelError> {
-        let foreign = || ModelError::Foreign { name: model.name, path: path.to_owned() };
+        let foreign = || ModelError::Foreign { name: model.short, path: path.to_owned() };
         let metadata = fs::metadata(path).map_err(|e| ModelError::io("read", path, e))?;
         if !metadata.is_file() || model.files.iter().all(|file| file.size != metadata.len()) {
             return Err(foreign());
@@ -156,34 +188,6 @@ impl Store {
             }
         }
     }
-}
-
-/// Compares a file with its manifest entry and gives back its stamp; a stamp that still fits spares the hashing.
-fn check_file(
-    model: &manifest::Model,
-    file: &manifest::File,
-    path: &Path,
-    known: Option<&Stamp>,
-) -> Result<Stamp, ModelError> {
-    let damaged = |reason| ModelError::Damaged { name: model.short, path: path.to_owned(), reason };
-    let metadata = match fs::metadata(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let dir = path.parent().unwrap_or(path).to_owned();
-            return Err(ModelError::Missing { names: vec![model.short], dir });
-        }
-        result => result.map_err(|e| ModelError::io("read", path, e))?,
-    };
-    if metadata.len() != file.size {
-        return Err(damaged(format!("it has {} bytes instead of {}", metadata.len(), file.size)));
-    }
-    if let Some(stamp) = known.filter(|&stamp| *stamp == Stamp::new(&metadata, file.sha256.to_owned())) {
-        return Ok(stamp.clone());
-    }
-    let (metadata, sha256) = hash(path).map_err(|e| ModelError::io("read", path, e))?;
-    if sha256 != file.sha256 {
-        return Err(damaged("its SHA-256 is not the manifest's".to_owned()));
-    }
-    Ok(Stamp::new(&metadata, sha256))
 }
 
 impl Stamp {

@@ -189,10 +189,10 @@ fn a_busy_server_is_asked_again_and_a_missing_file_is_not() {
 fn a_server_that_never_delivers_is_given_up() {
     let home = tempfile::tempdir().unwrap();
     let (store, model) = (Store::new(home.path()), model(&content()));
-    let server = Server::new(vec![answer("200 OK", 10, b""); 8]);
+    let server = Server::new(vec![answer("200 OK", 10, b""); 6]);
     let error = server.puller().pull(&store, &model).unwrap_err();
     assert!(matches!(error, ModelError::Download { .. }), "{error}");
-    assert_eq!(server.requests().len(), 8);
+    assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
@@ -242,6 +242,7 @@ fn a_file_that_is_not_part_of_the_model_is_not_imported() {
     let other: PathBuf = home.path().join("other.bin");
     fs::write(&other, [&content[1..], b"x"].concat()).unwrap();
     assert!(matches!(store.import(&model, &[other]), Err(ModelError::Foreign { .. })));
+    assert!(matches!(store.import(&model, &[home.path().to_owned()]), Err(ModelError::Foreign { .. })));
     assert!(files(&store.dir(&model)).is_empty());
 }
 
