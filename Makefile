@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: help setup build models demo test test-code lint tools licences advisories bench soak fuzz install clean
+.PHONY: help setup build models demo test lint licences advisories bench soak fuzz install clean
 
 help: ## List the commands
 	@sed -nE 's/^([a-z]+): .*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s $$'\t'
@@ -54,8 +54,9 @@ fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each (needs nightly and cargo
 	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024
 	done
 
-install: build ## Install into PREFIX (/usr/local), with completions and manual pages
-	@out=$(DESTDIR)$(PREFIX)
+install: ## Install what `make build` built into PREFIX (/usr/local), with completions and manual pages
+	@test -x target/release/subrosa || { echo "run make build first" >&2; exit 1; }
+	out=$(DESTDIR)$(PREFIX)
 	install -D -m 755 target/release/subrosa "$$out/bin/subrosa"
 	install -D -m 755 -t "$$out/lib/subrosa" .native/lib/*.so.*
 	install -d "$$out/share/man/man1" "$$out/share/bash-completion/completions" "$$out/share/zsh/site-functions" \

@@ -102,7 +102,7 @@ pub(crate) enum ModelError {
         url: String,
     },
     /// A download failed.
-    #[error("cannot download {url}: {reason}; the same command goes on where it stopped")]
+    #[error("cannot download {url}: {reason}")]
     Download {
         /// From where.
         url: String,

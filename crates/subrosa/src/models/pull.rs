@@ -89,7 +89,10 @@ impl Puller {
             match self.connect(&url, file.size, &mut incoming, &mut progress) {
                 Ok(()) => return incoming.finish(),
                 Err(Broken::ForGood(error)) => return Err(error),
-                Err(Broken::Again(reason)) if attempt == ATTEMPTS => return Err(ModelError::Download { url, reason }),
+                Err(Broken::Again(reason)) if attempt == ATTEMPTS => {
+                    let reason = format!("{reason}; the same command goes on where it stopped");
+                    return Err(ModelError::Download { url, reason });
+                }
                 Err(Broken::Again(reason)) => {
                     progress.note(&format!("{reason}; trying again"));
                     thread::sleep(self.pause * (1 << (attempt - 1)));
