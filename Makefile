@@ -12,7 +12,7 @@ DESTDIR ?=
 .PHONY: help setup build models demo test lint licences advisories bench soak fuzz install clean
 
 help: ## List the commands
-	@sed -nE 's/^([a-z]+): .*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s $$'\t'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what the system lacks; lay out libctranslate2
 	@scripts/setup
