@@ -1,0 +1,82 @@
+//! What no compiler checks: sizes, the direction of dependencies, links, and what must never be committed.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use crate::Result;
+
+/// Lines of a source file past which it is split.
+const SOURCE_LINES: usize = 600;
+
+/// Lines of `ARCHITECTURE.md`: it is read in one sitting or not at all.
+const ARCHITECTURE_LINES: usize = 150;
+
+/// Bytes of a binary file past which it belongs elsewhere than in the repository.
+const BINARY_BYTES: usize = 64 * 1024;
+
+/// Which crates of the workspace a crate may use; everything else points the wrong way.
+const DIRECTION: [(&str, &[&str]); 4] = [
+    ("crates/speech", &[]),
+    ("crates/insight", &["speech"]),
+    ("crates/subrosa", &["insight", "speech"]),
+    ("xtask", &[]),
+];
+
+/// Places on one person's machine; in two pieces, so that this file passes.
+const PRIVATE_PLACES: [&str; 4] =
+    [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
+
+/// Checks the working tree and names everything that is wrong.
+pub(crate) fn run() -> Result<()> {
+    let mut wrong = Vec::new();
+    let files = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output()?;
+    let files = String::from_utf8(files.stdout)?;
+    let files: BTreeSet<&str> = files.lines().filter(|path| Path::new(path).exists()).collect();
+    for path in &files {
+        let bytes = fs::read(path)?;
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => check_text(path, text, &mut wrong),
+            Err(_) if bytes.len() > BINARY_BYTES => wrong.push(format!("{path}: a binary of {} bytes", bytes.len())),
+            Err(_) => {}
+        }
+    }
+    for (package, allowed) in DIRECTION {
+        check_direction(package, allowed, &fs::read_to_string(format!("{package}/Cargo.toml"))?, &mut wrong);
+    }
+    let index = fs::read_to_string("docs/adr/README.md")?;
+    for adr in files.iter().filter_map(|path| path.strip_prefix("docs/adr/")).filter(|&name| name != "README.md") {
+        if !index.contains(&format!("({adr})")) {
+            wrong.push(format!("docs/adr/{adr}: docs/adr/README.md does not link it"));
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(format!("not tidy\n{}", wrong.join("\n")).into()) }
+}
+
+fn check_text(path: &str, text: &str, wrong: &mut Vec<String>) {
+    let lines = text.lines().count();
+    let is_source = [".rs", ".py", ".sh", ".sql"].iter().any(|extension| path.ends_with(extension));
+    if is_source && lines > SOURCE_LINES {
+        wrong.push(format!("{path}: {lines} lines; split it at {SOURCE_LINES}"));
+    }
+    if path == "ARCHITECTURE.md" && lines > ARCHITECTURE_LINES {
+        wrong.push(format!("{path}: {lines} lines; at most {ARCHITECTURE_LINES}"));
+    }
+    for (number, line) in text.lines().enumerate() {
+        let number = number + 1;
+        if PRIVATE_PLACES.iter().any(|place| line.contains(place)) {
+            wrong.push(format!("{path}:{number}: a path of somebody's machine"));
+        }
+        if is_source && line.contains(concat!("todo", "!(")) {
+            wrong.push(format!("{path}:{number}: unfinished"));
+        }
+    }
+}
+
+fn check_direction(package: &str, allowed: &[&str], manifest: &str, wrong: &mut Vec<String>) {
+    for (other, _) in DIRECTION {
+        let name = other.rsplit('/').next().unwrap_or(other);
+        let uses = manifest.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(name));
+        if uses && !allowed.contains(&name) {
+            wrong.push(format!("{package}: must not depend on {name}"));
+        }
+    }
+}
