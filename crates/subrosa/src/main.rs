@@ -1,2 +1,62 @@
-//! The command line of Subrosa.
-fn main() {}
+//! The command line of Subrosa: an enum of subcommands and a match. Its one invariant: every failure ends as one line on
+//! standard error and one of the codes in [`exit`].
+
+mod commands;
+mod exit;
+mod models;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use commands::{completions, man, transcribe};
+
+/// Private speech intelligence for calls, on your own machines.
+#[derive(Parser)]
+#[command(name = "subrosa", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    /// Directory of models and state [default: $XDG_DATA_HOME/subrosa or ~/.local/share/subrosa].
+    #[arg(long, global = true, env = "SUBROSA_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write down who said what and when in recordings.
+    Transcribe(Box<transcribe::Args>),
+    /// List, fetch, check and import the models.
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Print the completion script of a shell.
+    Completions(completions::Args),
+    /// Write the manual pages into a directory.
+    Man(man::Args),
+}
+
+fn main() -> ExitCode {
+    let Cli { data_dir, command } = Cli::parse();
+    let Some(data_dir) = data_dir.or_else(default_data_dir) else {
+        return exit::report("no home directory to keep models in; name one with --data-dir", exit::USAGE);
+    };
+    match command {
+        Command::Transcribe(args) => transcribe::run(&args, &data_dir),
+        Command::Models(command) => match models::run(command, &data_dir) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => exit::report(&error, exit::model(&error)),
+        },
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
+    }
+}
+
+/// Where the XDG base directory specification puts an application's data.
+fn default_data_dir() -> Option<PathBuf> {
+    let absolute = |path: &PathBuf| path.is_absolute();
+    std::env::var_os("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .filter(absolute)
+        .or_else(|| Some(std::env::home_dir().filter(absolute)?.join(".local/share")))
+        .map(|data| data.join("subrosa"))
+}

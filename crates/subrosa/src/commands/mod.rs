@@ -1,0 +1,5 @@
+//! One file a subcommand.
+
+pub(crate) mod completions;
+pub(crate) mod man;
+pub(crate) mod transcribe;
