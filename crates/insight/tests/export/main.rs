@@ -1,0 +1,5 @@
+//! Transcripts through every export format.
+
+mod fixtures;
+mod formats;
+mod hostile;
