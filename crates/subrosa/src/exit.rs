@@ -4,6 +4,8 @@ use std::{fmt::Display, io::Write as _, process::ExitCode};
 
 use crate::models::ModelError;
 
+/// Everything was done.
+pub(crate) const SUCCESS: u8 = 0;
 /// A recording could not be read or transcribed, or several failed for different causes.
 pub(crate) const FAILED: u8 = 1;
 /// The command line makes no sense; the code that clap uses as well.
