@@ -28,7 +28,6 @@ pub(crate) fn resolve(_data_dir: &Path, whisper: &str) -> Result<ModelPaths, Mod
 }
 
 /// Runs `subrosa models …`.
-#[expect(clippy::needless_pass_by_value, reason = "the stub has nothing to consume")]
 pub(crate) fn run(command: Command, _data_dir: &Path) -> Result<(), ModelError> {
     match command {
         Command::List => Ok(()),
