@@ -1,0 +1,69 @@
+# The two commands to know are `make demo` and `make test`; `make help` lists all.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+export SUBROSA_DATA_DIR ?= $(CURDIR)/.data
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: help setup build models demo test test-code lint tools licences advisories bench soak fuzz install clean
+
+help: ## List the commands
+	@sed -nE 's/^([a-z]+): .*## /\1\t/p' $(MAKEFILE_LIST) | column -t -s $$'\t'
+
+setup: ## Install what the system lacks; lay out libctranslate2
+	@scripts/setup
+
+build: setup ## Build the program
+	@cargo build --release --locked
+
+models: build ## Fetch the small models and the sample call
+	@target/release/xtask models
+
+demo: models ## Build, fetch the small models, and transcribe a real telephone call
+	@target/release/subrosa transcribe --model base --speakers 2 "$(SUBROSA_DATA_DIR)/samples/sample.wav"
+
+test: lint licences models ## Everything that has to pass: set-up, style, licences, all tests
+	@target/release/xtask tidy
+	cargo test --release --locked
+
+lint: setup ## Format, clippy, documentation
+	@cargo fmt --all --check
+	cargo clippy --release --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
+
+licences: setup ## Licences, sources and unused dependencies
+	@cargo deny --locked check licenses bans sources
+	cargo shear
+
+advisories: setup ## Known vulnerabilities (needs the advisory database)
+	@cargo deny --locked check advisories
+
+bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
+	@bench/run
+
+soak: models ## Long runs: a five-hour recording, memory flat
+	@cargo test --release --locked -- --ignored
+
+FUZZ_SECONDS ?= 60
+fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
+	@for target in $$(cargo +nightly fuzz list); do
+	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024
+	done
+
+install: build ## Install into PREFIX (/usr/local), with completions and manual pages
+	@out=$(DESTDIR)$(PREFIX)
+	install -D -m 755 target/release/subrosa "$$out/bin/subrosa"
+	install -D -m 755 -t "$$out/lib/subrosa" .native/lib/*.so.*
+	install -d "$$out/share/man/man1" "$$out/share/bash-completion/completions" "$$out/share/zsh/site-functions" \
+	  "$$out/share/fish/vendor_completions.d"
+	target/release/subrosa man "$$out/share/man/man1"
+	target/release/subrosa completions bash >"$$out/share/bash-completion/completions/subrosa"
+	target/release/subrosa completions zsh >"$$out/share/zsh/site-functions/_subrosa"
+	target/release/subrosa completions fish >"$$out/share/fish/vendor_completions.d/subrosa.fish"
+
+clean: ## Remove everything that was built or fetched
+	@rm -rf target fuzz/target .native .tools .data
