@@ -16,7 +16,7 @@ pub(super) enum Failure {
     #[error("{0}")]
     Input(String),
     /// Opening the recording failed in the operating system.
-    #[error("cannot open it: {0}")]
+    #[error("cannot open it: {0}{advice}", advice = advice(.0))]
     Open(#[source] io::Error),
     /// A model is missing or damaged.
     #[error(transparent)]
@@ -31,7 +31,7 @@ pub(super) enum Failure {
     #[error("internal error while transcribing; please report it with the output of `subrosa --version`")]
     Defect,
     /// A transcript cannot be written.
-    #[error("cannot write {path}: {source}", path = path.display())]
+    #[error("cannot write {path}: {source}{advice}", path = path.display(), advice = advice(source))]
     Output {
         /// Where to.
         path: PathBuf,
@@ -61,6 +61,16 @@ impl Failure {
             Self::Interrupted => exit::INTERRUPTED,
             Self::Closed => exit::SUCCESS,
         }
+    }
+}
+
+/// What to do about an error of the operating system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::PermissionDenied => "; check its permissions",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room and run it again",
+        _ => "",
     }
 }
 

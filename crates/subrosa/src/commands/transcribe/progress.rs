@@ -71,7 +71,8 @@ impl Reporter {
 }
 
 fn bar(name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{prefix:<24!} {bar:20} {msg}");
+    // 34 columns, so that the longest message still fits into the 80 of a small terminal.
+    let style = ProgressStyle::with_template("{prefix:<20!} {bar:12} {wide_msg}");
     let bar = ProgressBar::new(BAR_STEPS).with_prefix(name.to_owned());
     // The template is a constant; a mistake in it would cost the looks only.
     style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style))
@@ -149,7 +150,7 @@ fn share(progress: &Progress) -> Option<f64> {
 fn describe(progress: &Progress, elapsed: Duration) -> String {
     let stage = match progress.stage {
         Stage::Recognising => "recognising",
-        Stage::Diarizing => "telling speakers apart",
+        Stage::Diarizing => "diarizing",
     };
     let done = match share(progress) {
         Some(share) => format!("{:.0} %", share * 100.0),
