@@ -19,7 +19,7 @@ use std::{fmt, io, str::FromStr};
 
 use speech::transcript::{Segment, Transcript};
 
-/// A format that [`write`] knows.
+/// A format that [`write()`] knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// One `[mm:ss.t] Speaker: text` line a segment.

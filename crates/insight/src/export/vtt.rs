@@ -14,7 +14,12 @@ pub(super) fn write(transcript: &Transcript, out: &mut dyn io::Write) -> io::Res
     writeln!(out, "WEBVTT\n")?;
     for cue in cues(transcript, Prefix::Hidden) {
         let (start, end) = (timestamp(cue.start_ms, '.'), timestamp(cue.end_ms, '.'));
-        writeln!(out, "{start} --> {end}\n<v {}>{}</v>\n", escape(&cue.speaker), escape(&cue.lines.join("\n")))?;
+        let (mut voice, text) = (escape(&cue.speaker), escape(&cue.lines.join("\n")));
+        if voice.ends_with('-') {
+            // Else `--` and the end of the tag make an arrow, which is not allowed in a cue; players trim the space.
+            voice.push(' ');
+        }
+        writeln!(out, "{start} --> {end}\n<v {voice}>{text}</v>\n")?;
     }
     Ok(())
 }

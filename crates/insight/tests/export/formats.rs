@@ -60,6 +60,13 @@ fn vtt_escapes_text_and_names_the_voice() {
 }
 
 #[test]
+fn vtt_has_no_arrow_in_a_cue_even_where_a_name_ends_in_dashes() {
+    let mut call = transcript(&[(1, 0.0, 1.0, "yes")]);
+    call.speakers[0].display_name = Some("A--".to_owned());
+    assert!(text(&call, Format::Vtt).ends_with("\n<v A-- >yes</v>\n\n"));
+}
+
+#[test]
 fn srt_breaks_what_a_player_would_act_upon() {
     let call = transcript(&[(1, 0.0, 1.0, "a <i>b</i> --> {\\an8} c")]);
     assert!(text(&call, Format::Srt).contains("Speaker 1: a < i>b< /i> -- > { \\an8} c\n"));
