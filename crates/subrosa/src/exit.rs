@@ -26,7 +26,12 @@ pub(crate) fn model(error: &ModelError) -> u8 {
 
 /// Prints the one line of an error and gives back its exit code.
 pub(crate) fn report(error: impl Display, code: u8) -> ExitCode {
-    // Nothing sensible is left to do when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "subrosa: {error}");
+    line(error);
     ExitCode::from(code)
+}
+
+/// Prints a line on standard error.
+pub(crate) fn line(message: impl Display) {
+    // Nothing sensible is left to do when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "subrosa: {message}");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    os::unix::fs::symlink,
     path::Path,
     process::Command,
 };
@@ -99,9 +100,9 @@ fn copy_tree(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if source.is_dir() {
-            copy_tree(&source, &target)
+            copy_tree(&source, &target);
         } else {
-            std::os::unix::fs::symlink(&source, &target).unwrap()
+            symlink(&source, &target).unwrap();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The real binary, as a user runs it.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
 
 mod bad_recordings;
 mod inputs;

@@ -9,6 +9,8 @@ use std::{
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use speech::transcribe::{Progress, Stage};
 
+use crate::exit;
+
 /// Plain lines come at most this often …
 const LINE_EVERY_AT_MOST: Duration = Duration::from_secs(1);
 /// … and at least this often,
@@ -36,8 +38,7 @@ impl Reporter {
 
     /// A line that shows even when quiet.
     pub(super) fn error(&self, message: impl Display) {
-        // There is no other place to complain at when standard error is closed.
-        self.undrawn(|| drop(writeln!(io::stderr(), "subrosa: {message}")));
+        self.undrawn(|| exit::line(message));
     }
 
     /// A line that does not show when quiet.
