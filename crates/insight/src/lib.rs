@@ -1,1 +1,5 @@
-//! Meaning out of transcripts.
+//! Transcript in, meaning out: synchronous and pure. [`export`] writes transcripts in the formats that people read and
+//! that other programs take; [`quality`] says in a sentence what a quality warning means.
+
+pub mod export;
+pub mod quality;

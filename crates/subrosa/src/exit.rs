@@ -4,6 +4,8 @@ use std::{fmt::Display, io::Write as _, process::ExitCode};
 
 use crate::models::ModelError;
 
+/// Everything was done.
+pub(crate) const SUCCESS: u8 = 0;
 /// A recording could not be read or transcribed, or several failed for different causes.
 pub(crate) const FAILED: u8 = 1;
 /// The command line makes no sense; the code that clap uses as well.
@@ -24,7 +26,12 @@ pub(crate) fn model(error: &ModelError) -> u8 {
 
 /// Prints the one line of an error and gives back its exit code.
 pub(crate) fn report(error: impl Display, code: u8) -> ExitCode {
-    // Nothing sensible is left to do when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "subrosa: {error}");
+    line(error);
     ExitCode::from(code)
+}
+
+/// Prints a line on standard error.
+pub(crate) fn line(message: impl Display) {
+    // Nothing sensible is left to do when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "subrosa: {message}");
 }

@@ -36,6 +36,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // The message of a panic may quote text, so only its place is shown.
+    std::panic::set_hook(Box::new(|panic| match panic.location() {
+        Some(place) => exit::line(format_args!("internal error at {place}")),
+        None => exit::line("internal error"),
+    }));
     let Cli { data_dir, command } = Cli::parse();
     let Some(data_dir) = data_dir.or_else(default_data_dir) else {
         return exit::report("no home directory to keep models in; name one with --data-dir", exit::USAGE);

@@ -1,17 +1,88 @@
-//! `subrosa transcribe`.
+//! `subrosa transcribe`: recordings in, transcripts out. Whatever can be refused is refused before a model is loaded.
 
-use std::{path::Path, process::ExitCode};
+mod args;
+mod batch;
+mod failure;
+mod inputs;
+mod interrupt;
+mod languages;
+mod outputs;
+mod progress;
+
+use std::{
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use speech::transcribe::Engine;
 
 use crate::{exit, models};
 
-/// Options of `subrosa transcribe`.
-#[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) use args::Args;
 
-/// Transcribes.
-pub(crate) fn run(_args: &Args, data_dir: &Path) -> ExitCode {
-    match models::resolve(data_dir, "large-v3-turbo") {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => exit::report(&error, exit::model(&error)),
+use batch::Batch;
+use failure::{Failure, overall};
+use inputs::Input;
+use interrupt::Interrupt;
+use outputs::Outputs;
+use progress::Reporter;
+
+/// Transcribes what the command line names.
+pub(crate) fn run(args: &Args, data_dir: &Path) -> ExitCode {
+    match transcribe(args, data_dir) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => exit::report(&failure, failure.code()),
     }
+}
+
+fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
+    let inputs = Input::all(&args.inputs)?;
+    let outputs = Outputs::plan(args, &inputs)?;
+    let reporter = Reporter::new(args.quiet);
+    let (readable, mut ended) = check(&inputs, &reporter);
+    let began = Instant::now();
+    if !readable.is_empty() {
+        let interrupt = Interrupt::install().map_err(Failure::Signals)?;
+        let paths = models::resolve(data_dir, &args.model)?;
+        let layout = args.engine();
+        let engine = Engine::load(&paths, &layout)?;
+        let (options, threads) = (&args.options(), layout.threads);
+        let batch =
+            Batch { engine: &engine, threads, options, outputs: &outputs, reporter: &reporter, interrupt: &interrupt };
+        ended.extend(batch.run(&readable));
+        if ended.iter().any(|end| matches!(end, Err(Failure::Closed))) {
+            return Ok(exit::SUCCESS);
+        }
+        if interrupt.asked() {
+            return Err(Failure::Interrupted);
+        }
+    }
+    if ended.len() > 1 {
+        reporter.note(summary(&ended, began.elapsed()));
+    }
+    Ok(overall(ended.iter().filter_map(|end| end.as_ref().err().map(Failure::code))))
+}
+
+/// Parts the inputs into those that can be opened, and the failures of the others, which are reported at once.
+fn check(inputs: &[Input], reporter: &Reporter) -> (Vec<Input>, Vec<Result<f64, Failure>>) {
+    let (mut readable, mut refused) = (Vec::new(), Vec::new());
+    for input in inputs {
+        match input.check() {
+            Ok(()) => readable.push(input.clone()),
+            Err(failure) => {
+                reporter.error(format_args!("{}: {failure}", input.name()));
+                refused.push(Err(failure));
+            }
+        }
+    }
+    (readable, refused)
+}
+
+/// The last line of a run over several recordings.
+fn summary(ended: &[Result<f64, Failure>], took: Duration) -> String {
+    let (done, failed) = ended.iter().partition::<Vec<_>, _>(|end| end.is_ok());
+    let audio_seconds = done.iter().filter_map(|end| end.as_ref().ok()).sum();
+    let pace = progress::pace(audio_seconds, took);
+    format!("{} transcribed, {} failed; {pace}", done.len(), failed.len())
 }

@@ -1,0 +1,188 @@
+//! The options of `subrosa transcribe`, parsed into what the engine takes.
+
+use std::{num::NonZeroUsize, path::PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use insight::export::Format;
+use speech::{
+    diarize::{MAX_SPEAKERS, SpeakerCount},
+    transcribe::{Channels, Device, EngineOptions, Options, Task},
+};
+
+use super::languages;
+
+/// The most recogniser threads: more than any machine that this is likely to meet has cores.
+const MAX_THREADS: u64 = 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  subrosa transcribe call.wav
+      Print who said what.
+  subrosa transcribe call.m4a --speakers 2 --language german --output call.srt
+      Two German speakers, as subtitles; the ending decides the format.
+  subrosa transcribe calls/*.opus --format txt,json --word-times --output-dir transcripts
+      Many calls at once, two files each.
+  ffmpeg -i film.mkv -f wav - | subrosa transcribe -
+      From standard input.
+
+Exit codes:
+  0  everything was transcribed
+  1  a recording could not be read or transcribed, or several failed for different causes
+  2  the command line makes no sense
+  3  a model is missing or damaged (subrosa models pull)
+  4  the device cannot be used
+  5  a transcript cannot be written
+  130  interrupted";
+
+/// Options of `subrosa transcribe`.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Recordings in any common audio format; - reads standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) inputs: Vec<PathBuf>,
+
+    /// Whisper model; `subrosa models list` shows which there are.
+    #[arg(short, long, env = "SUBROSA_MODEL", default_value = "large-v3-turbo", value_name = "NAME")]
+    pub(super) model: String,
+
+    /// Language that is spoken: a code (en), an English name (german), or auto to detect it as it changes.
+    #[arg(short, long, default_value = "auto", value_name = "LANG", value_parser = |name: &str| languages::parse(name).map(Language))]
+    language: Language,
+
+    /// Write what is said in its language, or in English where the model can.
+    #[arg(long, default_value = "transcribe", value_parser = task())]
+    task: Task,
+
+    /// Short for --task translate.
+    #[arg(long, conflicts_with = "task")]
+    translate: bool,
+
+    /// How many people speak: a number, or the fewest and the most, as in 2-4 [default: found out].
+    #[arg(short, long, value_name = "N|MIN-MAX", value_parser = speakers)]
+    speakers: Option<SpeakerCount>,
+
+    /// Channels: one party each where they differ, all mixed into one, or one party each.
+    #[arg(long, default_value = "auto", value_parser = channels())]
+    channels: Channels,
+
+    /// Names and terms to expect, as in "Subrosa, Dr. Quince, ACME-7".
+    #[arg(long, value_name = "TEXT")]
+    hotwords: Option<String>,
+
+    /// Text to take as having come before; sets style and spelling.
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+
+    /// Suppress steady noise before recognition.
+    #[arg(long)]
+    denoise: bool,
+
+    /// Format of the transcript; several with commas [default: by the ending of --output, else txt].
+    #[arg(short, long = "format", value_name = "FORMAT", value_delimiter = ',', value_parser = formats())]
+    pub(super) formats: Vec<Format>,
+
+    /// Show each word with its time and confidence (json, csv).
+    #[arg(long)]
+    pub(super) word_times: bool,
+
+    /// Write the transcript to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir")]
+    pub(super) output: Option<PathBuf>,
+
+    /// Write transcripts into this directory, named after the recordings; made when it is missing.
+    #[arg(short = 'd', long, value_name = "DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+
+    /// Overwrite transcripts that are there already.
+    #[arg(long)]
+    pub(super) force: bool,
+
+    /// Recogniser threads [default: one a core].
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=MAX_THREADS))]
+    threads: Option<u64>,
+
+    /// What to compute on: all cores, or the first CUDA device.
+    #[arg(long, default_value = "cpu", value_parser = device())]
+    device: Device,
+
+    /// No progress, notes or summary on standard error; errors still show.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+}
+
+/// A parsed `--language`; `None` detects.
+#[derive(Clone)]
+struct Language(Option<String>);
+
+impl Args {
+    /// What the engine is to do with each recording.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            language: self.language.0.clone(),
+            task: if self.translate { Task::Translate } else { self.task },
+            channels: self.channels,
+            speakers: self.speakers.unwrap_or_default(),
+            hotwords: self.hotwords.clone(),
+            initial_prompt: self.prompt.clone(),
+            denoise: self.denoise,
+        }
+    }
+
+    /// How the engine is to be laid out.
+    pub(super) fn engine(&self) -> EngineOptions {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        // At most MAX_THREADS, which fits any usize.
+        let threads = self.threads.map_or_else(cores, |threads| threads as usize);
+        EngineOptions { threads, device: self.device }
+    }
+}
+
+fn speakers(text: &str) -> Result<SpeakerCount, String> {
+    let (min, max) = text.split_once('-').unwrap_or((text, text));
+    let count = |text: &str| text.trim().parse().ok();
+    count(min)
+        .zip(count(max))
+        .and_then(|(min, max)| SpeakerCount::between(min, max))
+        .ok_or_else(|| format!("give a number from 1 to {MAX_SPEAKERS}, or the fewest and the most, as in 2-4"))
+}
+
+fn task() -> impl TypedValueParser<Value = Task> {
+    PossibleValuesParser::new(["transcribe", "translate"]).map(|name| match name.as_str() {
+        "translate" => Task::Translate,
+        _ => Task::Transcribe,
+    })
+}
+
+fn channels() -> impl TypedValueParser<Value = Channels> {
+    PossibleValuesParser::new(["auto", "mix", "split"]).map(|name| match name.as_str() {
+        "mix" => Channels::Mix,
+        "split" => Channels::Split,
+        _ => Channels::Auto,
+    })
+}
+
+fn device() -> impl TypedValueParser<Value = Device> {
+    PossibleValuesParser::new(["cpu", "cuda"]).map(|name| match name.as_str() {
+        "cuda" => Device::Cuda,
+        _ => Device::Cpu,
+    })
+}
+
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::ALL.map(Format::extension)).try_map(|name| name.parse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speakers_are_a_number_or_a_range() {
+        assert_eq!(speakers("2"), Ok(SpeakerCount::exactly(2).unwrap()));
+        assert_eq!(speakers("2-4"), Ok(SpeakerCount::between(2, 4).unwrap()));
+        for wrong in ["", "0", "4-2", "-3", "two", "1-999"] {
+            assert!(speakers(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Everything that can end a transcription, and the exit code of each cause.
+
+use std::{io, path::PathBuf};
+
+use speech::transcribe::{EngineError, TranscribeError};
+
+use crate::{exit, models::ModelError};
+
+/// Why there is no transcript. The message says what is wrong and what to do, and holds nothing of the recording.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The command line asks for something that does not exist or does not fit together.
+    #[error("{0}")]
+    Usage(String),
+    /// The recording cannot be opened.
+    #[error("{0}")]
+    Input(String),
+    /// Opening the recording failed in the operating system.
+    #[error("cannot open it: {0}{advice}", advice = advice(.0))]
+    Open(#[source] io::Error),
+    /// A model is missing or damaged.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The engine cannot be started.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine gave up on the recording.
+    #[error(transparent)]
+    Transcribe(#[from] TranscribeError),
+    /// The engine has a defect that shows on this recording.
+    #[error("internal error while transcribing; please report it with the output of `subrosa --version`")]
+    Defect,
+    /// A transcript cannot be written.
+    #[error("cannot write {path}: {source}{advice}", path = path.display(), advice = advice(source))]
+    Output {
+        /// Where to.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The user asked to stop.
+    #[error("interrupted; nothing was left half-written")]
+    Interrupted,
+    /// The signals of the operating system cannot be watched.
+    #[error("cannot watch for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// Whoever read standard output has closed it.
+    #[error("standard output is closed")]
+    Closed,
+}
+
+impl Failure {
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Transcribe(TranscribeError::Option(_)) => exit::USAGE,
+            Self::Model(error) => exit::model(error),
+            Self::Engine(EngineError::Model { .. }) => exit::MODEL,
+            Self::Engine(EngineError::Device(_)) => exit::DEVICE,
+            Self::Input(_) | Self::Open(_) | Self::Transcribe(_) | Self::Defect | Self::Signals(_) => exit::FAILED,
+            Self::Output { .. } => exit::OUTPUT,
+            Self::Interrupted => exit::INTERRUPTED,
+            Self::Closed => exit::SUCCESS,
+        }
+    }
+}
+
+/// What to do about an error of the operating system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::PermissionDenied => "; check its permissions",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room and run it again",
+        _ => "",
+    }
+}
+
+/// The exit code of a run in which the files ended with `codes`: the one cause, or [`exit::FAILED`] where causes differ.
+pub(super) fn overall(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let mut codes = codes.into_iter();
+    let Some(first) = codes.next() else { return exit::SUCCESS };
+    if codes.all(|code| code == first) { first } else { exit::FAILED }
+}

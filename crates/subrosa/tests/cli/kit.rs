@@ -1,0 +1,109 @@
+//! Runs of the binary, and recordings to give it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// How a run ended.
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    /// Asserts that the run failed with `code` and one line on standard error that holds `parts`, and printed nothing.
+    #[track_caller]
+    pub(crate) fn assert_one_line(&self, code: i32, parts: &[&str]) {
+        assert_eq!((self.code, self.out.as_str()), (Some(code), ""), "{}", self.err);
+        assert_eq!(self.err.lines().count(), 1, "{}", self.err);
+        assert!(self.err.starts_with("subrosa: "), "{}", self.err);
+        for part in parts {
+            assert!(self.err.contains(part), "{part:?} is missing in {}", self.err);
+        }
+    }
+}
+
+/// The binary without models and with nothing on standard input.
+pub(crate) fn subrosa() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_subrosa"));
+    command.env_remove("SUBROSA_MODEL").env("SUBROSA_DATA_DIR", "/nonexistent/subrosa").stdin(Stdio::null());
+    command
+}
+
+/// `subrosa transcribe --quiet`, to be given options and recordings.
+pub(crate) fn transcribe() -> Command {
+    let mut command = subrosa();
+    command.args(["transcribe", "--quiet"]);
+    command
+}
+
+/// `subrosa transcribe --quiet --model tiny.en` with the small models, or nothing where they were not fetched (`cargo
+/// xtask models` does).
+pub(crate) fn transcribe_with_models() -> Option<Command> {
+    let data = data_dir()?;
+    let mut command = transcribe();
+    command.env("SUBROSA_DATA_DIR", data).args(["--model", "tiny.en"]);
+    Some(command)
+}
+
+/// The data directory of the tests, where the models are in it.
+pub(crate) fn data_dir() -> Option<PathBuf> {
+    let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.data");
+    let data = std::env::var_os("SUBROSA_DATA_DIR").map_or_else(default, PathBuf::from);
+    if !data.join("models").is_dir() {
+        eprintln!("skipped: no models in {}; `cargo xtask models` fetches them", data.display());
+        return None;
+    }
+    data.canonicalize().ok()
+}
+
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let output = command.output().unwrap();
+    Ended {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A directory with a file for each of `files`.
+pub(crate) fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+/// Names of what lies in `folder`, sorted.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// One second of silence: 8 kHz, 16 bits, mono.
+pub(crate) fn silence() -> Vec<u8> {
+    wav(1, 16_000, &[0; 16_000])
+}
+
+/// A WAV file of `channels` channels, 8 kHz and 16 bits whose header claims `claimed` bytes of samples.
+pub(crate) fn wav(channels: u16, claimed: u32, samples: &[u8]) -> Vec<u8> {
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend(claimed.saturating_add(36).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(8_000u32.to_le_bytes());
+    bytes.extend((16_000 * u32::from(channels)).to_le_bytes());
+    bytes.extend((2 * channels).to_le_bytes());
+    bytes.extend(b"\x10\0data");
+    bytes.extend(claimed.to_le_bytes());
+    bytes.extend(samples);
+    bytes
+}

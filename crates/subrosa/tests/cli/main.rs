@@ -1,0 +1,12 @@
+//! The real binary, as a user runs it.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
+
+mod bad_recordings;
+mod inputs;
+mod interrupts;
+mod kit;
+mod outputs;
+mod shell;
+mod transcripts;
+mod usage;
