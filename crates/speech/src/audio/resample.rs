@@ -8,7 +8,7 @@ use rubato::{
 use super::{AudioError, MAX_RATE, MIN_RATE};
 use crate::SAMPLE_RATE;
 
-/// Input frames that go through the filter at once. Longer blocks make the filter steeper: 1,024 leaves speech untouched
+/// Input frames that go through the filter at once, at least. Longer blocks make the filter steeper: 1,024 leaves speech untouched
 /// to within a few percent of the band's end and costs 64 ms of delay at 8 kHz, which is compensated.
 const CHUNK_FRAMES: usize = 1024;
 
@@ -36,9 +36,12 @@ impl Resampler {
             return Err(AudioError::SampleRate { found: rate });
         }
         let (from, to) = (rate as usize, SAMPLE_RATE as usize);
-        let inner =
-            Fft::new_custom(from, to, CHUNK_FRAMES, 1, channels, WindowFunction::BlackmanHarris2, FixedSync::Both)
-                .map_err(|_| AudioError::SampleRate { found: rate })?;
+        // The least number of input frames that is a whole number of output frames, an even number of times: half of the
+        // filter's length is its delay, and half a sample could not be taken out.
+        let unit = from / gcd(from, to);
+        let chunk = unit * CHUNK_FRAMES.div_ceil(unit).next_multiple_of(2);
+        let inner = Fft::new_custom(from, to, chunk, 1, channels, WindowFunction::BlackmanHarris2, FixedSync::Both)
+            .map_err(|_| AudioError::SampleRate { found: rate })?;
         let chunk = vec![vec![0.0; inner.output_frames_max()]; channels];
         let delay = inner.output_delay();
         Ok(Self { inner, rate, input: vec![Vec::new(); channels], chunk, delay, taken: 0, given: 0 })
@@ -105,4 +108,8 @@ impl Resampler {
             input.drain(..used);
         }
     }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
