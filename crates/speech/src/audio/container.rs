@@ -27,9 +27,11 @@ use symphonia::{
 
 use super::{
     AudioError, Container, MAX_CHANNELS, MAX_RATE, MIN_RATE, Source,
+    amr::AmrReader,
     input::{Budget, hold},
     mp4,
     sniff::{HEAD_BYTES, sniff},
+    telephone::TelephoneDecoder,
     wav::{self, Wav},
 };
 
@@ -118,7 +120,7 @@ fn demuxer(container: Container, mut stream: MediaSourceStream<'static>) -> Symp
             Container::Ogg => Box::new(OggReader::try_new(stream, options)?),
             Container::Matroska => Box::new(MkvReader::try_new(stream, options)?),
             Container::Flac => Box::new(FlacReader::try_new(stream, options)?),
-            Container::Amr => return Err(Error::Unsupported("AMR")),
+            Container::Amr => Box::new(AmrReader::try_new(stream)?),
         })
     })
 }
@@ -151,6 +153,7 @@ pub(super) fn decoder(params: &AudioCodecParameters, budget: &Budget) -> Result<
         let mut codecs = CodecRegistry::new();
         register_enabled_codecs(&mut codecs);
         codecs.register_audio_decoder::<symphonia_adapter_libopus::OpusDecoder>();
+        codecs.register_audio_decoder::<TelephoneDecoder>();
         codecs
     });
     if let Some(found) = params.channels.as_ref().map(|channels| channels.count()).filter(|&found| found > MAX_CHANNELS)

@@ -5,15 +5,19 @@
 //! the recording's length, and the sample at index `n` was heard `n / 16 000` seconds after the recording's start,
 //! whatever was damaged, padded or left out before it.
 
+mod amr;
 mod container;
 mod decoder;
 mod error;
+mod gsm;
 mod input;
 mod mp4;
 mod mpeg;
+mod opencore;
 mod reader;
 mod resample;
 mod sniff;
+mod telephone;
 mod wav;
 
 pub use decoder::{Damage, Decoder, StreamInfo};

@@ -19,6 +19,8 @@ use symphonia::core::{
     units::{Duration, Timestamp},
 };
 
+use super::{gsm, telephone};
+
 /// Samples a packet holds at least: 64 ms at 16 kHz.
 const PACKET_FRAMES: u64 = 1024;
 
@@ -130,7 +132,7 @@ fn read_format(stream: &mut MediaSourceStream<'static>, bytes: u32) -> Result<Op
         }
         (0x50 | 0x55, _) => return Ok(None),
         (2 | 0x11, _) => return Err(Error::DecodeError("wav: the block size does not fit the codec")),
-        (0x31, _) => return Err(Error::Unsupported("GSM 6.10 in WAV")),
+        (0x31, _) if channels == 1 => (telephone::GSM, gsm::PAIR_BYTES as u64, 2 * gsm::FRAME_SAMPLES as u64),
         (0x14 | 0x40 | 0x45 | 0x64 | 0x140, _) => return Err(Error::Unsupported("G.726 in WAV")),
         (0x28f | 0x65, _) => return Err(Error::Unsupported("G.722 in WAV")),
         (0x22 | 0x83 | 0x133, _) => return Err(Error::Unsupported("G.729 or TrueSpeech in WAV")),

@@ -5,6 +5,7 @@ pub mod wav;
 
 use std::{
     fs::{self, File},
+    path::Path,
     process::Command,
 };
 
@@ -44,25 +45,53 @@ impl Sound {
     }
 }
 
-/// The sound as `ffmpeg` encodes it; none where `ffmpeg` is not installed.
+/// The sound as `ffmpeg` encodes it; none where it is not installed.
 pub fn convert(sound: &Sound, ending: &str, arguments: &str) -> Option<Vec<u8>> {
+    encode(sound, ending, |from, to| {
+        let mut ffmpeg = Command::new("ffmpeg");
+        ffmpeg.args(["-v", "error", "-i"]).arg(from).args(arguments.split_whitespace()).arg(to);
+        ffmpeg
+    })
+}
+
+/// The sound as `sox` encodes it, which knows AMR; none where it is not installed.
+pub fn convert_by_sox(sound: &Sound, ending: &str, arguments: &str) -> Option<Vec<u8>> {
+    encode(sound, ending, |from, to| {
+        let mut sox = Command::new("sox");
+        sox.args(["-V1", "-D"]).arg(from).args(arguments.split_whitespace()).arg(to);
+        sox
+    })
+}
+
+/// A recording as `sox` decodes it, as WAVE; none where it is not installed.
+pub fn decode_by_sox(name: &str, bytes: &[u8]) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join(name), folder.path().join("out.wav"));
+    fs::write(&from, bytes).unwrap();
+    let mut sox = Command::new("sox");
+    sox.args(["-V1", "-D"]).arg(&from).args(["-e", "signed", "-b", "16"]).arg(&to);
+    run(sox).then(|| fs::read(to).unwrap())
+}
+
+/// Whether the program is installed; it must not fail.
+fn run(mut command: Command) -> bool {
+    match command.status() {
+        Ok(status) => {
+            assert!(status.success(), "{command:?}");
+            true
+        }
+        Err(error) => {
+            println!("skipped: {} cannot be run: {error}", command.get_program().display());
+            false
+        }
+    }
+}
+
+fn encode(sound: &Sound, ending: &str, command: impl Fn(&Path, &Path) -> Command) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("in.wav"), folder.path().join(format!("out.{ending}")));
     fs::write(&from, wav::write(sound, wav::F32)).unwrap();
-    let ran = Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(&from)
-        .args(arguments.split_whitespace())
-        .arg(&to)
-        .status();
-    match ran {
-        Ok(status) => assert!(status.success(), "ffmpeg {arguments}"),
-        Err(_) => {
-            println!("skipped: ffmpeg is not installed");
-            return None;
-        }
-    }
-    Some(fs::read(to).unwrap())
+    run(command(&from, &to)).then(|| fs::read(to).unwrap())
 }
 
 /// Opens bytes as a file of that name.
