@@ -7,10 +7,13 @@
 pub mod audio;
 pub mod diarize;
 pub mod metrics;
+mod net;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;
 pub mod whisper;
+
+pub use net::NetError;
 
 /// The sample rate in Hz at which every stage after [`audio`] works.
 pub const SAMPLE_RATE: u32 = 16_000;

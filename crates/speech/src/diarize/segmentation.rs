@@ -1,0 +1,120 @@
+//! Local speaker segmentation: ten seconds in, the activity of up to three speakers in them out
+//! (pyannote segmentation-3.0, MIT; Plaquet and Bredin, "Powerset multi-class cross entropy loss for neural speaker
+//! diarization", 2023).
+//!
+//! Invariant: windows start on the frame grid of the whole recording, so frame `i` of window `w` is frame
+//! `w * STEP_FRAMES + i` of the recording.
+
+use std::path::Path;
+
+use rten::NodeId;
+use rten_tensor::{NdTensorView, prelude::*};
+
+use crate::net::{Net, NetError};
+
+/// Samples between frames (16.9 ms).
+pub(super) const FRAME_STEP: usize = 270;
+/// Samples that one frame sees; a frame stands for the middle of them.
+const FRAME_SPAN: usize = 991;
+/// Samples of a window: 10 s, what the network was trained on.
+pub(super) const WINDOW: usize = 160_000;
+/// Frames of a window.
+pub(super) const WINDOW_FRAMES: usize = 589;
+/// Frames between the starts of windows (5.0 s): every moment is judged twice, at a tenth of a core's hundredth.
+pub(super) const STEP_FRAMES: usize = 296;
+/// Samples between the starts of windows.
+pub(super) const STEP: usize = STEP_FRAMES * FRAME_STEP;
+/// Speakers that one window can tell apart.
+pub(super) const LOCAL_SPEAKERS: usize = 3;
+/// The sets of speakers that the network's classes stand for, as bits.
+const POWERSET: [u8; 7] = [0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110];
+
+const EXPECTED: &str = "pyannote segmentation-3.0 (ONNX)";
+
+/// The time in seconds for which a frame of the recording stands.
+pub(super) fn frame_time(frame: usize) -> f64 {
+    (frame * FRAME_STEP + FRAME_SPAN / 2) as f64 / f64::from(crate::SAMPLE_RATE)
+}
+
+/// What the network says about one frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// Who speaks in the likeliest set of speakers, a bit each.
+    pub(super) active: u8,
+    /// Probability that each speaker speaks, 0..=255.
+    pub(super) activity: [u8; LOCAL_SPEAKERS],
+}
+
+impl Frame {
+    /// The speaker who speaks alone here.
+    pub(super) fn sole_speaker(self) -> Option<usize> {
+        (self.active.count_ones() == 1).then_some(self.active.trailing_zeros() as usize)
+    }
+
+    fn from_log_probabilities(classes: &[f32]) -> Self {
+        let mut best = (f32::NEG_INFINITY, 0);
+        let mut activity = [0.0; LOCAL_SPEAKERS];
+        for (&log, set) in classes.iter().zip(POWERSET) {
+            if log > best.0 {
+                best = (log, set);
+            }
+            for (speaker, sum) in activity.iter_mut().enumerate() {
+                if set >> speaker & 1 == 1 {
+                    *sum += log.exp();
+                }
+            }
+        }
+        Self { active: best.1, activity: activity.map(|p| (p * 255.0).round() as u8) }
+    }
+}
+
+/// The network.
+pub(super) struct Segmentation {
+    net: Net,
+    input: NodeId,
+    output: NodeId,
+}
+
+impl Segmentation {
+    pub(super) fn load(path: &Path) -> Result<Self, NetError> {
+        let net = Net::load(path)?;
+        let (input, output) = (net.input("input_values", EXPECTED)?, net.output("logits", EXPECTED)?);
+        Ok(Self { net, input, output })
+    }
+
+    /// The frames of one window of [`WINDOW`] samples.
+    pub(super) fn run(&self, window: &[f32]) -> Result<Vec<Frame>, NetError> {
+        let input = NdTensorView::from_data([1, 1, WINDOW], window);
+        let [output] = self.net.run(vec![(self.input, input.into())], [self.output])?;
+        let output = self.net.floats::<3>(output)?;
+        let shape = output.shape();
+        if shape != [1, WINDOW_FRAMES, POWERSET.len()] {
+            return Err(self.net.kind_error(EXPECTED, format!("its output has the shape {shape:?}")));
+        }
+        let classes: Vec<f32> = output.iter().copied().collect();
+        Ok(classes.chunks_exact(POWERSET.len()).map(Frame::from_log_probabilities).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(probabilities: [f32; 7]) -> Frame {
+        Frame::from_log_probabilities(&probabilities.map(f32::ln))
+    }
+
+    #[test]
+    fn the_likeliest_set_of_speakers_is_active() {
+        let two = frame([0.1, 0.1, 0.05, 0.05, 0.1, 0.5, 0.1]);
+        assert_eq!(two.active, 0b101);
+        assert_eq!(two.sole_speaker(), None);
+        assert_eq!(frame([0.1, 0.1, 0.7, 0.0, 0.1, 0.0, 0.0]).sole_speaker(), Some(1));
+    }
+
+    #[test]
+    fn a_speaker_is_as_active_as_all_sets_that_hold_them() {
+        let found = frame([0.0, 0.2, 0.0, 0.0, 0.4, 0.4, 0.0]);
+        assert_eq!(found.activity, [255, 102, 102]);
+    }
+}
