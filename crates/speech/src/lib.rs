@@ -4,10 +4,12 @@
 //! [`whisper`] and [`diarize`] side by side, [`align`], [`normalize`]. [`transcribe`] joins them into a pass over a
 //! recording whose memory does not grow with its length. Models are paths here; fetching them is the caller's business.
 
+pub mod align;
 pub mod audio;
 pub mod diarize;
 pub mod metrics;
 mod net;
+pub mod normalize;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;

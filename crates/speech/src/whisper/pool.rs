@@ -14,6 +14,7 @@ use std::{
         mpsc::{Receiver, Sender, channel},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use super::{
@@ -232,16 +233,14 @@ impl Session {
         self.shared.settle(&self.stream, decided);
     }
 
-    /// Waits for the next result, in whatever order windows get done; `None` when none is pending.
+    /// Waits for the next result, in whatever order windows get done; `None` when none came in time.
     ///
     /// # Errors
     /// A message without content when the network failed on a window.
-    pub fn next(&mut self) -> Option<Result<Heard, String>> {
-        if self.pending() == 0 {
-            return None;
-        }
+    pub fn next_within(&mut self, timeout: Duration) -> Option<Result<Heard, String>> {
+        let result = self.results.recv_timeout(timeout).ok()?;
         self.received += 1;
-        Some(self.results.recv().unwrap_or_else(|_| Err("the recognisers stopped".to_owned())))
+        Some(result)
     }
 
     /// A result that is there already.

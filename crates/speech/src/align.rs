@@ -1,0 +1,167 @@
+//! Words to turns: each word belongs to the speaker whose turns overlap it most. Where two speak at once the sentence
+//! decides, because one voice at a time makes it into the text.
+//!
+//! Invariant: afterwards every word has a speaker.
+
+use crate::{diarize::Turn, transcript::Word};
+
+/// The version of these rules, for the transcript.
+pub const ALIGNMENT_VERSION: u32 = 1;
+
+/// A pause this long in seconds ends a sentence whatever its punctuation.
+const SENTENCE_PAUSE: f64 = 1.0;
+/// A run of words against its sentence is a timing error if it lasts less than this, in seconds.
+const MAX_STRAY_SECONDS: f64 = 0.6;
+
+/// A word on its way to a segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpokenWord {
+    /// The word.
+    pub word: Word,
+    /// Its language, as an ISO 639-1 code.
+    pub language: String,
+    /// Its speaker, as in [`Turn::speaker`]; known beforehand where each party has a channel.
+    pub speaker: Option<usize>,
+    /// Whether it lies in a turn of its speaker.
+    pub inside: bool,
+}
+
+impl SpokenWord {
+    /// A word of a known or unknown speaker.
+    pub fn new(word: Word, language: String, speaker: Option<usize>) -> Self {
+        Self { word, language, inside: speaker.is_some(), speaker }
+    }
+}
+
+/// Gives every word without a speaker the one whose turns overlap it most, or the nearest one.
+pub fn assign(words: &mut [SpokenWord], turns: &[Turn]) {
+    let mut unknown: Vec<&mut SpokenWord> = words.iter_mut().filter(|w| w.speaker.is_none()).collect();
+    unknown.sort_by(|a, b| a.word.start_seconds.total_cmp(&b.word.start_seconds));
+    let mut previous = None;
+    let mut first_turn = 0;
+    let longest = turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max);
+    for word in &mut unknown {
+        // Turns are in order of their start: none that ends before the word by its own length can matter again.
+        while turns.get(first_turn).is_some_and(|t| t.start + longest < word.word.start_seconds - 1.0) {
+            first_turn += 1;
+        }
+        let (speaker, inside) = nearest(&word.word, &turns[first_turn..], previous).unwrap_or((0, false));
+        (word.speaker, word.inside) = (Some(speaker), inside);
+        previous = Some(speaker);
+    }
+    let mut from = 0;
+    for to in 1..=unknown.len() {
+        if to == unknown.len() || ends_sentence(unknown[to - 1], unknown[to]) {
+            settle(&mut unknown[from..to]);
+            from = to;
+        }
+    }
+}
+
+/// The speaker of a word and whether one of its turns holds it; of equals the one who spoke before.
+fn nearest(word: &Word, turns: &[Turn], previous: Option<usize>) -> Option<(usize, bool)> {
+    /// Overlaps that differ by less than a frame of the diarization are equal.
+    const EQUAL: f64 = 0.02;
+    let overlap = |turn: &Turn| turn.end.min(word.end_seconds) - turn.start.max(word.start_seconds);
+    let mut best: Option<(usize, f64)> = None;
+    for turn in turns.iter().take_while(|t| t.start < word.end_seconds + 30.0) {
+        let here = overlap(turn);
+        let better = best.is_none_or(|(speaker, most)| {
+            here > most + EQUAL || (here > most - EQUAL && Some(turn.speaker) == previous && Some(speaker) != previous)
+        });
+        if better {
+            best = Some((turn.speaker, here));
+        }
+    }
+    best.map(|(speaker, most)| (speaker, most > 0.0))
+}
+
+fn ends_sentence(word: &SpokenWord, next: &SpokenWord) -> bool {
+    word.word.text.ends_with(['.', '?', '!', '。', '？', '！'])
+        || next.word.start_seconds - word.word.end_seconds > SENTENCE_PAUSE
+}
+
+/// Short runs against the speaker of most of the sentence are errors of timing at its edges.
+fn settle(sentence: &mut [&mut SpokenWord]) {
+    let seconds = |w: &SpokenWord| (w.word.end_seconds - w.word.start_seconds).max(0.01);
+    let mut shares: Vec<(usize, f64)> = Vec::new();
+    for word in sentence.iter() {
+        let speaker = word.speaker.unwrap_or(0);
+        match shares.iter_mut().find(|(s, _)| *s == speaker) {
+            Some((_, share)) => *share += seconds(word),
+            None => shares.push((speaker, seconds(word))),
+        }
+    }
+    let total: f64 = shares.iter().map(|(_, share)| share).sum();
+    let Some(&(main, share)) = shares.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else { return };
+    if shares.len() == 1 || share < total * 0.6 {
+        return;
+    }
+    let mut from = 0;
+    while from < sentence.len() {
+        let speaker = sentence[from].speaker;
+        let to = (from..sentence.len()).find(|&i| sentence[i].speaker != speaker).unwrap_or(sentence.len());
+        let length: f64 = sentence[from..to].iter().map(|w| seconds(w)).sum();
+        if speaker != Some(main) && length < MAX_STRAY_SECONDS {
+            sentence[from..to].iter_mut().for_each(|w| w.speaker = Some(main));
+        }
+        from = to;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(text: &str, start: f64, end: f64) -> SpokenWord {
+        let word = Word { text: text.into(), start_seconds: start, end_seconds: end, confidence: 1.0 };
+        SpokenWord::new(word, "en".into(), None)
+    }
+
+    fn turn(speaker: usize, start: f64, end: f64) -> Turn {
+        Turn { speaker, start, end }
+    }
+
+    fn speakers(mut words: Vec<SpokenWord>, turns: &[Turn]) -> Vec<usize> {
+        assign(&mut words, turns);
+        words.iter().map(|w| w.speaker.unwrap()).collect()
+    }
+
+    #[test]
+    fn a_word_goes_to_the_turn_that_overlaps_it_most() {
+        let turns = [turn(0, 0.0, 1.0), turn(1, 1.0, 3.0)];
+        assert_eq!(speakers(vec![word("yes.", 0.2, 0.6), word("No.", 0.9, 1.4)], &turns), [0, 1]);
+    }
+
+    #[test]
+    fn a_word_in_no_turn_goes_to_the_nearest() {
+        let turns = [turn(0, 0.0, 1.0), turn(1, 5.0, 6.0)];
+        assert_eq!(speakers(vec![word("so.", 1.5, 1.8), word("Well.", 4.5, 4.9)], &turns), [0, 1]);
+    }
+
+    #[test]
+    fn where_two_speak_at_once_the_sentence_goes_on() {
+        let turns = [turn(0, 0.0, 4.0), turn(1, 1.0, 2.0)];
+        let words = vec![word("we", 0.5, 0.9), word("can", 1.1, 1.4), word("go.", 1.5, 1.9)];
+        assert_eq!(speakers(words, &turns), [0, 0, 0]);
+    }
+
+    #[test]
+    fn a_stray_word_at_the_edge_of_a_sentence_follows_it() {
+        let turns = [turn(0, 0.0, 1.3), turn(1, 1.3, 4.0)];
+        let words = vec![word("And", 1.0, 1.25), word("then", 1.4, 1.8), word("we", 1.9, 2.2), word("left.", 2.3, 3.0)];
+        assert_eq!(speakers(words, &turns), [1; 4]);
+    }
+
+    #[test]
+    fn an_answer_of_one_word_keeps_its_speaker() {
+        let turns = [turn(0, 0.0, 2.0), turn(1, 2.1, 2.5), turn(0, 2.6, 4.0)];
+        let words = vec![word("Ready?", 1.0, 1.9), word("Yes.", 2.1, 2.5), word("Good.", 2.7, 3.2)];
+        assert_eq!(speakers(words, &turns), [0, 1, 0]);
+    }
+
+    #[test]
+    fn without_turns_everything_is_one_speaker() {
+        assert_eq!(speakers(vec![word("hello", 0.0, 0.5), word("there", 0.5, 1.0)], &[]), [0, 0]);
+    }
+}

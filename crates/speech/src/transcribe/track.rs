@@ -1,0 +1,221 @@
+//! One party's signal on its way to words: voice activity finds spans, spans are packed into windows, windows go to the
+//! recognisers. Audio is held only until the windows that need it are made.
+
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use super::{Engine, TranscribeError};
+use crate::{
+    SAMPLE_RATE,
+    audio::level,
+    net::NetError,
+    vad::{self, VadStream},
+    whisper::{Heard, Session, SessionOptions, Span, Window},
+};
+
+/// How often a wait for the recognisers looks whether the caller wants to stop.
+const CANCEL_CHECK: Duration = Duration::from_millis(100);
+/// A piece of speech is not cut into less than this, in samples: half a second holds a word.
+const MIN_PIECE: u64 = SAMPLE_RATE as u64 / 2;
+
+/// The recent past of a signal.
+#[derive(Default)]
+pub(super) struct History {
+    samples: VecDeque<f32>,
+    start: u64,
+}
+
+impl History {
+    fn push(&mut self, samples: &[f32]) {
+        self.samples.extend(samples);
+    }
+
+    fn end(&self) -> u64 {
+        self.start + self.samples.len() as u64
+    }
+
+    /// Forgets everything before a sample.
+    fn forget_before(&mut self, sample: u64) {
+        let count = sample.clamp(self.start, self.end()) - self.start;
+        self.samples.drain(..count as usize);
+        self.start += count;
+    }
+
+    /// The samples of a range, as far as they are still known.
+    pub(super) fn range(&self, start: u64, end: u64) -> Vec<f32> {
+        let from = start.clamp(self.start, self.end()) - self.start;
+        let to = end.clamp(self.start, self.end()) - self.start;
+        self.samples.range(from as usize..to.max(from) as usize).copied().collect()
+    }
+}
+
+/// One party's signal.
+pub(super) struct Track<'e> {
+    vad: Option<VadStream<'e>>,
+    history: History,
+    waiting: VecDeque<vad::Span>,
+    window: Window,
+    last_end: u64,
+    session: Session,
+    in_flight: usize,
+    level: bool,
+    /// What was recognised, in the order in which it got done.
+    pub(super) heard: Vec<Heard>,
+    /// Speech in seconds, without padding.
+    pub(super) speech: Vec<(f64, f64)>,
+}
+
+impl<'e> Track<'e> {
+    pub(super) fn new(engine: &'e Engine, options: &SessionOptions, level: bool) -> Self {
+        Self {
+            vad: Some(engine.vad.stream()),
+            history: History::default(),
+            waiting: VecDeque::new(),
+            window: Window::default(),
+            last_end: 0,
+            session: engine.recogniser.session(options),
+            in_flight: engine.recogniser.in_flight(),
+            level,
+            heard: Vec::new(),
+            speech: Vec::new(),
+        }
+    }
+
+    /// Takes the next samples.
+    pub(super) fn push(&mut self, samples: &[f32]) -> Result<(), NetError> {
+        self.history.push(samples);
+        if let Some(vad) = &mut self.vad {
+            self.waiting.extend(vad.push(samples)?);
+        }
+        Ok(())
+    }
+
+    /// Ends the signal.
+    pub(super) fn end(&mut self) -> Result<(), NetError> {
+        if let Some(vad) = self.vad.take() {
+            self.waiting.extend(vad.finish()?);
+        }
+        Ok(())
+    }
+
+    /// The next span of speech that ends before `known_until` (seconds).
+    pub(super) fn next_span(&mut self, known_until: f64) -> Option<vad::Span> {
+        self.waiting.pop_front_if(|span| seconds(span.end) <= known_until)
+    }
+
+    /// The first sample that is still needed.
+    pub(super) fn needed_from(&self) -> u64 {
+        let open = self.vad.as_ref().map_or(self.history.end(), |vad| vad.open_since().unwrap_or(vad.horizon()));
+        // A span that opens next is padded backwards.
+        self.waiting.front().map_or(open.saturating_sub(u64::from(SAMPLE_RATE)), |span| span.start)
+    }
+
+    pub(super) fn forget_before(&mut self, sample: u64) {
+        self.history.forget_before(sample);
+    }
+
+    pub(super) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Packs a span, cut at `changes` (seconds at which the speaker changes), into windows.
+    pub(super) fn recognise(&mut self, span: &vad::Span, changes: &[f64]) {
+        let start = span.frames_start;
+        let end = start + (span.probabilities.len() * vad::FRAME) as u64;
+        self.speech.push((seconds(start), seconds(end.min(span.end))));
+        let mut from = span.start;
+        for cut in cuts(span, changes) {
+            self.pack(Span { start: from, end: cut });
+            from = cut;
+        }
+        self.pack(Span { start: from, end: span.end });
+    }
+
+    fn pack(&mut self, piece: Span) {
+        if piece.samples() == 0 {
+            return;
+        }
+        if !self.window.fits(piece.samples(), piece.start.saturating_sub(self.last_end)) {
+            self.submit();
+        }
+        let mut audio = self.history.range(piece.start, piece.end);
+        if self.level {
+            level(&mut audio);
+        }
+        let piece = Span { start: piece.start, end: piece.start + audio.len() as u64 };
+        self.window.push(piece, &audio);
+        self.last_end = piece.end;
+    }
+
+    fn submit(&mut self) {
+        if !self.window.is_empty() {
+            self.session.submit(std::mem::take(&mut self.window));
+        }
+    }
+
+    /// No span follows.
+    pub(super) fn finish(&mut self) {
+        self.submit();
+        self.session.finish();
+    }
+
+    /// Windows that are being recognised.
+    pub(super) fn pending(&self) -> usize {
+        self.session.pending()
+    }
+
+    /// Where the latest recognised window ends, in seconds.
+    pub(super) fn recognised_until(&self) -> f64 {
+        self.heard.iter().map(|heard| heard.end).fold(0.0, f64::max)
+    }
+
+    /// Collects results: those that are there, and with `all` those that are to come; otherwise waits only while too
+    /// many are under way. Returns whether anything new was heard.
+    pub(super) fn collect(&mut self, all: bool, cancelled: &AtomicBool) -> Result<bool, TranscribeError> {
+        let limit = if all { 0 } else { self.in_flight };
+        let before = self.heard.len();
+        while let Some(result) = self.session.try_next() {
+            self.heard.push(result.map_err(recognition)?);
+        }
+        while self.session.pending() > limit && self.heard.len() == before {
+            if cancelled.load(Ordering::Relaxed) {
+                return Err(TranscribeError::Cancelled);
+            }
+            if let Some(result) = self.session.next_within(CANCEL_CHECK) {
+                self.heard.push(result.map_err(recognition)?);
+            }
+        }
+        Ok(self.heard.len() > before)
+    }
+}
+
+fn recognition(reason: String) -> TranscribeError {
+    TranscribeError::Stage { stage: "recognition", reason }
+}
+
+/// Samples at which to cut a span: the least voiced point near each change of speaker.
+fn cuts(span: &vad::Span, changes: &[f64]) -> Vec<u64> {
+    /// A change is known to about this many samples: a quarter of a second.
+    const REACH: u64 = SAMPLE_RATE as u64 / 4;
+    let mut cuts = Vec::new();
+    let mut last = span.start;
+    for &change in changes {
+        let at = (change * f64::from(SAMPLE_RATE)) as u64;
+        if at < last + MIN_PIECE || at + MIN_PIECE > span.end {
+            continue;
+        }
+        let cut = span.least_voiced(at - REACH.min(at), at + REACH);
+        if cut >= last + MIN_PIECE && cut + MIN_PIECE <= span.end {
+            cuts.push(cut);
+            last = cut;
+        }
+    }
+    cuts
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / f64::from(SAMPLE_RATE)
+}
