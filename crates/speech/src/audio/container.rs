@@ -17,7 +17,10 @@ use symphonia::{
         },
         errors::{Error, Result as SymphoniaResult},
         formats::{FormatOptions, FormatReader, Track, TrackType},
-        io::{MediaSource as _, MediaSourceStream, ReadBytes as _, SeekBuffered as _},
+        io::{
+            MediaSource as _, MediaSourceStream, MediaSourceStreamOptions, ReadBytes as _, ReadOnlySource,
+            SeekBuffered as _,
+        },
     },
     default::{
         formats::{AdtsReader, AiffReader, FlacReader, IsoMp4Reader, MkvReader, MpaReader, OggReader},
@@ -63,7 +66,17 @@ pub(super) fn open(source: Source) -> Result<Opened, AudioError> {
         stream = hold(stream, &budget)?;
         budget.allow(MAX_HEADER_BYTES);
     }
-    let moov = if container == Container::Mp4 { mp4::moov(&mut stream) } else { None };
+    let mut moov = None;
+    if let (Container::Mp4, Some(len)) = (container, stream.byte_len()) {
+        let index = mp4::index(&mut stream, len);
+        moov = index.moov;
+        if index.cut_off && moov.is_some() {
+            stream = unseekable(stream);
+        }
+    }
+    if container == Container::Matroska {
+        stream = unseekable(stream);
+    }
     let format = demuxer(container, stream).map_err(|error| explain(error, &budget))?;
     let track = audio_track(format.as_ref())?;
     Ok(Opened { container, format, track, moov, budget })
@@ -99,6 +112,12 @@ fn peek(stream: &mut MediaSourceStream<'static>) -> Result<Vec<u8>, AudioError> 
     stream.seek_buffered_rev(filled);
     head.truncate(filled);
     Ok(head)
+}
+
+/// Hides the file's length. Where they know it, the MP4 and Matroska readers refuse a last part that is cut off, which may
+/// be all there is.
+fn unseekable(stream: MediaSourceStream<'static>) -> MediaSourceStream<'static> {
+    MediaSourceStream::new(Box::new(ReadOnlySource::new(stream)), MediaSourceStreamOptions::default())
 }
 
 fn demuxer(container: Container, mut stream: MediaSourceStream<'static>) -> SymphoniaResult<Box<dyn FormatReader>> {
@@ -180,6 +199,8 @@ pub(super) fn explain(error: Error, budget: &Budget) -> AudioError {
             AudioError::malformed("it ends within its headers")
         }
         Error::IoError(error) => AudioError::Io(error),
+        // So symphonia calls a file that ends before its index.
+        Error::Unsupported(what) if what.contains("missing") => AudioError::malformed(what),
         Error::Unsupported(what) => AudioError::unsupported(what),
         Error::DecodeError(what) | Error::LimitError(what) => AudioError::malformed(what),
         Error::SeekError(_) | Error::ResetRequired => AudioError::malformed("its parts do not fit together"),

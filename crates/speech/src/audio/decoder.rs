@@ -107,15 +107,17 @@ impl Decoder {
             return Err(AudioError::malformed("it has no channels"));
         }
         let name = codec.codec_info().short_name;
-        let announced = announced(container, &track, sample_rate);
+        let announced = announced(container, format.as_ref(), &track, sample_rate);
+        // Matroska's duration is rounded, and does not say what to cut.
+        let end = announced.filter(|_| container != Container::Matroska);
         let heard = moov.and_then(|moov| mp4::edit(&moov, track.id, sample_rate));
-        let (origin, end) = heard.map_or((pre_skip(container, audio_params(&track)?), announced), |edit| {
+        let (origin, end) = heard.map_or((pre_skip(container, audio_params(&track)?), end), |edit| {
             let frames = |units: u64| to_frames(signed(units), TimeBase::try_from_recip(edit.timescale), sample_rate);
             let lead = frames(edit.lead);
             (frames(edit.skip) - lead, edit.keep.map(|keep| frames(keep).saturating_add(lead).unsigned_abs()))
         });
         let seconds = |frames: f64| frames / f64::from(sample_rate);
-        let whole = || duration(&track, sample_rate).map(|frames| seconds(frames - origin as f64));
+        let whole = || duration(format.as_ref(), &track, sample_rate).map(|frames| seconds(frames - origin as f64));
         let duration = end.map(|frames| seconds(frames as f64)).or_else(whole);
         if announced.is_some_and(|frames| frames > limit(sample_rate)) {
             return Err(AudioError::TooLong);
@@ -192,7 +194,8 @@ impl Decoder {
             Ok(None) => self.end(),
             Err(Error::ResetRequired) => self.restart(),
             Err(Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                self.damage.truncated = true;
+                // A Matroska stream that cannot seek ends so in any case; its announced duration decides below.
+                self.damage.truncated = self.info.container != Container::Matroska;
                 self.end()
             }
             Err(error @ Error::IoError(_)) => Err(explain(error, &self.budget)),
@@ -284,6 +287,8 @@ impl Decoder {
             self.origin += start - expected;
         } else if gap > MAX_JITTER && keep > 0 {
             self.silence = u64::try_from(start - expected).unwrap_or(0);
+            // WebM and MP4 leave pauses out; the others only lose packets.
+            self.damage.packets += u64::from(!matches!(self.info.container, Container::Matroska | Container::Mp4));
         }
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.given + self.silence));
         let keep = keep.min(left);
@@ -360,21 +365,23 @@ fn signed(number: u64) -> i64 {
 }
 
 /// The track's length in frames, with what its encoder put before and behind it.
-fn duration(track: &Track, rate: u32) -> Option<f64> {
+fn duration(format: &dyn FormatReader, track: &Track, rate: u32) -> Option<f64> {
     let frames = track.num_frames.map(|frames| frames as f64);
-    let ticks = || {
-        let ticks = i64::try_from(track.duration?.get()).ok()?;
-        Some(to_frames(ticks, track.time_base, rate) as f64)
-    };
+    let media = format.media_info();
+    // Matroska tells the length of the whole only.
+    let length =
+        track.duration.map(|ticks| (ticks, track.time_base)).or(media.duration.map(|ticks| (ticks, media.time_base)));
+    let ticks = || length.map(|(ticks, base)| to_frames(signed(ticks.get()), base, rate) as f64);
     frames.or_else(ticks)
 }
 
 /// The number of frames, where the container knows it exactly.
-fn announced(container: Container, track: &Track, rate: u32) -> Option<u64> {
+fn announced(container: Container, format: &dyn FormatReader, track: &Track, rate: u32) -> Option<u64> {
     match container {
         // Without the delay of a LAME header the number is an estimate from the bit rate.
         Container::Mpeg if track.delay.is_none() => None,
-        Container::Adts | Container::Matroska | Container::Mp4 | Container::Ogg => None,
+        Container::Adts | Container::Mp4 | Container::Ogg => None,
+        Container::Matroska => duration(format, track, rate).map(|frames| frames as u64),
         // The time base is one frame.
         _ => track.num_frames.filter(|&frames| frames > 0 && rate > 0),
     }

@@ -6,23 +6,35 @@
 //! whatever was damaged, padded or left out before it.
 
 mod amr;
+mod channels;
 mod container;
 mod decoder;
+mod denoise;
+mod echo;
 mod error;
 mod gsm;
+mod highpass;
 mod input;
+mod level;
 mod mp4;
 mod mpeg;
 mod opencore;
+mod quality;
 mod reader;
 mod resample;
 mod sniff;
 mod telephone;
 mod wav;
 
+pub use channels::{Layout, LayoutDetector};
 pub use decoder::{Damage, Decoder, StreamInfo};
+pub use denoise::Denoiser;
+pub use echo::{MAX_ECHO_DELAY, is_echo};
 pub use error::AudioError;
+pub use highpass::HighPass;
 pub use input::Source;
+pub use level::{Gain, level};
+pub use quality::{Meter, Quality};
 pub use reader::Reader;
 pub use resample::Resampler;
 pub use sniff::{Container, sniff};

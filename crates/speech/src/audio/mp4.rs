@@ -2,7 +2,7 @@
 //! AAC put 1,024 to 2,112 samples before the first one, and the demuxer does not take them out. Its one invariant: only
 //! what the file says is cut; a file that says nothing, or nonsense, is left whole.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 /// A five-hour recording's index is about 5 MB; one larger than this is not searched.
 const MAX_MOOV_BYTES: u64 = 32 << 20;
@@ -28,31 +28,53 @@ pub(super) fn edit(moov: &[u8], track: u32, rate: u32) -> Option<Edit> {
     from_edit_list(moov, track).or_else(|| from_itunes(moov, rate))
 }
 
-/// The body of the `moov` box, wherever in the file it lies; `file` is left where it stood.
-pub(super) fn moov(file: &mut (impl Read + Seek)) -> Option<Vec<u8>> {
-    let start = file.stream_position().ok()?;
-    let moov = find_moov(file, start);
-    file.seek(SeekFrom::Start(start)).ok()?;
-    moov
+/// What the boxes of a file say before its demuxer reads it.
+#[derive(Default)]
+pub(super) struct Index {
+    /// The body of the `moov` box, wherever in the file it lies.
+    pub(super) moov: Option<Vec<u8>>,
+    /// A box goes on behind the file's end: the file is cut off.
+    pub(super) cut_off: bool,
 }
 
-fn find_moov(file: &mut (impl Read + Seek), mut at: u64) -> Option<Vec<u8>> {
-    for _ in 0..MAX_BOXES {
-        file.seek(SeekFrom::Start(at)).ok()?;
-        let mut header = [0; 16];
-        file.read_exact(&mut header).ok()?;
-        let (short, long) = (number(&header[..4]), number(&header[8..]));
-        let (size, header_bytes) = if short == 1 { (long, 16) } else { (short, 8) };
-        let body = size.checked_sub(header_bytes)?;
-        if &header[4..8] == b"moov" {
-            file.seek(SeekFrom::Start(at + header_bytes)).ok()?;
-            let mut moov = Vec::new();
-            file.take(body.min(MAX_MOOV_BYTES)).read_to_end(&mut moov).ok()?;
-            return (moov.len() as u64 == body).then_some(moov);
-        }
-        at = at.checked_add(size)?;
+/// Walks the boxes of a file of `len` bytes, which is left where it stood.
+pub(super) fn index(file: &mut (impl Read + Seek), len: u64) -> Index {
+    let mut index = Index::default();
+    if let Ok(start) = file.stream_position() {
+        // A box that cannot be read ends the walk; the demuxer says what is wrong with it.
+        let _ = walk(file, start, len, &mut index);
+        let _ = file.seek(SeekFrom::Start(start));
     }
-    None
+    index
+}
+
+fn walk(file: &mut (impl Read + Seek), mut at: u64, len: u64, index: &mut Index) -> io::Result<()> {
+    for _ in 0..MAX_BOXES {
+        file.seek(SeekFrom::Start(at))?;
+        let mut header = [0; 16];
+        file.read_exact(&mut header[..8])?;
+        let (size, header_bytes) = match number(&header[..4]) {
+            // A size of one announces a long one; zero is the rest of the file.
+            1 => {
+                file.read_exact(&mut header[8..])?;
+                (number(&header[8..]), 16)
+            }
+            0 => return Ok(()),
+            size => (size, 8),
+        };
+        let body = size.checked_sub(header_bytes).ok_or(io::ErrorKind::InvalidData)?;
+        if &header[4..8] == b"moov" && body <= MAX_MOOV_BYTES {
+            let mut moov = Vec::new();
+            file.take(body).read_to_end(&mut moov)?;
+            index.moov = (moov.len() as u64 == body).then_some(moov);
+        }
+        at = at.saturating_add(size);
+        index.cut_off = at > len;
+        if at >= len {
+            break;
+        }
+    }
+    Ok(())
 }
 
 fn from_edit_list(moov: &[u8], track: u32) -> Option<Edit> {

@@ -16,6 +16,7 @@ const CHUNK_FRAMES: usize = 1024;
 pub struct Resampler {
     inner: Fft<f32>,
     rate: u32,
+    to_rate: u32,
     /// Input that does not fill a chunk yet, by channel.
     input: Vec<Vec<f32>>,
     /// One chunk's output, by channel.
@@ -32,10 +33,15 @@ impl Resampler {
     /// # Errors
     /// [`AudioError::SampleRate`] outside [`MIN_RATE`]`..=`[`MAX_RATE`].
     pub fn new(rate: u32, channels: usize) -> Result<Self, AudioError> {
+        Self::between(rate, SAMPLE_RATE, channels)
+    }
+
+    /// A resampler from one rate to another, for stages that work at a rate of their own.
+    pub(super) fn between(rate: u32, to_rate: u32, channels: usize) -> Result<Self, AudioError> {
         if !(MIN_RATE..=MAX_RATE).contains(&rate) {
             return Err(AudioError::SampleRate { found: rate });
         }
-        let (from, to) = (rate as usize, SAMPLE_RATE as usize);
+        let (from, to) = (rate as usize, to_rate as usize);
         // The least number of input frames that is a whole number of output frames, an even number of times: half of the
         // filter's length is its delay, and half a sample could not be taken out.
         let unit = from / gcd(from, to);
@@ -44,7 +50,7 @@ impl Resampler {
             .map_err(|_| AudioError::SampleRate { found: rate })?;
         let chunk = vec![vec![0.0; inner.output_frames_max()]; channels];
         let delay = inner.output_delay();
-        Ok(Self { inner, rate, input: vec![Vec::new(); channels], chunk, delay, taken: 0, given: 0 })
+        Ok(Self { inner, rate, to_rate, input: vec![Vec::new(); channels], chunk, delay, taken: 0, given: 0 })
     }
 
     /// Takes `block` (planar, all channels equally long) and appends what is ready to `out`.
@@ -58,7 +64,7 @@ impl Resampler {
 
     /// Flushes the input's end: afterwards `out` has got as many frames as the input lasted.
     pub fn finish(&mut self, out: &mut [Vec<f32>]) {
-        let total = (self.taken * u64::from(SAMPLE_RATE)).div_ceil(u64::from(self.rate));
+        let total = (self.taken * u64::from(self.to_rate)).div_ceil(u64::from(self.rate));
         while self.given < total {
             let given = self.given;
             let missing = self.inner.input_frames_next().saturating_sub(self.input[0].len());

@@ -13,13 +13,13 @@ use symphonia::core::{
     },
     errors::{Error, Result, SeekErrorKind},
     formats::{FormatInfo, FormatReader, MediaInfo, SeekMode, SeekTo, SeekedTo, Track, well_known::FORMAT_ID_WAVE},
-    io::{MediaSourceStream, ReadBytes as _},
+    io::{MediaSource as _, MediaSourceStream, ReadBytes as _},
     meta::{Metadata, MetadataLog},
     packet::Packet,
     units::{Duration, Timestamp},
 };
 
-use super::{gsm, telephone};
+use super::{MAX_SECONDS, gsm, telephone};
 
 /// Samples a packet holds at least: 64 ms at 16 kHz.
 const PACKET_FRAMES: u64 = 1024;
@@ -154,7 +154,12 @@ impl WavReader {
             .with_frames_per_block(format.block_frames);
         let mut track = Track::new(0);
         track.with_codec_params(CodecParameters::Audio(params));
-        if let Some(length) = length {
+        // Never more than there is; of a stream, whose end is unknown, the header is believed within the limit only.
+        let most = match stream.byte_len() {
+            Some(bytes) => bytes.saturating_sub(stream.pos()),
+            None => MAX_SECONDS * u64::from(format.rate) / format.block_frames * format.block_bytes,
+        };
+        if let Some(length) = length.map(|length| length.min(most)) {
             let frames = length / format.block_bytes * format.block_frames;
             // Codecs with blocks fill up the last one; `fact` tells how much of it is real.
             let real = fact.filter(|fact| (frames.saturating_sub(format.block_frames)..=frames).contains(fact));

@@ -1,0 +1,59 @@
+//! Feeds bytes of strangers to the audio reader. It takes in the reader's source instead of the crate `speech`, whose
+//! other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
+
+use std::{
+    io::{Cursor, Write},
+    path::PathBuf,
+};
+
+/// As in `speech`.
+pub const SAMPLE_RATE: u32 = 16_000;
+
+#[path = "../../crates/speech/src/audio/mod.rs"]
+pub mod audio;
+
+use audio::{Container, Reader, Source, sniff};
+
+/// Blocks that are read of one input: a minute. More would only be more of the same.
+const MAX_BLOCKS: usize = 60;
+
+/// Reads `bytes` as a file and as a stream where they are of that container.
+pub fn read(container: Container, bytes: &[u8]) {
+    if sniff(bytes, None).is_ok_and(|found| found == container) {
+        read_any(bytes);
+    }
+}
+
+/// Reads `bytes`, whatever they are.
+pub fn read_any(bytes: &[u8]) {
+    let mut file = tempfile::tempfile().expect("a temporary file");
+    file.write_all(bytes).expect("room for it");
+    std::io::Seek::rewind(&mut file).expect("a file that can be rewound");
+    drain(Source::File { file, path: PathBuf::from("fuzz.wav") });
+    drain(Source::Stream(Box::new(Cursor::new(bytes.to_vec()))));
+}
+
+fn drain(source: Source) {
+    let Ok(mut reader) = Reader::open(source) else { return };
+    for _ in 0..MAX_BLOCKS {
+        let Ok(Some(block)) = reader.next_block() else { return };
+        assert!(block.iter().all(|channel| channel.len() == block[0].len() && channel.len() <= SAMPLE_RATE as usize));
+        assert!(block.iter().flatten().all(|sample| sample.is_finite()));
+    }
+}
+
+/// A WAVE file of one channel at 8 kHz around bytes in a codec with blocks.
+pub fn wav(tag: u16, block: u16, channels: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut file = b"RIFF\0\0\0\0WAVEfmt \x14\0\0\0".to_vec();
+    file.extend(tag.to_le_bytes());
+    file.extend(channels.to_le_bytes());
+    file.extend(8_000u32.to_le_bytes());
+    file.extend(0u32.to_le_bytes());
+    file.extend(block.to_le_bytes());
+    file.extend(4u16.to_le_bytes());
+    file.extend([2, 0, 0, 0]);
+    file.extend(b"data");
+    file.extend((bytes.len() as u32).to_le_bytes());
+    file.extend(bytes);
+    file
+}
