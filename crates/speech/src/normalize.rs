@@ -297,9 +297,10 @@ mod tests {
     #[test]
     fn stutters_are_cleaned_and_meant_repetition_stays() {
         assert_eq!(texts(say(0, 0.0, "I I I th- think it is is fine")), ["spk_1 I think it is fine"]);
-        assert_eq!(texts(say(0, 0.0, "No, no, that that was very very good")), [
-            "spk_1 No, no, that that was very very good"
-        ]);
+        assert_eq!(
+            texts(say(0, 0.0, "No, no, that that was very very good")),
+            ["spk_1 No, no, that that was very very good"]
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod vtt;
 
 use std::{fmt, io, str::FromStr};
 
+use speech::diarize::Turn;
 use speech::transcript::{Segment, Transcript};
 
 /// A format that [`write()`] knows.
@@ -94,6 +95,8 @@ pub struct Style<'a> {
     pub title: &'a str,
     /// Show every word with its time and confidence where the format can (JSON, CSV).
     pub words: bool,
+    /// The diarization's turns where they are known: RTTM holds them in place of the coarser segments.
+    pub turns: &'a [Turn],
 }
 
 /// Writes `transcript` as `format`.

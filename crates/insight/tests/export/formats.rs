@@ -4,8 +4,8 @@ use crate::fixtures::{transcript, words};
 use insight::export::{Format, Style, write};
 use speech::transcript::{QualityWarning, Role, Transcript};
 
-const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false };
-const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true };
+const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[] };
+const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[] };
 
 fn bytes(transcript: &Transcript, format: Format, style: Style<'_>) -> Vec<u8> {
     let mut out = Vec::new();

@@ -22,9 +22,9 @@ use crate::{
 const MIN_CONFIDENCE: f32 = 0.6;
 
 /// A transcription under way.
-pub(super) struct Call<'e, 'w> {
+pub(super) struct Call<'e, 'o, 'w> {
     engine: &'e Engine,
-    options: &'w Options,
+    options: &'o Options,
     front: Front,
     watch: Watch<'w>,
     tracks: Vec<Track<'e>>,
@@ -33,11 +33,11 @@ pub(super) struct Call<'e, 'w> {
     warnings: Vec<QualityWarning>,
 }
 
-impl<'e, 'w> Call<'e, 'w> {
+impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     pub(super) fn open(
         engine: &'e Engine,
         source: Source,
-        options: &'w Options,
+        options: &'o Options,
         watch: Watch<'w>,
     ) -> Result<Self, TranscribeError> {
         let front = Front::open(source, options)?;
@@ -156,7 +156,8 @@ impl<'e, 'w> Call<'e, 'w> {
             track.heard.sort_by_key(|heard| heard.index);
             for heard in track.heard.drain(..) {
                 let speaker = split.then_some(channel);
-                words.extend(heard.words.into_iter().map(|word| SpokenWord::new(word, heard.language.clone(), speaker)));
+                words
+                    .extend(heard.words.into_iter().map(|word| SpokenWord::new(word, heard.language.clone(), speaker)));
             }
         }
         align::assign(&mut words, &turns);

@@ -273,7 +273,8 @@ impl Engine {
         // Turbo was distilled without translation data; it would answer in the spoken language.
         let translates = self.recogniser.multilingual() && !self.whisper_name.contains("turbo");
         if options.task == Task::Translate && !translates {
-            let message = format!("the model {} cannot translate; large-v3, medium, small and base can", self.whisper_name);
+            let message =
+                format!("the model {} cannot translate; large-v3, medium, small and base can", self.whisper_name);
             return Err(TranscribeError::Option(message));
         }
         Ok(())

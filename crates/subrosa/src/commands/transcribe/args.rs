@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use insight::export::Format;
 use speech::{
     diarize::{MAX_SPEAKERS, SpeakerCount},
-    transcribe::{Channels, Device, EngineOptions, Options, Task},
+    transcribe::{Channels, Device, EngineOptions, Options, Stages, Task},
 };
 
 use super::languages;
@@ -74,9 +74,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
 
+    /// Beams of the search: 1 is fastest, 5 makes the fewest errors.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=10))]
+    beams: u8,
+
     /// Suppress steady noise before recognition.
     #[arg(long)]
     denoise: bool,
+
+    /// Take out what is below 80 Hz before recognition.
+    #[arg(long)]
+    high_pass: bool,
+
+    /// Leave the loudness of speech as it is.
+    #[arg(long)]
+    no_level: bool,
 
     /// Format of the transcript; several with commas [default: by the ending of --output, else txt].
     #[arg(short, long = "format", value_name = "FORMAT", value_delimiter = ',', value_parser = formats())]
@@ -125,7 +137,8 @@ impl Args {
             speakers: self.speakers.unwrap_or_default(),
             hotwords: self.hotwords.clone(),
             initial_prompt: self.prompt.clone(),
-            denoise: self.denoise,
+            beams: self.beams.into(),
+            stages: Stages { denoise: self.denoise, high_pass: self.high_pass, level: !self.no_level },
         }
     }
 

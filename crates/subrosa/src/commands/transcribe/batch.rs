@@ -12,10 +12,7 @@ use std::{
 };
 
 use insight::quality;
-use speech::{
-    transcribe::{Engine, Options, TranscribeError, Watch},
-    transcript::Transcript,
-};
+use speech::transcribe::{Engine, Options, TranscribeError, Transcription, Watch};
 
 use super::{
     failure::Failure,
@@ -63,14 +60,14 @@ impl Batch<'_> {
     fn one(&self, index: usize, input: &Input, turns: &Turns) -> Result<f64, Failure> {
         let name = input.name();
         let mut watched = self.reporter.begin(&name);
-        let transcript = self.transcribe(input, &mut watched);
+        let transcription = self.transcribe(input, &mut watched);
         let _turn = self.outputs.ordered().then(|| turns.wait_for(index));
-        let delivered = transcript.and_then(|transcript| {
+        let delivered = transcription.and_then(|transcription| {
             if self.interrupt.asked() {
                 return Err(Failure::Interrupted);
             }
-            self.outputs.deliver(input, &transcript, self.reporter, self.interrupt)?;
-            Ok(transcript)
+            self.outputs.deliver(input, &transcription, self.reporter, self.interrupt)?;
+            Ok(transcription.transcript)
         });
         match delivered {
             Ok(transcript) => {
@@ -92,15 +89,16 @@ impl Batch<'_> {
         }
     }
 
-    fn transcribe(&self, input: &Input, watched: &mut Watched<'_>) -> Result<Transcript, Failure> {
+    fn transcribe(&self, input: &Input, watched: &mut Watched<'_>) -> Result<Transcription, Failure> {
         let source = input.open()?;
         let watch = Watch { progress: &mut |progress| watched.update(progress), cancelled: self.interrupt.flag() };
         // A defect that one recording brings to light must not take the others down.
         let transcribed = catch_unwind(AssertUnwindSafe(|| self.engine.transcribe(source, self.options, watch)));
         match transcribed {
-            Ok(Ok(mut transcript)) => {
-                transcript.created_at = Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
-                Ok(transcript)
+            Ok(Ok(mut transcription)) => {
+                transcription.transcript.created_at =
+                    Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
+                Ok(transcription)
             }
             Ok(Err(TranscribeError::Cancelled)) => Err(Failure::Interrupted),
             Ok(Err(error)) => Err(error.into()),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use insight::export::{self, Format, Style};
-use speech::transcript::Transcript;
+use speech::transcribe::Transcription;
 
 use super::{args::Args, failure::Failure, inputs::Input, interrupt::Interrupt, progress::Reporter};
 
@@ -71,13 +71,13 @@ impl Outputs {
     pub(super) fn deliver(
         &self,
         input: &Input,
-        transcript: &Transcript,
+        transcription: &Transcription,
         reporter: &Reporter,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         if let Destination::StandardOutput { format, headers } = self.destination {
             let mut bytes = if headers { format!("==> {} <==\n", input.name()).into_bytes() } else { Vec::new() };
-            bytes.extend(self.render(input, transcript, format)?);
+            bytes.extend(self.render(input, transcription, format)?);
             if headers {
                 bytes.push(b'\n');
             }
@@ -87,15 +87,16 @@ impl Outputs {
             });
         }
         for (format, path) in self.files(input) {
-            let bytes = self.render(input, transcript, format)?;
+            let bytes = self.render(input, transcription, format)?;
             write_whole(&path, &bytes, self.overwrite, interrupt).map_err(|source| Failure::Output { path, source })?;
         }
         Ok(())
     }
 
-    fn render(&self, input: &Input, transcript: &Transcript, format: Format) -> Result<Vec<u8>, Failure> {
+    fn render(&self, input: &Input, transcription: &Transcription, format: Format) -> Result<Vec<u8>, Failure> {
         let (title, mut bytes) = (input.title(), Vec::new());
-        export::write(transcript, format, Style { title: &title, words: self.words }, &mut bytes)
+        let style = Style { title: &title, words: self.words, turns: &transcription.turns };
+        export::write(&transcription.transcript, format, style, &mut bytes)
             .map_err(|source| Failure::Output { path: format!("the {format} document").into(), source })?;
         Ok(bytes)
     }
