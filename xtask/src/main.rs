@@ -3,7 +3,9 @@
 
 mod ge2e;
 mod models;
+mod onnx;
 mod tidy;
+mod torch;
 
 use std::{
     path::{Path, PathBuf},

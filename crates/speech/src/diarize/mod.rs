@@ -2,7 +2,7 @@
 //! clustering of the voices, reconstruction on the time line.
 //!
 //! Invariant: a [`Session`] holds ten seconds of audio however long the recording is; what it keeps of the past is
-//! 1.7 kB a second (frames and voices: 30 MB for five hours).
+//! under 2 kB a second (frames and voices: 35 MB for five hours).
 
 mod cluster;
 mod embedding;

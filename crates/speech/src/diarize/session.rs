@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Where the speaker changes, as far as that is known: a hint, five to ten seconds behind.
+    /// Where the speaker changes, as far as that is known: a hint, four to ten seconds behind.
     pub fn change_points(&self) -> ChangePoints<'_> {
         let frames = match self.windows.len() {
             0 => 0,
@@ -122,8 +122,8 @@ impl<'a> Session<'a> {
 
     fn seconds_of(&self, people: &[usize], person: usize) -> f64 {
         let frames: usize = self.voices.iter().zip(people).filter(|(_, p)| **p == person).map(|(v, _)| v.frames).sum();
-        // Every moment is in two windows.
-        (frames * FRAME_STEP) as f64 / f64::from(SAMPLE_RATE) / 2.0
+        // Every moment is heard in about as many windows as steps fit into one.
+        (frames * FRAME_STEP) as f64 / f64::from(SAMPLE_RATE) * STEP as f64 / WINDOW as f64
     }
 
     /// Segments the window at the start of the buffer and queues the voices in it.

@@ -1,0 +1,105 @@
+//! Who spoke when, in a real call and in what only looks like one.
+
+mod signals;
+
+use signals::{model, noise, sample, sample_call, seconds};
+use speech::{
+    diarize::{Diarization, Diarizer, SpeakerCount},
+    metrics::{Scoring, diarization_errors, parse_rttm},
+};
+
+fn diarizer() -> Diarizer {
+    let segmentation = model("pyannote-segmentation-3.0/segmentation-3.0.onnx");
+    Diarizer::load(&segmentation, &model("ge2e/ge2e.onnx")).unwrap()
+}
+
+fn diarize(samples: &[f32], count: SpeakerCount) -> Diarization {
+    let diarizer = diarizer();
+    let mut session = diarizer.session();
+    samples.chunks(7_919).for_each(|block| session.push(block).unwrap());
+    session.finish(count).unwrap()
+}
+
+/// Diarization error rate on the real call, overlap counted, no collar.
+fn error_rate(found: &Diarization) -> f64 {
+    let reference = parse_rttm(&std::fs::read_to_string(sample("sample.rttm")).unwrap()).unwrap();
+    diarization_errors(&reference, &found.turns, Scoring::default()).rate()
+}
+
+#[test]
+fn two_known_speakers_of_a_real_call_are_told_apart() {
+    let found = diarize(&sample_call(), SpeakerCount::exactly(2).unwrap());
+    let rate = error_rate(&found);
+    assert!(rate <= 0.056, "DER {rate:.4}");
+    assert_eq!(found.voices.len(), 2);
+}
+
+#[test]
+fn both_speakers_of_a_real_call_are_found_without_being_told() {
+    let found = diarize(&sample_call(), SpeakerCount::default());
+    let rate = error_rate(&found);
+    assert_eq!(found.voices.len(), 2);
+    assert!(rate <= 0.08, "DER {rate:.4}");
+}
+
+#[test]
+fn the_number_of_speakers_that_is_asked_for_is_found() {
+    let call = sample_call();
+    for n in 1..=3 {
+        assert_eq!(diarize(&call, SpeakerCount::exactly(n).unwrap()).voices.len(), n);
+    }
+    assert_eq!(diarize(&call, SpeakerCount::between(3, 5).unwrap()).voices.len(), 3);
+    assert_eq!(diarize(&call, SpeakerCount::between(1, 1).unwrap()).voices.len(), 1);
+}
+
+#[test]
+fn turns_come_in_order_and_speakers_are_numbered_as_they_appear() {
+    let call = sample_call();
+    let found = diarize(&call, SpeakerCount::default());
+    assert!(found.turns.windows(2).all(|w| w[0].start <= w[1].start));
+    let mut next = 0;
+    for turn in &found.turns {
+        assert!(turn.speaker <= next && turn.start < turn.end && turn.end <= 30.0, "{turn:?}");
+        next = next.max(turn.speaker + 1);
+    }
+    assert_eq!(next, found.voices.len());
+    for voice in &found.voices {
+        let norm: f32 = voice.embedding.iter().map(|x| x * x).sum();
+        assert!((norm - 1.0).abs() < 1e-3 && voice.seconds > 5.0, "{} s", voice.seconds);
+    }
+}
+
+#[test]
+fn changes_of_speaker_are_known_while_the_recording_runs() {
+    let diarizer = diarizer();
+    let mut session = diarizer.session();
+    session.push(&sample_call()[..seconds(25.0)]).unwrap();
+    let changes = session.change_points();
+    assert!(changes.known_until > 15.0 && changes.known_until <= 25.0);
+    // Diane ends at 17.92, Sheila begins at 18.05.
+    assert!(changes.times.iter().any(|t| (t - 18.0).abs() < 0.3), "{:?}", changes.times);
+    assert!(changes.times.iter().all(|t| *t <= changes.known_until));
+}
+
+#[test]
+fn silence_and_noise_have_no_speakers() {
+    assert_eq!(diarize(&[], SpeakerCount::default()), Diarization::default());
+    assert_eq!(diarize(&vec![0.0; seconds(25.0)], SpeakerCount::exactly(2).unwrap()), Diarization::default());
+    assert_eq!(diarize(&noise(25.0, 0.01), SpeakerCount::default()).turns, []);
+}
+
+#[test]
+fn a_second_of_speech_is_one_turn() {
+    let found = diarize(&sample_call()[seconds(11.5)..seconds(12.7)], SpeakerCount::default());
+    assert_eq!(found.turns.len(), 1);
+}
+
+#[test]
+fn another_network_is_refused_by_name() {
+    let silero = model("silero-vad/silero_vad_16k_sequence.onnx");
+    let error = Diarizer::load(&silero, &model("ge2e/ge2e.onnx")).err().expect("refused").to_string();
+    assert!(error.contains("is not pyannote segmentation-3.0"), "{error}");
+    let segmentation = model("pyannote-segmentation-3.0/segmentation-3.0.onnx");
+    let error = Diarizer::load(&segmentation, &silero).err().expect("refused").to_string();
+    assert!(error.contains("is not a speaker embedding network"), "{error}");
+}
