@@ -1,5 +1,6 @@
 //! Sounds to encode, a WAVE writer, and measures of how alike two sounds are.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, though outside of a test function")]
 
 pub mod wav;
 
