@@ -96,7 +96,7 @@ fn encode(sound: &Sound, ending: &str, command: impl Fn(&Path, &Path) -> Command
 }
 
 /// Opens bytes as a file of that name.
-pub fn open(name: &str, bytes: Vec<u8>) -> Result<Reader, AudioError> {
+pub fn open(name: &str, bytes: &[u8]) -> Result<Reader, AudioError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
