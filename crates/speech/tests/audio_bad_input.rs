@@ -118,7 +118,7 @@ fn a_recording_cut_anywhere_yields_its_start_or_a_precise_error() {
                     );
                 }
                 Err(AudioError::Malformed { .. } | AudioError::Empty) => {
-                    assert!(percent <= 50, "{name} at {percent} %")
+                    assert!(percent <= 50, "{name} at {percent} %");
                 }
                 Err(other) => panic!("{name} at {percent} %: {other}"),
             }
