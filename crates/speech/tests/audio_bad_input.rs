@@ -1,5 +1,7 @@
 //! What is no recording, or a bad one, gets a precise error, and costs bounded time and memory.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "these are tests and their seeds")]
+
 mod audio_support;
 
 use std::{
@@ -12,7 +14,7 @@ use proptest::prelude::*;
 use speech::audio::{AudioError, Damage, Reader, Source};
 
 fn error(name: &str, bytes: impl Into<Vec<u8>>) -> AudioError {
-    read_all(open(name, bytes.into())).map(|_| ()).expect_err(name)
+    read_all(open(name, &bytes.into())).map(|_| ()).expect_err(name)
 }
 
 fn stream(read: impl Read + Send + Sync + 'static) -> Result<Reader, AudioError> {
@@ -41,7 +43,7 @@ fn what_is_no_audio_is_named() {
 #[test]
 fn the_bytes_decide_and_not_the_name() {
     let sound = Sound::speech_like(16_000, 1);
-    assert!(open("actually-wav.mp3", wav::write(&sound, wav::S16)).is_ok());
+    assert!(open("actually-wav.mp3", &wav::write(&sound, wav::S16)).is_ok());
 }
 
 #[test]
@@ -62,7 +64,7 @@ fn a_header_that_claims_four_gigabytes_yields_what_is_there() {
     for (claim, damage) in [(u32::MAX - 1, truncated), (u32::MAX, Damage::default()), (0, Damage::default())] {
         let mut file = wav::header(1, 1, 16_000, 16, claim);
         file.extend(samples);
-        let (channels, found) = read_all(open("claims.wav", file)).unwrap();
+        let (channels, found) = read_all(open("claims.wav", &file)).unwrap();
         assert_eq!((channels[0].len(), found), (48_000, damage), "claim {claim}");
     }
 }
@@ -103,9 +105,9 @@ fn a_recording_cut_anywhere_yields_its_start_or_a_precise_error() {
         files.extend(convert(&sound, ending, arguments).map(|bytes| (name, bytes)));
     }
     for (name, whole) in files {
-        let (full, _) = read_all(open(name, whole.clone())).unwrap();
+        let (full, _) = read_all(open(name, &whole)).unwrap();
         for percent in [1, 5, 20, 50, 80, 97] {
-            match read_all(open(name, whole[..whole.len() * percent / 100].to_vec())) {
+            match read_all(open(name, &whole[..whole.len() * percent / 100])) {
                 Ok((part, damage)) => {
                     let (part, full) = (part[0].len(), full[0].len());
                     assert!(part <= full, "{name} at {percent} %: {part} of {full}");
@@ -116,7 +118,7 @@ fn a_recording_cut_anywhere_yields_its_start_or_a_precise_error() {
                     );
                 }
                 Err(AudioError::Malformed { .. } | AudioError::Empty) => {
-                    assert!(percent <= 50, "{name} at {percent} %")
+                    assert!(percent <= 50, "{name} at {percent} %");
                 }
                 Err(other) => panic!("{name} at {percent} %: {other}"),
             }
@@ -134,7 +136,7 @@ fn a_damaged_middle_is_silent_and_what_follows_keeps_its_time() {
         for byte in &mut bytes[middle..middle + 600] {
             *byte ^= 0x5a;
         }
-        let (channels, damage) = read_all(open(&format!("damaged.{ending}"), bytes)).unwrap();
+        let (channels, damage) = read_all(open(&format!("damaged.{ending}"), &bytes)).unwrap();
         let (original, decoded) = (&sound.channels[0], &channels[0]);
         let (shift, _) = audio_support::compare(&once.channels[0], &decoded[96_000..]);
         println!("{ending}: {damage:?}, {} samples, end shifted by {shift} s", decoded.len());
@@ -200,7 +202,7 @@ fn a_stream_reads_as_its_file_does() {
         files.extend(convert(&sound, ending, arguments).map(|bytes| (ending, bytes)));
     }
     for (name, bytes) in files {
-        let (from_file, _) = read_all(open("file", bytes.clone())).unwrap();
+        let (from_file, _) = read_all(open("file", &bytes)).unwrap();
         let (from_stream, damage) = read_all(stream(io::Cursor::new(bytes))).unwrap();
         assert_eq!(damage, Damage::default(), "{name}");
         assert!(from_file == from_stream, "{name}");
@@ -284,7 +286,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let mut frames = 0u64;
-        if let Ok(mut reader) = open(&format!("damaged.{ending}"), bytes) {
+        if let Ok(mut reader) = open(&format!("damaged.{ending}"), &bytes) {
             while let Ok(Some(block)) = reader.next_block() {
                 prop_assert!(block.iter().flatten().all(|sample| sample.is_finite()));
                 frames += block[0].len() as u64;

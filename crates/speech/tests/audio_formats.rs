@@ -1,5 +1,7 @@
 //! Every format that a call recorder writes comes out as the same sound at the same time.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, though outside of a test function")]
+
 mod audio_support;
 
 use audio_support::{Sound, convert, convert_by_sox, open, read_all, wav};
@@ -27,8 +29,8 @@ const UNTOLD: Limits = Limits { shift: 0.1, length: 0.2, snr: 12.0 };
 /// Speech codecs, which keep how it sounds and not the wave, and are late by their look-ahead.
 const SPEECH: Limits = Limits { shift: 0.011, length: 0.02, snr: 0.5 };
 
-fn same_sound(name: &str, bytes: Vec<u8>, original: &Sound, limits: &Limits) {
-    let (channels, damage) = read_all(open(name, bytes.clone())).unwrap_or_else(|error| panic!("{name}: {error}"));
+fn same_sound(name: &str, bytes: &[u8], original: &Sound, limits: &Limits) {
+    let (channels, damage) = read_all(open(name, bytes)).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(damage, Default::default(), "{name} is not damaged");
     assert_eq!(channels.len(), original.channels.len(), "{name}: channels");
     for (decoded, original) in channels.iter().zip(&original.at_16k()) {
@@ -47,30 +49,35 @@ fn wav_pcm_of_every_width_is_read_to_the_sample() {
     for (name, format) in
         [("s16", wav::S16), ("s24", wav::S24), ("s32", wav::S32), ("f32", wav::F32), ("f64", wav::F64)]
     {
-        same_sound(name, wav::write(&sound, format), &sound, &LOSSLESS);
+        same_sound(name, &wav::write(&sound, format), &sound, &LOSSLESS);
     }
-    same_sound("u8", wav::write(&sound, wav::U8), &sound, &Limits { snr: 28.0, ..LOSSLESS });
+    same_sound("u8", &wav::write(&sound, wav::U8), &sound, &Limits { snr: 28.0, ..LOSSLESS });
 }
 
 #[test]
 fn g711_is_read_at_the_telephone_rate() {
     let sound = Sound::speech_like(8_000, 2);
-    same_sound("mulaw", wav::write(&sound, wav::MULAW), &sound, &WAVEFORM);
-    same_sound("alaw", wav::write(&sound, wav::ALAW), &sound, &WAVEFORM);
+    same_sound("mulaw", &wav::write(&sound, wav::MULAW), &sound, &WAVEFORM);
+    same_sound("alaw", &wav::write(&sound, wav::ALAW), &sound, &WAVEFORM);
 }
 
 #[test]
 fn every_rate_comes_out_at_16_khz_and_in_time() {
     for rate in [4_000, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 192_000] {
         let sound = Sound::speech_like(rate, 1);
-        same_sound(&format!("{rate} Hz"), wav::write(&sound, wav::F32), &sound, &Limits { length: 0.0001, ..LOSSLESS });
+        same_sound(
+            &format!("{rate} Hz"),
+            &wav::write(&sound, wav::F32),
+            &sound,
+            &Limits { length: 0.0001, ..LOSSLESS },
+        );
     }
 }
 
 #[test]
 fn many_channels_stay_apart() {
     let sound = Sound::speech_like(16_000, 32);
-    same_sound("32 channels", wav::write(&sound, wav::S16), &sound, &LOSSLESS);
+    same_sound("32 channels", &wav::write(&sound, wav::S16), &sound, &LOSSLESS);
 }
 
 /// What is too large to encode here: the program that encodes it, the sound's rate and channels, the file's ending, the
@@ -81,7 +88,7 @@ macro_rules! formats {
         fn $test() {
             let sound = Sound::speech_like($rate, $channels);
             let Some(bytes) = $encode(&sound, $ending, $arguments) else { return };
-            same_sound(stringify!($test), bytes, &sound, &$limits);
+            same_sound(stringify!($test), &bytes, &sound, &$limits);
         }
     )*};
 }
@@ -122,7 +129,7 @@ const AMR_WB: &[u8] = include_bytes!("data/speech_like.awb");
 
 #[test]
 fn amr_wideband_is_read() {
-    same_sound("amr-wb", AMR_WB.to_vec(), &Sound::speech_like(16_000, 1), &SPEECH);
+    same_sound("amr-wb", AMR_WB, &Sound::speech_like(16_000, 1), &SPEECH);
 }
 
 #[test]
@@ -132,8 +139,8 @@ fn telephone_codecs_sound_as_in_other_decoders() {
     let Some(amr) = convert_by_sox(&sound, "amr-nb", "-C 7") else { return };
     for (name, bytes) in [("gsm.wav", gsm), ("speech.amr-nb", amr), ("speech.amr-wb", AMR_WB.to_vec())] {
         let Some(other) = audio_support::decode_by_sox(name, &bytes) else { return };
-        let (theirs, _) = read_all(open("theirs.wav", other)).unwrap();
-        let (ours, _) = read_all(open(name, bytes)).unwrap();
+        let (theirs, _) = read_all(open("theirs.wav", &other)).unwrap();
+        let (ours, _) = read_all(open(name, &bytes)).unwrap();
         let (shift, snr) = audio_support::compare(&theirs[0], &ours[0]);
         println!("{name}: shifted by {shift} s, SNR {snr} dB");
         assert!(shift.abs() < 0.0001 && snr > 30.0, "{name}: shifted by {shift} s, SNR {snr} dB");

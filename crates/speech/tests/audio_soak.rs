@@ -1,6 +1,8 @@
 //! Five hours through the reader: how much memory, how fast. Run by `make soak`, or by hand:
 //! `cargo test --release -p speech --test audio_soak -- --ignored --nocapture --test-threads 1`.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, though outside of a test function")]
+
 mod audio_support;
 
 use std::{

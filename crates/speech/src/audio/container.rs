@@ -8,6 +8,7 @@ use std::{
 
 use symphonia::{
     core::{
+        audio::Channels,
         codecs::{
             CodecParameters,
             audio::{
@@ -175,8 +176,7 @@ pub(super) fn decoder(params: &AudioCodecParameters, budget: &Budget) -> Result<
         codecs.register_audio_decoder::<TelephoneDecoder>();
         codecs
     });
-    if let Some(found) = params.channels.as_ref().map(|channels| channels.count()).filter(|&found| found > MAX_CHANNELS)
-    {
+    if let Some(found) = params.channels.as_ref().map(Channels::count).filter(|&found| found > MAX_CHANNELS) {
         return Err(AudioError::TooManyChannels { found });
     }
     if let Some(found) = params.sample_rate.filter(|rate| !(MIN_RATE..=MAX_RATE).contains(rate)) {

@@ -75,9 +75,9 @@ impl Gsm {
         if (40..=LOOK_BACK).contains(&sub.lag) {
             self.lag = sub.lag;
         }
-        for n in 0..40 {
+        for (n, pulse) in pulses.into_iter().enumerate() {
             let past = self.excitation[LOOK_BACK + n - self.lag];
-            self.excitation[LOOK_BACK + n] = pulses[n].saturating_add(multiply(GAINS[sub.gain], past));
+            self.excitation[LOOK_BACK + n] = pulse.saturating_add(multiply(GAINS[sub.gain], past));
         }
         let mut now = [0; 40];
         now.copy_from_slice(&self.excitation[LOOK_BACK..]);
@@ -88,7 +88,8 @@ impl Gsm {
     /// §5.2.9 and .17: the vocal tract as a lattice filter, its ratios interpolated over the frame's first 40 samples.
     fn short_term(&mut self, ratios: &[i16; 8], samples: &mut [i16; FRAME_SAMPLES]) {
         let before = std::mem::replace(&mut self.ratios, *ratios);
-        let blends: [(usize, usize, fn(i16, i16) -> i16); 4] = [
+        type Blend = fn(i16, i16) -> i16;
+        let blends: [(usize, usize, Blend); 4] = [
             (0, 13, |old, new| (old >> 2).saturating_add(new >> 2).saturating_add(old >> 1)),
             (13, 27, |old, new| (old >> 1).saturating_add(new >> 1)),
             (27, 40, |old, new| (old >> 2).saturating_add(new >> 2).saturating_add(new >> 1)),
@@ -141,7 +142,7 @@ fn to_reflection(ratio: i16) -> i16 {
     let size = ratio.saturating_abs();
     let line = match size {
         ..11_059 => size << 1,
-        ..20_070 => size + 11_059,
+        11_059..20_070 => size + 11_059,
         _ => (size >> 2).saturating_add(26_112),
     };
     if ratio < 0 { -line } else { line }

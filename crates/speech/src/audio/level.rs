@@ -54,7 +54,7 @@ fn loudness(samples: &[f32]) -> Option<f64> {
     let ms = samples.len() * 1000 / SAMPLE_RATE as usize;
     let lufs = match ms {
         ..SHORTEST_MS => return None,
-        ..BLOCK_MS => meter.loudness_window(u32::try_from(ms).ok()?).ok()?,
+        SHORTEST_MS..BLOCK_MS => meter.loudness_window(u32::try_from(ms).ok()?).ok()?,
         _ => meter.loudness_global().ok()?,
     };
     lufs.is_finite().then_some(lufs)

@@ -33,7 +33,7 @@ const fn codec(id: AudioCodecId, short_name: &'static str, long_name: &'static s
 }
 
 enum Speech {
-    Gsm(Gsm),
+    Gsm(Box<Gsm>),
     Amr(Amr),
 }
 
@@ -47,7 +47,7 @@ pub(super) struct TelephoneDecoder {
 
 fn speech(id: AudioCodecId) -> Result<Speech> {
     match id {
-        GSM => Ok(Speech::Gsm(Gsm::default())),
+        GSM => Ok(Speech::Gsm(Box::default())),
         _ => Amr::new(id == AMR_WB).map(Speech::Amr).ok_or(Error::LimitError("no memory for the AMR decoder")),
     }
 }

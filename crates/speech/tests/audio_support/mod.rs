@@ -1,5 +1,6 @@
 //! Sounds to encode, a WAVE writer, and measures of how alike two sounds are.
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "these are tests, though outside of a test function")]
 
 pub mod wav;
 
@@ -95,7 +96,7 @@ fn encode(sound: &Sound, ending: &str, command: impl Fn(&Path, &Path) -> Command
 }
 
 /// Opens bytes as a file of that name.
-pub fn open(name: &str, bytes: Vec<u8>) -> Result<Reader, AudioError> {
+pub fn open(name: &str, bytes: &[u8]) -> Result<Reader, AudioError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
