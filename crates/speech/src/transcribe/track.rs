@@ -109,7 +109,7 @@ impl<'e> Track<'e> {
     /// The first sample that is still needed.
     pub(super) fn needed_from(&self) -> u64 {
         let open = self.vad.as_ref().map_or(self.history.end(), |vad| vad.open_since().unwrap_or(vad.horizon()));
-        // A span that opens next is padded backwards.
+        // A span that opens next is padded backwards, and the pause before it is heard.
         self.waiting.front().map_or(open.saturating_sub(u64::from(SAMPLE_RATE)), |span| span.start)
     }
 
@@ -141,12 +141,15 @@ impl<'e> Track<'e> {
         if !self.window.fits(piece.samples(), piece.start.saturating_sub(self.last_end)) {
             self.submit();
         }
+        let pause_start = piece.start.saturating_sub(self.window.pause_before(piece.start));
+        let mut pause = self.history.range(pause_start, piece.start);
         let mut audio = self.history.range(piece.start, piece.end);
         if self.level {
-            level(&mut audio);
+            let gain = 10f32.powf(level(&mut audio).db as f32 / 20.0);
+            pause.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
         }
         let piece = Span { start: piece.start, end: piece.start + audio.len() as u64 };
-        self.window.push(piece, &audio);
+        self.window.push(piece, &pause, &audio);
         self.last_end = piece.end;
     }
 

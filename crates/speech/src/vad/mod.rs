@@ -53,6 +53,7 @@ impl Vad {
             samples: 0,
             hidden: NdTensor::zeros([1, 1, STATE]),
             cell: NdTensor::zeros([1, 1, STATE]),
+            gain: AutomaticGain::default(),
             spans: SpanBuilder::default(),
         }
     }
@@ -66,6 +67,7 @@ pub struct VadStream<'a> {
     samples: u64,
     hidden: NdTensor<f32, 3>,
     cell: NdTensor<f32, 3>,
+    gain: AutomaticGain,
     spans: SpanBuilder,
 }
 
@@ -115,7 +117,9 @@ impl VadStream<'_> {
         let Vad { net, inputs, outputs } = self.vad;
         let mut input = Vec::with_capacity(frames * (CONTEXT + FRAME));
         for frame in 0..frames {
-            input.extend_from_slice(&self.pending[frame * FRAME..frame * FRAME + CONTEXT + FRAME]);
+            let samples = &self.pending[frame * FRAME..frame * FRAME + CONTEXT + FRAME];
+            let gain = self.gain.follow(&samples[CONTEXT..]);
+            input.extend(samples.iter().map(|x| x * gain));
         }
         let input = NdTensorView::from_data([frames, CONTEXT + FRAME], &input[..]);
         let feed = vec![
@@ -130,5 +134,28 @@ impl VadStream<'_> {
         self.pending.drain(..frames * FRAME);
         spans.extend(probabilities.iter().filter_map(|&p| self.spans.push(p)));
         Ok(())
+    }
+}
+
+/// Raises quiet stretches before the network hears them: after a loud voice it takes one 30 dB below for background.
+#[derive(Default)]
+struct AutomaticGain {
+    /// Root mean square of the loudest recent frame, forgotten by [`RELEASE`] a frame.
+    envelope: f32,
+}
+
+/// 30 dB a second: slower than the pauses between words, faster than the change from one voice to the next.
+const RELEASE: f32 = 0.895;
+/// Speech is raised to about this root mean square: -20 dBFS.
+const LOUD: f32 = 0.1;
+/// The most by which anything is raised: 30 dB. Beyond that it would be the noise of the line.
+const MAX_GAIN: f32 = 31.6;
+
+impl AutomaticGain {
+    /// The gain for the next frame.
+    fn follow(&mut self, frame: &[f32]) -> f32 {
+        let rms = (frame.iter().map(|x| x * x).sum::<f32>() / frame.len().max(1) as f32).sqrt();
+        self.envelope = rms.max(self.envelope * RELEASE);
+        (LOUD / self.envelope.max(f32::MIN_POSITIVE)).clamp(1.0, MAX_GAIN)
     }
 }

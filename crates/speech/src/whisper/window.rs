@@ -55,12 +55,19 @@ impl Window {
         self.samples.len() + pause_length(self.pieces.is_empty(), pause) + samples as usize <= WINDOW_SAMPLES
     }
 
-    /// Appends the audio of a span; what goes over the window's end is cut off.
-    pub fn push(&mut self, span: Span, audio: &[f32]) {
+    /// The samples of the recording before a span that starts at `start` that a window puts between it and the span
+    /// before it: a natural pause is heard as the end of a sentence, digital silence as the end of the recording.
+    pub fn pause_before(&self, start: u64) -> u64 {
+        let pause = self.pieces.last().map_or(0, |last| start.saturating_sub(last.span.end));
+        pause_length(self.pieces.is_empty(), pause) as u64
+    }
+
+    /// Appends the audio of a span behind a pause; what goes over the window's end is cut off.
+    pub fn push(&mut self, span: Span, pause: &[f32], audio: &[f32]) {
         debug_assert_eq!(span.samples(), audio.len() as u64, "audio of exactly this span");
-        let pause = self.pieces.last().map_or(0, |last| span.start.saturating_sub(last.span.end));
-        let at = self.samples.len() + pause_length(self.pieces.is_empty(), pause);
-        self.samples.resize(at.min(WINDOW_SAMPLES), 0.0);
+        let room = WINDOW_SAMPLES - self.samples.len();
+        self.samples.extend_from_slice(&pause[..pause.len().min(room)]);
+        let at = self.samples.len();
         let room = WINDOW_SAMPLES - self.samples.len();
         self.samples.extend_from_slice(&audio[..audio.len().min(room)]);
         self.pieces.push(Piece { span, at });
@@ -123,7 +130,9 @@ impl Window {
         let mut window = Self::default();
         for piece in self.pieces.iter().filter(|p| wanted(p.span)) {
             let end = (piece.at + piece.span.samples() as usize).min(self.samples.len());
-            window.push(piece.span, &self.samples[piece.at.min(end)..end]);
+            let pause = window.pause_before(piece.span.start) as usize;
+            let pause = &self.samples[piece.at.saturating_sub(pause)..piece.at.min(end)];
+            window.push(piece.span, pause, &self.samples[piece.at.min(end)..end]);
         }
         window
     }

@@ -244,7 +244,7 @@ pub(super) const MODELS: &[Model] = &[
         licence: "Apache-2.0",
         attribution: "Resemble AI: Resemblyzer (GE2E, Wan et al. 2018)",
         source: None,
-        files: &[file("ge2e.onnx", 5_695_206, "27a24528d263ff0f9962c8bfcce75067e2b84aa1a634c18ee402f79cf962d6fc")],
+        files: &[file("ge2e.onnx", 5_695_362, "3cc5b5c15df9e03563f5f063fa3f95fd148de1bd2f861fa432cf17af67e60d82")],
     },
 ];
 
