@@ -10,6 +10,7 @@ mod features;
 mod reconstruct;
 mod segmentation;
 mod session;
+mod vbx;
 
 use std::path::Path;
 

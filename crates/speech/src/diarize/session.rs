@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
             self.window()?;
         }
         self.embed()?;
-        let people = cluster::cluster(&self.voices, count);
+        let people = cluster::cluster(&self.voices, self.diarizer.embedder.space(), count);
         let duration = self.samples as f64 / f64::from(SAMPLE_RATE);
         let mut windows: Vec<_> =
             self.windows.iter().map(|frames| NamedWindow { frames, people: [None; LOCAL_SPEAKERS] }).collect();
