@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use rten::NodeId;
-use rten_tensor::{NdTensorView, prelude::*};
+use rten_tensor::{NdTensor, prelude::*};
 
 use crate::net::{Net, NetError};
 
@@ -83,17 +83,22 @@ impl Segmentation {
         Ok(Self { net, input, output })
     }
 
-    /// The frames of one window of [`WINDOW`] samples.
-    pub(super) fn run(&self, window: &[f32]) -> Result<Vec<Frame>, NetError> {
-        let input = NdTensorView::from_data([1, 1, WINDOW], window);
+    /// The frames of each of some windows of [`WINDOW`] samples, in one batch.
+    pub(super) fn run(&self, windows: &[&[f32]]) -> Result<Vec<Vec<Frame>>, NetError> {
+        if windows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input = NdTensor::from_data([windows.len(), 1, WINDOW], windows.concat());
         let [output] = self.net.run(vec![(self.input, input.into())], [self.output])?;
         let output = self.net.floats::<3>(output)?;
         let shape = output.shape();
-        if shape != [1, WINDOW_FRAMES, POWERSET.len()] {
+        if shape != [windows.len(), WINDOW_FRAMES, POWERSET.len()] {
             return Err(self.net.kind_error(EXPECTED, format!("its output has the shape {shape:?}")));
         }
-        let classes: Vec<f32> = output.iter().copied().collect();
-        Ok(classes.chunks_exact(POWERSET.len()).map(Frame::from_log_probabilities).collect())
+        let frames = output.into_data();
+        let frame = |classes: &[f32]| Frame::from_log_probabilities(classes);
+        let window = |classes: &[f32]| classes.chunks_exact(POWERSET.len()).map(frame).collect();
+        Ok(frames.chunks_exact(WINDOW_FRAMES * POWERSET.len()).map(window).collect())
     }
 }
 
