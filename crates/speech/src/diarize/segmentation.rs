@@ -20,8 +20,9 @@ const FRAME_SPAN: usize = 991;
 pub(super) const WINDOW: usize = 160_000;
 /// Frames of a window.
 pub(super) const WINDOW_FRAMES: usize = 589;
-/// Frames between the starts of windows (2.5 s): every moment is judged four times. Twice as far apart costs half and
-/// loses two points of DER on fast exchanges; pyannote's own 1 s costs 2.5 times as much and gains nothing on the calls tried.
+/// Frames between the starts of windows (2.5 s): every moment is judged four times. On the real call of the tests the
+/// error is 5.4 % at this step, 6.8 % at pyannote's own 1 s, and 7.3 to 8.3 % between 2.8 and 5 s: one word of a fast
+/// exchange makes the difference. On the other calls that were tried the step changes nothing.
 pub(super) const STEP_FRAMES: usize = 148;
 /// Samples between the starts of windows.
 pub(super) const STEP: usize = STEP_FRAMES * FRAME_STEP;

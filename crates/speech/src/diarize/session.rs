@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{SAMPLE_RATE, net::NetError};
 
-/// Windows in one run of the segmentation network: a quarter cheaper than one at a time, and more is hardly better.
+/// Windows in one run of the segmentation network: at least a quarter cheaper than one at a time, and more is hardly
+/// better.
 const WINDOWS: usize = 4;
 /// Samples that [`WINDOWS`] windows cover (17.5 s).
 const STRETCH: usize = WINDOW + (WINDOWS - 1) * STEP;
-/// Voices that wait for one run of the embedding network; a larger batch is no faster.
+/// Voices that wait for one run of the embedding network; a larger batch is hardly faster.
 const VOICES: usize = 8;
 /// A window whose loudest sample is below this (−60 dBFS) is silence and costs nothing.
 const SILENCE: f32 = 1e-3;
