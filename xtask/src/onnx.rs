@@ -77,7 +77,13 @@ impl Graph {
 
     /// Adds an operator.
     #[must_use]
-    pub(crate) fn node(self, op: &str, inputs: &[&str], outputs: &[&str], attributes: &[(&str, Attribute<'_>)]) -> Self {
+    pub(crate) fn node(
+        self,
+        op: &str,
+        inputs: &[&str],
+        outputs: &[&str],
+        attributes: &[(&str, Attribute<'_>)],
+    ) -> Self {
         let mut node = Message::default();
         for name in inputs {
             node = node.text(1, name);

@@ -2,14 +2,18 @@
 //!
 //! One code path for both networks; which one it is shows in the shape of the input. GE2E (Wan et al. 2018, as trained
 //! for Resemblyzer, Apache-2.0) takes 160 frames at a time, and the mean over such parts is a voice. WeSpeaker ResNet34-LM
-//! (Wang et al. 2023) takes any number of frames. Invariant: vectors have unit length.
+//! (Wang et al. 2023) takes any number of frames. Invariant: what the parts of one voice
+//! give is averaged before anything else is done with it; its length is kept, because PLDA needs it.
 
 use std::path::Path;
 
 use rten::NodeId;
 use rten_tensor::NdTensorView;
 
-use super::features::{Features, HOP, Recipe};
+use super::{
+    cluster::Space,
+    features::{Features, HOP, Recipe},
+};
 use crate::net::{Net, NetError};
 
 /// Numbers of an embedding.
@@ -27,7 +31,7 @@ const GE2E_POWER: f32 = 1e-3;
 
 const EXPECTED: &str = "a speaker embedding network (GE2E or WeSpeaker, ONNX)";
 
-/// A voice as a unit vector.
+/// Where a voice lies.
 pub(super) type Embedding = [f32; DIMENSIONS];
 
 /// The features of one voice, ready for the network; one or more rows of the batch.
@@ -60,9 +64,12 @@ impl Embedder {
         Ok(Self { net, input, output, features: Features::new(recipe), recipe })
     }
 
-    /// Whether the embeddings are WeSpeaker's, which the PLDA of community-1 fits.
-    pub(super) fn is_wespeaker(&self) -> bool {
-        self.recipe == Recipe::KaldiFbank
+    /// The space that its embeddings lie in.
+    pub(super) fn space(&self) -> Space {
+        match self.recipe {
+            Recipe::MelPower => Space::Ge2e,
+            Recipe::KaldiFbank => Space::WeSpeaker,
+        }
     }
 
     /// The feature frames of a window, for [`Embedder::voice`].
@@ -95,12 +102,12 @@ impl Embedder {
             Recipe::MelPower => {
                 let batch: Vec<f32> = voices.iter().flat_map(|v| v.parts.iter().flatten()).copied().collect();
                 let mut rows = self.run(&batch, PART)?.into_iter();
-                Ok(voices.iter().map(|v| unit(rows.by_ref().take(v.parts.len()))).collect())
+                Ok(voices.iter().map(|v| mean(rows.by_ref().take(v.parts.len()))).collect())
             }
             Recipe::KaldiFbank => {
                 let one = |voice: &Voice| {
                     let part = &voice.parts[0];
-                    Ok(unit(self.run(part, part.len() / self.features.bands())?.into_iter()))
+                    Ok(mean(self.run(part, part.len() / self.features.bands())?.into_iter()))
                 };
                 voices.iter().map(one).collect()
             }
@@ -125,14 +132,24 @@ impl Embedder {
     }
 }
 
-/// The sum of some vectors at unit length; zeros where that is not a direction.
-pub(super) fn unit(vectors: impl Iterator<Item = Embedding>) -> Embedding {
-    let mut sum = [0.0; DIMENSIONS];
-    for vector in vectors {
+/// The mean of some vectors.
+fn mean(vectors: impl ExactSizeIterator<Item = Embedding>) -> Embedding {
+    let count = vectors.len() as f32;
+    sum(vectors).map(|x| x / count)
+}
+
+/// The sum of some vectors.
+pub(super) fn sum(vectors: impl Iterator<Item = Embedding>) -> Embedding {
+    vectors.fold([0.0; DIMENSIONS], |mut sum, vector| {
         sum.iter_mut().zip(vector).for_each(|(s, x)| *s += x);
-    }
-    let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if norm.is_finite() && norm > 0.0 { sum.map(|x| x / norm) } else { [0.0; DIMENSIONS] }
+        sum
+    })
+}
+
+/// The vector at unit length; zeros where it has no direction.
+pub(super) fn unit(vector: &Embedding) -> Embedding {
+    let norm = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if norm.is_finite() && norm > 0.0 { vector.map(|x| x / norm) } else { [0.0; DIMENSIONS] }
 }
 
 /// Parts of [`PART`] frames, spread evenly over `frames`, their power times `gain`; a voice that is heard for less than

@@ -141,3 +141,46 @@ fn band(weights: impl Iterator<Item = f32>) -> Band {
     let first = weights.iter().position(|&w| w > 0.0).unwrap_or(0);
     Band { first, weights: weights.into_iter().skip(first).take_while(|&w| w > 0.0).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tenth of a second of a rising tone.
+    fn chirp() -> Vec<f32> {
+        let phase = |n: f64| 0.02 * n + 2e-4 * n * n;
+        (0..1_600).map(|n| (0.3 * phase(f64::from(n)).sin()) as f32).collect()
+    }
+
+    fn assert_near(recipe: Recipe, golden: &[(usize, usize, f32)]) {
+        let features = Features::new(recipe);
+        let values = features.compute(&chirp());
+        for &(frame, band, expected) in golden {
+            let found = values[frame * features.bands() + band];
+            let close = (found - expected).abs() <= 2e-3 * expected.abs() + 1e-6;
+            assert!(close, "{recipe:?} frame {frame} band {band}: {found}, not {expected}");
+        }
+    }
+
+    #[test]
+    fn the_filter_bank_is_kaldis() {
+        // kaldi-native-fbank 1.x: 80 bins, hamming, no dither, snip edges, samples times 32768.
+        let golden = [(0, 0, 16.280_52), (0, 40, 10.188_274), (3, 10, 14.202_615), (7, 79, 12.599_283)];
+        assert_near(Recipe::KaldiFbank, &golden);
+        assert_eq!(Features::new(Recipe::KaldiFbank).compute(&chirp()).len(), 8 * 80);
+    }
+
+    #[test]
+    fn the_mel_bands_are_librosas() {
+        // numpy, by the formulas of librosa.feature.melspectrogram with centred frames and zeros beyond the ends.
+        let golden = [(0, 5, 1.231_98e-3), (4, 8, 6.494_771), (10, 12, 1.158_283e-2)];
+        assert_near(Recipe::MelPower, &golden);
+        assert_eq!(Features::new(Recipe::MelPower).compute(&chirp()).len(), 11 * 40);
+    }
+
+    #[test]
+    fn too_little_audio_has_no_kaldi_frames() {
+        assert!(Features::new(Recipe::KaldiFbank).compute(&[0.1; 399]).is_empty());
+        assert!(Features::new(Recipe::KaldiFbank).compute(&[]).is_empty());
+    }
+}

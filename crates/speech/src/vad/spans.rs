@@ -123,7 +123,7 @@ impl SpanBuilder {
             return None;
         }
         let end = (open.start + open.probabilities.len() as u64) * FRAME as u64 + PAD;
-        Some(self.span(&open, end.min(samples), open.probabilities.clone()))
+        Some(self.span(open, end.min(samples)))
     }
 
     /// Cuts the open span at the least voiced frame of its second half; the rest stays open.
@@ -132,16 +132,16 @@ impl SpanBuilder {
         let cut = least_voiced(&open.probabilities, MAX_FRAMES / 2, MAX_FRAMES)?;
         let rest = open.probabilities.split_off(cut);
         let next = open.start + cut as u64;
-        let span = self.span(&open, next * FRAME as u64, open.probabilities.clone());
         let silent_from = open.silent_from.map(|from| from.saturating_sub(cut));
+        let span = self.span(open, next * FRAME as u64);
         self.open = Some(Open { start: next, continued: true, probabilities: rest, silent_from });
         Some(span)
     }
 
-    fn span(&mut self, open: &Open, end: u64, probabilities: Vec<f32>) -> Span {
-        let start = self.start_of(open);
+    fn span(&mut self, open: Open, end: u64) -> Span {
+        let start = self.start_of(&open);
         self.last_end = end;
-        Span { start, end, frames_start: open.start * FRAME as u64, probabilities }
+        Span { start, end, frames_start: open.start * FRAME as u64, probabilities: open.probabilities }
     }
 }
 
