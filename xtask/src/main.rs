@@ -1,6 +1,5 @@
 //! Chores of the repository: `cargo xtask models`, `cargo xtask tidy`.
 #![expect(clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
-
 #![allow(dead_code, reason = "the command that converts models calls them")]
 
 mod ge2e;
@@ -9,7 +8,6 @@ mod onnx;
 mod tidy;
 mod torch;
 
-<<<<<<< HEAD
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -51,6 +49,3 @@ fn run(chore: Chore) -> Result<()> {
         Chore::Tidy => tidy::run(),
     }
 }
-=======
-fn main() {}
->>>>>>> diar

@@ -105,13 +105,6 @@ impl Decoder {
 
     /// Passes a first hypothesis or finds a better one; the empty text when there is no speech to hear.
     fn gate(&self, member: &Member<'_>, first: Hypothesis, encoded: Option<&Encoded>) -> Result<Vec<usize>, String> {
-            eprintln!(
-                "DBG gate: {:.2} {:.2} {:?}",
-                first.no_speech,
-                first.mean_log_prob,
-                self.tokenizer.decode(&first.tokens)
-            );
-        }
         if first.no_speech > MAX_NO_SPEECH && first.mean_log_prob < MIN_MEAN_LOG_PROB {
             return Ok(Vec::new());
         }
@@ -191,12 +184,6 @@ impl Decoder {
             return Ok(if both.len() > words.len() { both } else { words });
         }
         let times: Vec<_> = words.iter().map(|w| (w.start_seconds, w.end_seconds)).collect();
-            eprintln!(
-                "DBG cover: speech {speech:.1} tokens {tokens} cuts {cuts} spans {:?} text {:?}",
-                member.window.spans().map(|s| (s.start as f64 / 16000., s.end as f64 / 16000.)).collect::<Vec<_>>(),
-                words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
-            );
-        }
         let skipped = member.window.uncovered(&times, MIN_UNCOVERED_SECONDS);
         if skipped.is_empty() || skipped.len() == member.window.spans().count() {
             return Ok(words);

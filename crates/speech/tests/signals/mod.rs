@@ -29,7 +29,7 @@ pub(crate) fn model(name: &str) -> PathBuf {
 
 /// A file of the real call that comes with the package `pyannote-audio`: `sample.wav`, `sample.rttm`, `sample.stm`.
 pub(crate) fn sample(name: &str) -> PathBuf {
-    present(data().join("audio").join(name))
+    present(data().join("samples").join(name))
 }
 
 /// The samples of the real call: 30 s, two speakers.
