@@ -49,10 +49,8 @@ soak: models ## Long runs: a five-hour recording, memory flat
 	@cargo test --release --locked -- --ignored
 
 FUZZ_SECONDS ?= 60
-fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each (needs nightly and cargo-fuzz)
-	@for target in $$(cargo +nightly fuzz list); do
-	  cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024
-	done
+fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each
+	@fuzz/run $(FUZZ_SECONDS)
 
 install: ## Install what `make build` built into PREFIX (/usr/local), with completions and manual pages
 	@test -x target/release/subrosa || { echo "run make build first" >&2; exit 1; }

@@ -1,6 +1,5 @@
 //! Chores of the repository: `cargo xtask models`, `cargo xtask tidy`.
 #![expect(clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
-#![allow(dead_code, reason = "the command that converts models calls them")]
 
 mod ge2e;
 mod models;

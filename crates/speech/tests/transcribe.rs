@@ -1,0 +1,271 @@
+//! A recording goes in, a transcript comes out: the whole engine on the real call, on scripted calls where they are at
+//! hand, and on sounds that are not speech. Whisper base everywhere, the model that the targets are stated for.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+mod signals;
+
+use std::{
+    fs::File,
+    io::Cursor,
+    path::{Path, PathBuf},
+    sync::{LazyLock, atomic::AtomicBool},
+};
+
+use signals::{model, music, noise, sample, sample_call, tone};
+use speech::{
+    audio::Source,
+    diarize::SpeakerCount,
+    metrics::{Scoring, diarization_errors, normalize_words, parse_rttm, parse_stm, word_errors},
+    transcribe::{
+        Channels, Device, Engine, EngineOptions, ModelPaths, Options, Task, TranscribeError, Transcription, Watch,
+    },
+    transcript::{QualityWarning, Transcript},
+};
+
+/// One engine for all tests, as in a service: they run side by side and share its recognisers.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+    let paths = ModelPaths {
+        whisper: model("whisper-base"),
+        whisper_name: "base".into(),
+        vad: model("silero-vad/silero_vad_16k_sequence.onnx"),
+        segmentation: model("pyannote-segmentation-3.0/segmentation-3.0.onnx"),
+        embedding: model("ge2e/ge2e.onnx"),
+        embedding_name: "ge2e".into(),
+    };
+    Engine::load(&paths, &EngineOptions { threads: 2, device: Device::Cpu }).unwrap()
+});
+
+fn transcribe(source: Source, options: &Options) -> Result<Transcription, TranscribeError> {
+    ENGINE.transcribe(source, options, Watch { progress: &mut |_| {}, cancelled: &AtomicBool::new(false) })
+}
+
+fn open(path: &Path) -> Source {
+    Source::File { file: File::open(path).unwrap(), path: path.to_owned() }
+}
+
+/// A WAV file, 16 bit, of channels at 16 kHz.
+fn wav(channels: &[&[f32]]) -> Source {
+    let frames = channels[0].len();
+    let size = (frames * channels.len() * 2) as u32;
+    let mut file = Vec::with_capacity(size as usize + 44);
+    file.extend(b"RIFF");
+    file.extend((36 + size).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    file.extend((channels.len() as u16).to_le_bytes());
+    file.extend(16_000u32.to_le_bytes());
+    file.extend((32_000 * channels.len() as u32).to_le_bytes());
+    file.extend((2 * channels.len() as u16).to_le_bytes());
+    file.extend(16u16.to_le_bytes());
+    file.extend(b"data");
+    file.extend(size.to_le_bytes());
+    for i in 0..frames {
+        for channel in channels {
+            file.extend(((channel[i].clamp(-1.0, 1.0) * 32_767.0) as i16).to_le_bytes());
+        }
+    }
+    Source::Stream(Box::new(Cursor::new(file)))
+}
+
+fn two_speakers() -> Options {
+    Options { language: Some("en".into()), speakers: SpeakerCount::exactly(2).unwrap(), ..Options::default() }
+}
+
+fn text(transcript: &Transcript) -> String {
+    transcript.segments.iter().map(|s| s.text.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// Recordings that are not part of the repository; their tests say so and pass where they are missing.
+fn shared(name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("SUBROSA_AUDIO").map(PathBuf::from);
+    let root = root.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/audio"));
+    let path = root.join(name);
+    if !path.exists() {
+        println!("skipped: {name} is not at hand (SUBROSA_AUDIO)");
+        return None;
+    }
+    Some(path)
+}
+
+#[test]
+fn the_real_call_is_read_with_the_right_words_and_turns() {
+    let found = transcribe(open(&sample("sample.wav")), &two_speakers()).unwrap();
+    let lines = parse_stm(&std::fs::read_to_string(sample("sample.stm")).unwrap()).unwrap();
+    let spoken: Vec<String> = lines.iter().flat_map(|l| normalize_words(&l.text)).collect();
+    let errors = word_errors(&spoken, &normalize_words(&text(&found.transcript)));
+    assert!(errors.rate() <= 0.16, "WER {:.3} with the plain normaliser", errors.rate());
+    let reference = parse_rttm(&std::fs::read_to_string(sample("sample.rttm")).unwrap()).unwrap();
+    let rate = diarization_errors(&reference, &found.turns, Scoring::default()).rate();
+    assert!(rate <= 0.056, "DER {rate:.4}");
+}
+
+#[test]
+fn every_sentence_of_the_real_call_has_its_speaker() {
+    let found = transcribe(open(&sample("sample.wav")), &two_speakers()).unwrap().transcript;
+    assert_eq!(found.speakers.len(), 2);
+    let said_by = |words: &str| {
+        let segment = found.segments.iter().find(|s| s.text.to_lowercase().contains(words));
+        segment.map(|s| s.speaker_id.as_str()).unwrap_or_else(|| panic!("nobody says '{words}'"))
+    };
+    let diane = ["didn't know you were", "i thought, you know", "this is diane", "originally from chicago also"];
+    let sheila = ["and i'm sheila", "much difference", "they all call me a yankee"];
+    for line in diane {
+        assert_eq!(said_by(line), "spk_1", "{line}");
+    }
+    for line in sheila {
+        assert_eq!(said_by(line), "spk_2", "{line}");
+    }
+    assert_eq!(found.segments[0].speaker_id, "spk_1", "Diane says hello first");
+    assert_eq!(found.segments[1].speaker_id, "spk_2", "Sheila answers");
+}
+
+#[test]
+fn words_are_in_order_and_inside_their_segments() {
+    let found = transcribe(open(&sample("sample.wav")), &two_speakers()).unwrap().transcript;
+    for segment in &found.segments {
+        assert!(segment.start_seconds >= 0.0 && segment.end_seconds <= found.duration_seconds);
+        assert!(segment.words.iter().all(|w| w.start_seconds <= w.end_seconds));
+        assert!(segment.words.is_sorted_by(|a, b| a.start_seconds <= b.start_seconds));
+        assert!(segment.words.iter().all(|w| (0.0..=1.0).contains(&w.confidence)));
+    }
+    assert!(found.segments.is_sorted_by(|a, b| a.start_seconds <= b.start_seconds));
+}
+
+#[test]
+fn what_is_not_speech_yields_no_words() {
+    let ring_back = tone(60.0, |t| if t % 6.0 < 2.0 { vec![440.0, 480.0] } else { vec![] });
+    let dtmf = tone(60.0, |t| if t % 0.2 < 0.1 { vec![697.0 + 73.0 * (t % 4.0).floor(), 1_336.0] } else { vec![] });
+    let pink = {
+        let mut state = 0.0;
+        let white = noise(60.0, 0.1);
+        white
+            .iter()
+            .map(|x| {
+                state = 0.98 * state + 0.2 * x;
+                state
+            })
+            .collect()
+    };
+    let sounds: [(&str, Vec<f32>); 6] = [
+        ("silence", vec![0.0; 60 * 16_000]),
+        ("white noise", noise(60.0, 0.05)),
+        ("pink noise", pink),
+        ("ring-back", ring_back),
+        ("DTMF", dtmf),
+        ("music", music(60.0)),
+    ];
+    for (name, sound) in sounds {
+        let found = transcribe(wav(&[&sound]), &Options::default()).unwrap().transcript;
+        assert_eq!(text(&found), "", "{name}");
+        assert!(found.pipeline.warnings.contains(&QualityWarning::NoSpeech), "{name}");
+    }
+}
+
+#[test]
+fn the_same_sound_on_two_channels_is_one_signal_and_said_so() {
+    let call = sample_call();
+    let found = transcribe(wav(&[&call, &call]), &two_speakers()).unwrap().transcript;
+    assert!(found.pipeline.warnings.contains(&QualityWarning::DualMono));
+    assert_eq!(found.pipeline.diarization_provider, "local");
+    assert_eq!(found.speakers.len(), 2);
+}
+
+#[test]
+fn a_party_on_each_channel_needs_no_diarization_and_its_echo_no_words() {
+    let call = sample_call();
+    let (mut here, mut there) = (call.clone(), vec![0.0; call.len() * 2]);
+    here.resize(call.len() * 2, 0.0);
+    // The other party says the same half a minute later, and hears the first one 12 dB weaker and 120 ms late.
+    there[call.len()..].copy_from_slice(&call);
+    for i in 1_920..call.len() {
+        there[i] += call[i - 1_920] * 0.25;
+    }
+    let options = Options { channels: Channels::Split, language: Some("en".into()), ..Options::default() };
+    let found = transcribe(wav(&[&here, &there]), &options).unwrap().transcript;
+    assert!(found.pipeline.warnings.contains(&QualityWarning::Echo));
+    let first_half = found.segments.iter().filter(|s| s.end_seconds < 30.0);
+    assert!(first_half.clone().count() > 0);
+    assert!(first_half.clone().all(|s| s.source_speaker_id == "CHANNEL_0"), "an echo became words");
+}
+
+#[test]
+fn scripted_calls_put_no_word_on_the_wrong_party() {
+    for name in ["pricing", "support"] {
+        let Some(path) = shared(&format!("calls/{name}.stereo-8k-mulaw.wav")) else { return };
+        let found = transcribe(open(&path), &Options { language: Some("en".into()), ..Options::default() }).unwrap();
+        let reference = std::fs::read_to_string(path.with_file_name(format!("{name}.ref.json"))).unwrap();
+        let reference: serde_json::Value = serde_json::from_str(&reference).unwrap();
+        for (channel, party) in [("CHANNEL_0", "USER"), ("CHANNEL_1", "CONTACT")] {
+            let turns = reference["turns"].as_array().unwrap().iter().filter(|t| t["speaker"] == party);
+            let spoken: Vec<String> = turns.flat_map(|t| normalize_words(t["text"].as_str().unwrap())).collect();
+            let own = found.transcript.segments.iter().filter(|s| s.source_speaker_id == channel);
+            let heard: Vec<String> = own.flat_map(|s| normalize_words(&s.text)).collect();
+            let errors = word_errors(&spoken, &heard);
+            assert!(errors.rate() <= 0.25, "{name} {channel}: WER {:.3}", errors.rate());
+        }
+    }
+}
+
+#[test]
+fn calls_side_by_side_give_what_each_gives_alone() {
+    let run = || transcribe(open(&sample("sample.wav")), &Options::default()).unwrap().transcript;
+    let alone = run();
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..3).map(|_| scope.spawn(run)).collect();
+        for call in calls {
+            assert_eq!(call.join().unwrap(), alone);
+        }
+    });
+    assert_eq!(alone.language.as_deref(), Some("en"));
+}
+
+#[test]
+fn a_call_that_goes_on_in_another_language_is_followed() {
+    let clips = ["en-000", "en-001", "en-002", "de-000", "de-001", "de-002"];
+    let mut call = Vec::new();
+    for clip in clips {
+        let Some(path) = shared(&format!("read-speech/fleurs-{clip}.ogg")) else { return };
+        let mut reader = speech::audio::Reader::open(open(&path)).unwrap();
+        while let Some(block) = reader.next_block().unwrap() {
+            call.extend_from_slice(&block[0]);
+        }
+        call.extend([0.0; 16_000]);
+    }
+    let found = transcribe(wav(&[&call]), &Options::default()).unwrap().transcript;
+    assert_eq!(found.segments.first().and_then(|s| s.language.as_deref()), Some("en"));
+    assert_eq!(found.segments.last().and_then(|s| s.language.as_deref()), Some("de"));
+    assert!(found.pipeline.warnings.contains(&QualityWarning::LanguageSwitch));
+}
+
+#[test]
+fn speech_is_translated_to_english_where_the_model_can() {
+    let Some(path) = shared("read-speech/fleurs-de-000.ogg") else { return };
+    let options = Options { task: Task::Translate, language: Some("de".into()), ..Options::default() };
+    let found = text(&transcribe(open(&path), &options).unwrap().transcript).to_lowercase();
+    assert!(found.split(' ').any(|w| ["the", "of", "and", "to"].contains(&w)), "no English in {} letters", found.len());
+}
+
+#[test]
+fn an_unknown_language_is_refused_before_any_work() {
+    let options = Options { language: Some("xx".into()), ..Options::default() };
+    let refused = transcribe(open(&sample("sample.wav")), &options);
+    assert!(matches!(refused, Err(TranscribeError::Option(message)) if message.contains("'xx'")));
+}
+
+#[test]
+fn hotwords_and_a_prompt_leave_the_call_readable() {
+    let options = Options {
+        hotwords: Some("Sheila, Diane, Yankee".into()),
+        initial_prompt: Some("A telephone call between two friends.".into()),
+        ..two_speakers()
+    };
+    let found = text(&transcribe(open(&sample("sample.wav")), &options).unwrap().transcript);
+    assert!(found.contains("Sheila") && found.contains("Diane"));
+}
+
+#[test]
+fn a_cancelled_call_ends_at_once() {
+    let cancelled = AtomicBool::new(true);
+    let watch = Watch { progress: &mut |_| {}, cancelled: &cancelled };
+    let ended = ENGINE.transcribe(open(&sample("sample.wav")), &Options::default(), watch);
+    assert!(matches!(ended, Err(TranscribeError::Cancelled)));
+}
