@@ -70,7 +70,7 @@ pub fn transcript(
     let speakers: Vec<Speaker> =
         order.iter().enumerate().map(|(i, &source)| speaker(i, source, provenance.channels)).collect();
     let segments: Vec<Segment> = drafts
-        .into_iter()
+        .iter()
         .enumerate()
         .filter_map(|(i, draft)| {
             let speaker = &speakers[order.iter().position(|&s| s == draft.speaker)?];
@@ -129,7 +129,7 @@ fn drafts(words: Vec<SpokenWord>) -> Vec<Draft> {
         }
     }
     for draft in &mut drafts {
-        draft.words = without_stutters(std::mem::take(&mut draft.words));
+        draft.words = without_stutters(&draft.words);
     }
     drafts.retain(|d| !d.words.is_empty());
     drafts.sort_by(|a, b| a.start().total_cmp(&b.start()));
@@ -137,7 +137,7 @@ fn drafts(words: Vec<SpokenWord>) -> Vec<Draft> {
 }
 
 /// Drops words that were cut off and begun again ("w- what") and words said twice by accident ("I I think").
-fn without_stutters(words: Vec<SpokenWord>) -> Vec<SpokenWord> {
+fn without_stutters(words: &[SpokenWord]) -> Vec<SpokenWord> {
     let bare = |w: &SpokenWord| w.word.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     let mut kept: Vec<SpokenWord> = Vec::with_capacity(words.len());
     for (i, word) in words.iter().enumerate() {
@@ -180,7 +180,7 @@ fn speaker(index: usize, source: usize, channels: bool) -> Speaker {
     }
 }
 
-fn segment(index: usize, draft: Draft, speaker: &Speaker) -> Segment {
+fn segment(index: usize, draft: &Draft, speaker: &Speaker) -> Segment {
     let inside = draft.words.iter().filter(|w| w.inside).count();
     let words: Vec<Word> = draft.words.iter().map(|w| rounded(&w.word)).collect();
     Segment {
