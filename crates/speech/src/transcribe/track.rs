@@ -126,16 +126,20 @@ impl<'e> Track<'e> {
         let start = span.frames_start;
         let end = start + (span.probabilities.len() * vad::FRAME) as u64;
         self.speech.push((seconds(start), seconds(end.min(span.end))));
-        let mut from = span.start;
-        for cut in cuts(span, changes) {
-            self.pack(Span { start: from, end: cut });
-            from = cut;
+        // One gain for the whole span: a jump where the speaker changes is heard as an error of the line.
+        let mut audio = self.history.range(span.start, span.end);
+        let gain = if self.level { 10f32.powf(level(&mut audio).db as f32 / 20.0) } else { 1.0 };
+        let mut from = 0;
+        for cut in cuts(span, changes).into_iter().chain([span.end]) {
+            let to = ((cut - span.start) as usize).min(audio.len());
+            self.pack(span.start + from as u64, &audio[from..to], gain);
+            from = to;
         }
-        self.pack(Span { start: from, end: span.end });
     }
 
-    fn pack(&mut self, piece: Span) {
-        if piece.samples() == 0 {
+    fn pack(&mut self, start: u64, audio: &[f32], gain: f32) {
+        let piece = Span { start, end: start + audio.len() as u64 };
+        if audio.is_empty() {
             return;
         }
         if !self.window.fits(piece.samples(), piece.start.saturating_sub(self.last_end)) {
@@ -143,13 +147,8 @@ impl<'e> Track<'e> {
         }
         let pause_start = piece.start.saturating_sub(self.window.pause_before(piece.start));
         let mut pause = self.history.range(pause_start, piece.start);
-        let mut audio = self.history.range(piece.start, piece.end);
-        if self.level {
-            let gain = 10f32.powf(level(&mut audio).db as f32 / 20.0);
-            pause.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
-        }
-        let piece = Span { start: piece.start, end: piece.start + audio.len() as u64 };
-        self.window.push(piece, &pause, &audio);
+        pause.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
+        self.window.push(piece, &pause, audio);
         self.last_end = piece.end;
     }
 
