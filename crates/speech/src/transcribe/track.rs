@@ -52,6 +52,47 @@ impl History {
     }
 }
 
+/// The loudness of a party's spans. A window holds several, and next to a loud one a quiet one is lost.
+///
+/// One gain serves a whole span: a jump where the speaker changes is heard as an error of the line.
+struct Balance {
+    /// Bring every span to the same loudness, not only the odd one.
+    level: bool,
+    /// The usual loudness in LUFS.
+    usual: Option<f64>,
+}
+
+impl Balance {
+    /// Spans that differ from the usual by less than this, in dB, are left alone: people differ by as much, and raising
+    /// them was not found to help (`docs/benchmarks.md`).
+    const TOLERANCE: f64 = 12.0;
+    /// How much each span moves the usual loudness.
+    const PACE: f64 = 0.2;
+
+    /// Brings a span to its loudness; returns the gain as a factor.
+    fn apply(&mut self, audio: &mut [f32]) -> f32 {
+        let mut levelled = audio.to_vec();
+        let measured = level(&mut levelled);
+        if self.level {
+            audio.copy_from_slice(&levelled);
+            return factor(measured.db);
+        }
+        let Some(loudness) = measured.loudness else { return 1.0 };
+        let usual = self.usual.unwrap_or(loudness);
+        self.usual = Some(usual + (loudness - usual) * Self::PACE);
+        if (loudness - usual).abs() < Self::TOLERANCE {
+            return 1.0;
+        }
+        let gain = factor(usual - loudness);
+        audio.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
+        gain
+    }
+}
+
+fn factor(db: f64) -> f32 {
+    10f64.powf(db / 20.0) as f32
+}
+
 /// One party's signal.
 pub(super) struct Track<'e> {
     vad: Option<VadStream<'e>>,
@@ -61,7 +102,7 @@ pub(super) struct Track<'e> {
     last_end: u64,
     session: Session,
     in_flight: usize,
-    level: bool,
+    balance: Balance,
     /// What was recognised, in the order in which it got done.
     pub(super) heard: Vec<Heard>,
     /// Speech in seconds, without padding.
@@ -78,7 +119,7 @@ impl<'e> Track<'e> {
             last_end: 0,
             session: engine.recogniser.session(options),
             in_flight: engine.recogniser.in_flight(),
-            level,
+            balance: Balance { level, usual: None },
             heard: Vec::new(),
             speech: Vec::new(),
         }
@@ -126,9 +167,8 @@ impl<'e> Track<'e> {
         let start = span.frames_start;
         let end = start + (span.probabilities.len() * vad::FRAME) as u64;
         self.speech.push((seconds(start), seconds(end.min(span.end))));
-        // One gain for the whole span: a jump where the speaker changes is heard as an error of the line.
         let mut audio = self.history.range(span.start, span.end);
-        let gain = if self.level { 10f32.powf(level(&mut audio).db as f32 / 20.0) } else { 1.0 };
+        let gain = self.balance.apply(&mut audio);
         let mut from = 0;
         for cut in cuts(span, changes).into_iter().chain([span.end]) {
             let to = ((cut - span.start) as usize).min(audio.len());

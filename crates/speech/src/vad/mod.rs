@@ -148,8 +148,8 @@ struct AutomaticGain {
 const RELEASE: f32 = 0.895;
 /// Speech is raised to about this root mean square: -20 dBFS.
 const LOUD: f32 = 0.1;
-/// The most by which anything is raised: 30 dB. Beyond that it would be the noise of the line.
-const MAX_GAIN: f32 = 31.6;
+/// The most by which anything is raised: 20 dB. Beyond that it would be the noise of the line.
+const MAX_GAIN: f32 = 10.0;
 
 impl AutomaticGain {
     /// The gain for the next frame.

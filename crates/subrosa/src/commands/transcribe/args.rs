@@ -86,9 +86,9 @@ pub(crate) struct Args {
     #[arg(long)]
     high_pass: bool,
 
-    /// Leave the loudness of speech as it is.
+    /// Bring all speech to one loudness (-16 LUFS) before recognition.
     #[arg(long)]
-    no_level: bool,
+    level: bool,
 
     /// Format of the transcript; several with commas [default: by the ending of --output, else txt].
     #[arg(short, long = "format", value_name = "FORMAT", value_delimiter = ',', value_parser = formats())]
@@ -138,7 +138,7 @@ impl Args {
             hotwords: self.hotwords.clone(),
             initial_prompt: self.prompt.clone(),
             beams: self.beams.into(),
-            stages: Stages { denoise: self.denoise, high_pass: self.high_pass, level: !self.no_level },
+            stages: Stages { denoise: self.denoise, high_pass: self.high_pass, level: self.level },
         }
     }
 
