@@ -86,14 +86,8 @@ mod tests {
     use super::*;
 
     fn heard(language: &str, p: f32) -> Probabilities {
-        let rest = (1.0 - p) / 2.0;
-        ["de", "en", "gl", "es"]
-            .iter()
-            .filter(|l| **l != language)
-            .take(2)
-            .map(|l| ((*l).to_owned(), rest))
-            .chain([(language.to_owned(), p)])
-            .collect()
+        let known = ["de", "en", "gl", "es"];
+        known.iter().map(|l| ((*l).to_owned(), if *l == language { p } else { (1.0 - p) / 3.0 })).collect()
     }
 
     fn languages(windows: &[Probabilities]) -> Vec<String> {
