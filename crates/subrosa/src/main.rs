@@ -3,6 +3,7 @@
 
 mod commands;
 mod exit;
+mod memory;
 mod models;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -36,6 +37,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    memory::bound();
     // The message of a panic may quote text, so only its place is shown.
     std::panic::set_hook(Box::new(|panic| match panic.location() {
         Some(place) => exit::line(format_args!("internal error at {place}")),

@@ -1,6 +1,6 @@
 //! Speech to words with Whisper: windows of up to 30 s go through a pool of recognisers that all calls share.
 //!
-//! [`window`] packs speech, `mel` makes features, `network` computes, `decode` searches and checks, `words` gives times,
+//! `window` packs speech, `mel` makes features, `network` computes, `decode` searches and checks, `words` gives times,
 //! `language` follows the language, `pool` shares the work between calls and cores.
 
 mod bpe;
