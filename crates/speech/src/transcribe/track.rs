@@ -18,6 +18,8 @@ use crate::{
 
 /// How often a wait for the recognisers looks whether the caller wants to stop.
 const CANCEL_CHECK: Duration = Duration::from_millis(100);
+/// Voice activity is sure of a span whose frames have this mean probability.
+const SURE: f32 = 0.8;
 /// A piece of speech is not cut into less than this, in samples: half a second holds a word.
 const MIN_PIECE: u64 = SAMPLE_RATE as u64 / 2;
 
@@ -169,16 +171,18 @@ impl<'e> Track<'e> {
         self.speech.push((seconds(start), seconds(end.min(span.end))));
         let mut audio = self.history.range(span.start, span.end);
         let gain = self.balance.apply(&mut audio);
+        let mean = span.probabilities.iter().sum::<f32>() / span.probabilities.len().max(1) as f32;
+        let sure = mean >= SURE;
         let mut from = 0;
         for cut in cuts(span, changes).into_iter().chain([span.end]) {
             let to = ((cut - span.start) as usize).min(audio.len());
-            self.pack(span.start + from as u64, &audio[from..to], gain);
+            self.pack(span.start + from as u64, &audio[from..to], gain, sure);
             from = to;
         }
     }
 
-    fn pack(&mut self, start: u64, audio: &[f32], gain: f32) {
-        let piece = Span { start, end: start + audio.len() as u64 };
+    fn pack(&mut self, start: u64, audio: &[f32], gain: f32, sure: bool) {
+        let piece = Span { start, end: start + audio.len() as u64, sure };
         if audio.is_empty() {
             return;
         }

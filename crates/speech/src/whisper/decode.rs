@@ -22,7 +22,8 @@ use crate::{
 const MAX_COMPRESSION_RATIO: f32 = 2.4;
 /// Text whose tokens are less likely than this on average (natural logarithm) is not believed.
 const MIN_MEAN_LOG_PROB: f32 = -1.0;
-/// Above this probability of no speech a window yields nothing, unless voice activity is sure of it.
+/// Above this probability of no speech a window yields nothing, unless voice activity is sure of it and the text is
+/// believable: noise can score -0.2 ("I'm going to go to the next room.").
 const MAX_NO_SPEECH: f32 = 0.6;
 /// Temperatures of the sampled attempts.
 const TEMPERATURES: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
@@ -105,7 +106,8 @@ impl Decoder {
 
     /// Passes a first hypothesis or finds a better one; the empty text when there is no speech to hear.
     fn gate(&self, member: &Member<'_>, first: Hypothesis, encoded: Option<&Encoded>) -> Result<Vec<usize>, String> {
-        if first.no_speech > MAX_NO_SPEECH && first.mean_log_prob < MIN_MEAN_LOG_PROB {
+        let doubtful = !member.window.sure() || first.mean_log_prob < MIN_MEAN_LOG_PROB;
+        if first.no_speech > MAX_NO_SPEECH && doubtful {
             return Ok(Vec::new());
         }
         if self.believable(&first) {

@@ -13,6 +13,8 @@ pub struct Span {
     pub start: u64,
     /// One past the last sample.
     pub end: u64,
+    /// Whether voice activity is sure of it.
+    pub sure: bool,
 }
 
 impl Span {
@@ -86,6 +88,12 @@ impl Window {
     /// Seconds of speech in the window, pauses left out.
     pub(super) fn speech_seconds(&self) -> f64 {
         self.pieces.iter().map(|p| seconds(p.span.samples())).sum()
+    }
+
+    /// Whether voice activity is sure of most of the window's speech.
+    pub(super) fn sure(&self) -> bool {
+        let sure: f64 = self.spans().filter(|span| span.sure).map(|span| seconds(span.samples())).sum();
+        sure * 2.0 > self.speech_seconds()
     }
 
     /// The spans of the window, in order.
