@@ -41,11 +41,12 @@ pub fn assign(words: &mut [SpokenWord], turns: &[Turn]) {
     let mut first_turn = 0;
     let longest = turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max);
     for word in &mut unknown {
-        // Turns are in order of their start: none that ends before the word by its own length can matter again.
-        while turns.get(first_turn).is_some_and(|t| t.start + longest < word.word.start_seconds - 1.0) {
+        // Turns are in order of their start: of those that end a second before the word, only the last can be the nearest.
+        while turns.get(first_turn + 1).is_some_and(|t| t.start + longest < word.word.start_seconds - 1.0) {
             first_turn += 1;
         }
-        let (speaker, inside) = nearest(&word.word, &turns[first_turn..], previous).unwrap_or((0, false));
+        let near = turns.get(first_turn..).unwrap_or_default();
+        let (speaker, inside) = nearest(&word.word, near, previous).unwrap_or((0, false));
         (word.speaker, word.inside) = (Some(speaker), inside);
         previous = Some(speaker);
     }
@@ -62,9 +63,15 @@ pub fn assign(words: &mut [SpokenWord], turns: &[Turn]) {
 fn nearest(word: &Word, turns: &[Turn], previous: Option<usize>) -> Option<(usize, bool)> {
     /// Overlaps that differ by less than a frame of the diarization are equal.
     const EQUAL: f64 = 0.02;
+    /// A turn that starts this many seconds later is farther away than any that is worth a look.
+    const FAR: f64 = 30.0;
     let overlap = |turn: &Turn| turn.end.min(word.end_seconds) - turn.start.max(word.start_seconds);
     let mut best: Option<(usize, f64)> = None;
-    for turn in turns.iter().take_while(|t| t.start < word.end_seconds + 30.0) {
+    for turn in turns {
+        // Turns are in order of their start: once one overlaps, none that starts after the word can do better.
+        if best.is_some() && turn.start > word.end_seconds + FAR {
+            break;
+        }
         let here = overlap(turn);
         let better = best.is_none_or(|(speaker, most)| {
             here > most + EQUAL || (here > most - EQUAL && Some(turn.speaker) == previous && Some(speaker) != previous)
@@ -137,6 +144,14 @@ mod tests {
     fn a_word_in_no_turn_goes_to_the_nearest() {
         let turns = [turn(0, 0.0, 1.0), turn(1, 5.0, 6.0)];
         assert_eq!(speakers(vec![word("so.", 1.5, 1.8), word("Well.", 4.5, 4.9)], &turns), [0, 1]);
+    }
+
+    #[test]
+    fn a_word_far_from_every_turn_goes_to_the_nearest() {
+        let turns = [turn(0, 0.0, 1.0), turn(1, 5.0, 6.0)];
+        assert_eq!(speakers(vec![word("late.", 90.0, 90.4)], &turns), [1]);
+        let turns = [turn(0, 0.0, 1.0), turn(1, 95.0, 96.0)];
+        assert_eq!(speakers(vec![word("early.", 10.0, 10.4), word("later.", 80.0, 80.4)], &turns), [0, 1]);
     }
 
     #[test]

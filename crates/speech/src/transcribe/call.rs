@@ -130,9 +130,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
 
     fn collect(&mut self, all: bool) -> Result<(), TranscribeError> {
         for track in &mut self.tracks {
-            if track.collect(all, self.watch.cancelled)? {
-                break;
-            }
+            track.collect(all, self.watch.cancelled)?;
         }
         let recognised = self.tracks.iter().filter(|t| t.pending() > 0).map(Track::recognised_until);
         let done_seconds = recognised.fold(self.front.seconds(), f64::min);

@@ -219,8 +219,8 @@ impl<'e> Track<'e> {
     }
 
     /// Collects results: those that are there, and with `all` those that are to come; otherwise waits only while too
-    /// many are under way. Returns whether anything new was heard.
-    pub(super) fn collect(&mut self, all: bool, cancelled: &AtomicBool) -> Result<bool, TranscribeError> {
+    /// many are under way.
+    pub(super) fn collect(&mut self, all: bool, cancelled: &AtomicBool) -> Result<(), TranscribeError> {
         let limit = if all { 0 } else { self.in_flight };
         let before = self.heard.len();
         while let Some(result) = self.session.try_next() {
@@ -234,7 +234,7 @@ impl<'e> Track<'e> {
                 self.heard.push(result.map_err(recognition)?);
             }
         }
-        Ok(self.heard.len() > before)
+        Ok(())
     }
 }
 

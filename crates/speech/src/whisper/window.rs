@@ -33,11 +33,12 @@ fn seconds(samples: u64) -> f64 {
     samples as f64 / f64::from(SAMPLE_RATE)
 }
 
-/// A span and where its first sample stands in the window.
+/// A span, where its first sample stands in the window, and how many samples of pause stand before it.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
     span: Span,
     at: usize,
+    pause: usize,
 }
 
 /// Up to 30 s of speech, ready to be recognised.
@@ -68,11 +69,12 @@ impl Window {
     pub fn push(&mut self, span: Span, pause: &[f32], audio: &[f32]) {
         debug_assert_eq!(span.samples(), audio.len() as u64, "audio of exactly this span");
         let room = WINDOW_SAMPLES - self.samples.len();
-        self.samples.extend_from_slice(&pause[..pause.len().min(room)]);
+        let pause = &pause[..pause.len().min(room)];
+        self.samples.extend_from_slice(pause);
         let at = self.samples.len();
         let room = WINDOW_SAMPLES - self.samples.len();
         self.samples.extend_from_slice(&audio[..audio.len().min(room)]);
-        self.pieces.push(Piece { span, at });
+        self.pieces.push(Piece { span, at, pause: pause.len() });
     }
 
     /// Whether nothing was pushed yet.
@@ -138,7 +140,8 @@ impl Window {
         let mut window = Self::default();
         for piece in self.pieces.iter().filter(|p| wanted(p.span)) {
             let end = (piece.at + piece.span.samples() as usize).min(self.samples.len());
-            let pause = window.pause_before(piece.span.start) as usize;
+            // Before the pause stands a span that may not be wanted.
+            let pause = piece.pause.min(window.pause_before(piece.span.start) as usize);
             let pause = &self.samples[piece.at.saturating_sub(pause)..piece.at.min(end)];
             window.push(piece.span, pause, &self.samples[piece.at.min(end)..end]);
         }
@@ -159,4 +162,52 @@ impl Window {
 
 fn pause_length(first: bool, pause: u64) -> usize {
     if first { 0 } else { usize::try_from(pause).unwrap_or(MAX_PAUSE).min(MAX_PAUSE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window of spans (start, samples), each of a value of its own, with pauses of zeros.
+    fn window(spans: &[(u64, u64)]) -> Window {
+        let mut window = Window::default();
+        for (i, &(start, samples)) in spans.iter().enumerate() {
+            let pause = vec![0.0; window.pause_before(start) as usize];
+            let span = Span { start, end: start + samples, sure: true };
+            window.push(span, &pause, &vec![i as f32 + 1.0; samples as usize]);
+        }
+        window
+    }
+
+    #[test]
+    fn words_are_led_back_to_where_they_were_spoken() {
+        let window = window(&[(16_000, 16_000), (160_000, 32_000)]);
+        assert_eq!(window.to_recording(0.25, 0.5), (1.25, 1.5));
+        // One second of speech, 0.3 s of pause, then the second span.
+        let (start, end) = window.to_recording(1.8, 2.3);
+        assert!((start - 10.5).abs() < 1e-9 && (end - 11.0).abs() < 1e-9, "{start} {end}");
+    }
+
+    #[test]
+    fn a_word_in_a_pause_is_moved_to_the_nearest_span() {
+        let window = window(&[(0, 16_000), (160_000, 16_000)]);
+        assert_eq!(window.to_recording(1.02, 1.08), (1.0, 1.0));
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_window_holds_nothing_of_its_neighbours() {
+        let whole = window(&[(0, 16_000), (16_000, 16_000), (32_000, 16_000)]);
+        let part = whole.extract(|span| span.start != 16_000);
+        assert_eq!(part.samples().len(), 32_000);
+        assert!(part.samples().iter().all(|x| *x != 2.0));
+        assert_eq!(part.to_recording(1.5, 1.6), (2.5, 2.6));
+    }
+
+    #[test]
+    fn a_span_that_does_not_fit_is_said_to() {
+        let window = window(&[(0, 16_000 * 29)]);
+        assert!(window.fits(16_000 * 7 / 10, 16_000));
+        assert!(!window.fits(16_000 * 8 / 10, 16_000));
+        assert!(window.fits(16_000, 0));
+    }
 }
