@@ -14,6 +14,7 @@ pub mod transcribe;
 pub mod transcript;
 pub mod vad;
 pub mod whisper;
+pub mod writing;
 
 pub use net::NetError;
 

@@ -4,7 +4,10 @@
 //! The invariant: every word of the transcript stands in exactly one cue, cues are sorted by start, and each ends after
 //! it starts. Cues of speakers who talk at the same time overlap.
 
-use speech::transcript::{Segment, Transcript, Word};
+use speech::{
+    transcript::{Segment, Transcript, Word},
+    writing::ends_sentence,
+};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{speaker_name, text};
@@ -74,7 +77,7 @@ fn next_cue(tokens: &[Token], prefix_columns: usize) -> (Vec<String>, &[Token]) 
     let mut taken = 1;
     while let Some(next) = tokens.get(taken).filter(|_| taken < MAX_CUE_TOKENS) {
         let last = &tokens[taken - 1];
-        let sentence_done = lines.len() > 1 && last.text.ends_with(['.', '?', '!', '…', '。', '？', '！', '؟']);
+        let sentence_done = lines.len() > 1 && ends_sentence(&last.text);
         let pause = next.start_ms.saturating_sub(last.end_ms) > PAUSE_MS;
         if sentence_done || pause || next.end_ms.saturating_sub(start_ms) > MAX_CUE_MS {
             break;

@@ -6,6 +6,7 @@ use std::{collections::HashMap, fs, path::Path};
 use serde::Deserialize;
 
 use super::bpe::{Merges, byte_alphabet};
+use crate::writing::unspaced;
 
 /// The token table of one model.
 pub(super) struct Tokenizer {
@@ -55,9 +56,6 @@ pub(super) struct WordTokens {
     /// How many tokens it takes.
     pub(super) tokens: usize,
 }
-
-/// Languages written without spaces between words: every character that stands alone counts as a word.
-const UNSPACED: [&str; 6] = ["zh", "ja", "th", "lo", "my", "yue"];
 
 impl Tokenizer {
     /// Reads `tokenizer.json` of a model directory.
@@ -117,7 +115,7 @@ impl Tokenizer {
     /// Splits text tokens into words; punctuation that stands alone is a word of its own here.
     pub(super) fn split_words(&self, ids: &[usize], language: &str) -> Vec<WordTokens> {
         let characters = self.split_characters(ids);
-        if UNSPACED.contains(&language) {
+        if unspaced(language) {
             return characters;
         }
         let mut words: Vec<WordTokens> = Vec::new();

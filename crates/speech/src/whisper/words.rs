@@ -6,7 +6,7 @@ use super::{
     tokenizer::{Tokenizer, WordTokens},
     window::Window,
 };
-use crate::transcript::Word;
+use crate::{transcript::Word, writing::ends_sentence};
 
 /// Seconds of one encoder frame.
 const FRAME_SECONDS: f64 = 0.02;
@@ -99,7 +99,7 @@ fn limit_durations(words: &mut [Word]) {
     let longest = (median * 2.0).max(0.4);
     for word in words {
         if word.end_seconds - word.start_seconds > longest {
-            if word.text.ends_with(['.', '?', '!', '。', '？', '！', ',']) {
+            if ends_sentence(&word.text) || word.text.ends_with(',') {
                 word.end_seconds = word.start_seconds + longest;
             } else {
                 word.start_seconds = word.end_seconds - longest;

@@ -8,6 +8,7 @@ use crate::{
         LabelSource, Pipeline, QualityWarning, Role, SCHEMA_VERSION, Segment, Speaker, SpeakerResolution, Transcript,
         Word,
     },
+    writing::{ends_sentence, unspaced},
 };
 
 /// The version of these rules, for the transcript.
@@ -17,8 +18,12 @@ pub const NORMALIZATION_VERSION: u32 = 1;
 const SEGMENT_PAUSE: f64 = 1.5;
 /// A segment of this many seconds ends with its sentence: longer paragraphs are hard to read.
 const LONG_SEGMENT: f64 = 30.0;
+/// A segment of this many seconds ends in any case: text without punctuation, which the model writes for some languages
+/// and accents, would else make one paragraph of an hour.
+const MAX_SEGMENT: f64 = 60.0;
 /// Spoken into another's words, a sentence goes on in its segment over a pause of this many seconds.
 const OVERLAP_PAUSE: f64 = 0.8;
+
 /// A doubled word of at most this many letters is a stutter; longer ones may be meant.
 const STUTTER_LETTERS: usize = 2;
 
@@ -33,23 +38,44 @@ pub struct Provenance {
     pub channels: bool,
 }
 
-/// A segment in the making.
+/// A segment in the making; it has at least one word.
 struct Draft {
     speaker: usize,
     words: Vec<SpokenWord>,
+    /// The latest end of its words, in seconds.
+    end: f64,
 }
 
 impl Draft {
+    fn new(speaker: usize, word: SpokenWord) -> Self {
+        Self { speaker, end: word.word.end_seconds, words: vec![word] }
+    }
+
+    fn push(&mut self, word: SpokenWord) {
+        self.end = self.end.max(word.word.end_seconds);
+        self.words.push(word);
+    }
+
     fn start(&self) -> f64 {
         self.words[0].word.start_seconds
     }
 
-    fn end(&self) -> f64 {
-        self.words.iter().map(|w| w.word.end_seconds).fold(0.0, f64::max)
+    fn mid_sentence(&self) -> bool {
+        self.words.last().is_some_and(|w| !ends_sentence(&w.word.text))
     }
 
-    fn mid_sentence(&self) -> bool {
-        self.words.last().is_some_and(|w| !w.word.text.ends_with(['.', '?', '!', '。', '？', '！']))
+    /// Whether the next word of its speaker belongs to it; `last` where nobody has spoken since.
+    fn takes(&self, word: &Word, last: bool) -> bool {
+        let pause = word.start_seconds - self.end;
+        let length = self.end - self.start();
+        if length >= MAX_SEGMENT {
+            return false;
+        }
+        if last {
+            pause <= SEGMENT_PAUSE && (self.mid_sentence() || length < LONG_SEGMENT)
+        } else {
+            self.mid_sentence() && pause <= OVERLAP_PAUSE
+        }
     }
 }
 
@@ -115,23 +141,14 @@ fn drafts(words: Vec<SpokenWord>) -> Vec<Draft> {
         let speaker = word.speaker.unwrap_or(0);
         let last = drafts.len().saturating_sub(1);
         let open = drafts.iter_mut().enumerate().rev().take(4).find(|(_, d)| d.speaker == speaker);
-        let fits = open.filter(|(i, draft)| {
-            let pause = word.word.start_seconds - draft.end();
-            if *i == last {
-                pause <= SEGMENT_PAUSE && (draft.mid_sentence() || draft.end() - draft.start() < LONG_SEGMENT)
-            } else {
-                draft.mid_sentence() && pause <= OVERLAP_PAUSE
-            }
-        });
-        match fits {
-            Some((_, draft)) => draft.words.push(word),
-            None => drafts.push(Draft { speaker, words: vec![word] }),
+        match open.filter(|(i, draft)| draft.takes(&word.word, *i == last)) {
+            Some((_, draft)) => draft.push(word),
+            None => drafts.push(Draft::new(speaker, word)),
         }
     }
     for draft in &mut drafts {
         draft.words = without_stutters(&draft.words);
     }
-    drafts.retain(|d| !d.words.is_empty());
     drafts.sort_by(|a, b| a.start().total_cmp(&b.start()));
     drafts
 }
@@ -190,7 +207,7 @@ fn segment(index: usize, draft: &Draft, speaker: &Speaker) -> Segment {
         source_speaker_id: speaker.source_speaker_id.clone(),
         role: speaker.role,
         start_seconds: milliseconds(draft.start()),
-        end_seconds: milliseconds(draft.end()),
+        end_seconds: milliseconds(draft.end),
         text: join(&draft.words),
         language: main_language(&draft.words),
         alignment_confidence: inside as f32 / draft.words.len() as f32,
@@ -202,8 +219,7 @@ fn segment(index: usize, draft: &Draft, speaker: &Speaker) -> Segment {
 fn join(words: &[SpokenWord]) -> String {
     let mut text = String::new();
     for word in words {
-        let unspaced = matches!(word.language.as_str(), "zh" | "ja" | "th" | "lo" | "my" | "yue");
-        if !text.is_empty() && !unspaced {
+        if !text.is_empty() && !unspaced(&word.language) {
             text.push(' ');
         }
         text.push_str(&word.word.text);
@@ -292,6 +308,23 @@ mod tests {
         let mut words = say(0, 0.0, "We could meet on Friday at eleven.");
         words.extend(say(1, 0.7, "Mhm."));
         assert_eq!(texts(words), ["spk_1 We could meet on Friday at eleven.", "spk_2 Mhm."]);
+    }
+
+    #[test]
+    fn a_sentence_ends_behind_its_closing_quote_and_in_any_script() {
+        for end in ["\"Go.\"", "हाँ।", "ہاں۔", "نعم؟", "So…"] {
+            let mut words = say(0, 0.0, end);
+            words.extend(say(1, 0.4, "Mhm."));
+            words.extend(say(0, 0.8, "Next."));
+            assert_eq!(texts(words)[2], "spk_1 Next.", "{end}");
+        }
+    }
+
+    #[test]
+    fn text_without_punctuation_is_cut_into_segments_of_a_minute() {
+        let segments = build(say(0, 0.0, &["so"; 1_000].join(" "))).segments;
+        assert_eq!(segments.len(), 5);
+        assert!(segments.iter().all(|s| s.end_seconds - s.start_seconds < 60.5));
     }
 
     #[test]
