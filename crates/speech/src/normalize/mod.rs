@@ -2,6 +2,9 @@
 //!
 //! Invariant: the same words give the same ids, whatever order they came in.
 
+mod stutters;
+
+use self::stutters::without_stutters;
 use crate::{
     align::{ALIGNMENT_VERSION, SpokenWord},
     transcript::{
@@ -23,9 +26,6 @@ const LONG_SEGMENT: f64 = 30.0;
 const MAX_SEGMENT: f64 = 60.0;
 /// Spoken into another's words, a sentence goes on in its segment over a pause of this many seconds.
 const OVERLAP_PAUSE: f64 = 0.8;
-
-/// A doubled word of at most this many letters is a stutter; longer ones may be meant.
-const STUTTER_LETTERS: usize = 2;
 
 /// What made the words.
 #[derive(Clone, Debug)]
@@ -147,30 +147,10 @@ fn drafts(words: Vec<SpokenWord>) -> Vec<Draft> {
         }
     }
     for draft in &mut drafts {
-        draft.words = without_stutters(&draft.words);
+        draft.words = without_stutters(std::mem::take(&mut draft.words));
     }
     drafts.sort_by(|a, b| a.start().total_cmp(&b.start()));
     drafts
-}
-
-/// Drops words that were cut off and begun again ("w- what") and words said twice by accident ("I I think").
-fn without_stutters(words: &[SpokenWord]) -> Vec<SpokenWord> {
-    let bare = |w: &SpokenWord| w.word.text.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-    let mut kept: Vec<SpokenWord> = Vec::with_capacity(words.len());
-    for (i, word) in words.iter().enumerate() {
-        let next = words.get(i + 1);
-        let cut_off = word.word.text.ends_with('-')
-            && next.is_some_and(|n| !bare(word).is_empty() && bare(n).starts_with(&bare(word)));
-        let runs_on = word.word.text.ends_with(char::is_alphanumeric);
-        let doubled = next.is_some_and(|n| bare(n) == bare(word)) && runs_on;
-        let short = bare(word).chars().count() <= STUTTER_LETTERS && bare(word) != "no";
-        let thrice = kept.last().is_some_and(|k: &SpokenWord| bare(k) == bare(word) && k.word.text == word.word.text);
-        if cut_off || (doubled && (short || thrice)) {
-            continue;
-        }
-        kept.push(word.clone());
-    }
-    kept
 }
 
 /// Speakers by first appearance.
