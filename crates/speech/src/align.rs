@@ -3,13 +3,16 @@
 //!
 //! Invariant: afterwards every word has a speaker.
 
-use crate::{diarize::Turn, transcript::Word};
+use crate::{diarize::Turn, transcript::Word, writing::ends_sentence};
 
 /// The version of these rules, for the transcript.
 pub const ALIGNMENT_VERSION: u32 = 1;
 
 /// A pause this long in seconds ends a sentence whatever its punctuation.
 const SENTENCE_PAUSE: f64 = 1.0;
+/// A sentence of this many seconds ends in any case, at some eighty words: text without punctuation would else be one
+/// sentence, in which who speaks most takes every short answer of the others.
+const MAX_SENTENCE: f64 = 30.0;
 /// A run of words against its sentence is a timing error if it lasts less than this, in seconds.
 const MAX_STRAY_SECONDS: f64 = 0.6;
 
@@ -35,61 +38,91 @@ impl SpokenWord {
 
 /// Gives every word without a speaker the one whose turns overlap it most, or the nearest one.
 pub fn assign(words: &mut [SpokenWord], turns: &[Turn]) {
+    let turns = Turns::new(turns);
     let mut unknown: Vec<&mut SpokenWord> = words.iter_mut().filter(|w| w.speaker.is_none()).collect();
     unknown.sort_by(|a, b| a.word.start_seconds.total_cmp(&b.word.start_seconds));
     let mut previous = None;
-    let mut first_turn = 0;
-    let longest = turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max);
     for word in &mut unknown {
-        // Turns are in order of their start: of those that end a second before the word, only the last can be the nearest.
-        while turns.get(first_turn + 1).is_some_and(|t| t.start + longest < word.word.start_seconds - 1.0) {
-            first_turn += 1;
-        }
-        let near = turns.get(first_turn..).unwrap_or_default();
-        let (speaker, inside) = nearest(&word.word, near, previous).unwrap_or((0, false));
+        let (speaker, inside) = turns.speaker_of(&word.word, previous).unwrap_or((0, false));
         (word.speaker, word.inside) = (Some(speaker), inside);
         previous = Some(speaker);
     }
     let mut from = 0;
     for to in 1..=unknown.len() {
-        if to == unknown.len() || ends_sentence(unknown[to - 1], unknown[to]) {
-            settle(&mut unknown[from..to]);
+        if to == unknown.len() || is_boundary(unknown[from], unknown[to - 1], unknown[to]) {
+            settle(&mut unknown[from..to], &turns);
             from = to;
         }
     }
 }
 
-/// The speaker of a word and whether one of its turns holds it; of equals the one who spoke before.
-fn nearest(word: &Word, turns: &[Turn], previous: Option<usize>) -> Option<(usize, bool)> {
-    /// Overlaps that differ by less than a frame of the diarization are equal.
-    const EQUAL: f64 = 0.02;
-    /// A turn that starts this many seconds later is farther away than any that is worth a look.
-    const FAR: f64 = 30.0;
-    let overlap = |turn: &Turn| turn.end.min(word.end_seconds) - turn.start.max(word.start_seconds);
-    let mut best: Option<(usize, f64)> = None;
-    for turn in turns {
-        // Turns are in order of their start: once one overlaps, none that starts after the word can do better.
-        if best.is_some() && turn.start > word.end_seconds + FAR {
-            break;
-        }
-        let here = overlap(turn);
-        let better = best.is_none_or(|(speaker, most)| {
-            here > most + EQUAL || (here > most - EQUAL && Some(turn.speaker) == previous && Some(speaker) != previous)
-        });
-        if better {
-            best = Some((turn.speaker, here));
-        }
-    }
-    best.map(|(speaker, most)| (speaker, most > 0.0))
+/// Turns in the order of their start.
+struct Turns<'a> {
+    turns: &'a [Turn],
+    /// The length of the longest, in seconds.
+    longest: f64,
 }
 
-fn ends_sentence(word: &SpokenWord, next: &SpokenWord) -> bool {
-    word.word.text.ends_with(['.', '?', '!', '。', '？', '！'])
+impl<'a> Turns<'a> {
+    fn new(turns: &'a [Turn]) -> Self {
+        Self { turns, longest: turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max) }
+    }
+
+    /// The turns that may overlap a word or be the nearest to it, and all that follow.
+    fn from(&self, word: &Word) -> &'a [Turn] {
+        // Of those that end a second before the word, only the last can be the nearest.
+        let past = self.turns.partition_point(|t| t.start + self.longest < word.start_seconds - 1.0);
+        &self.turns[past.saturating_sub(1)..]
+    }
+
+    /// The speaker of a word and whether a turn of that speaker holds it; of equals the one who spoke before.
+    fn speaker_of(&self, word: &Word, previous: Option<usize>) -> Option<(usize, bool)> {
+        /// Overlaps that differ by less than a frame of the diarization are equal.
+        const EQUAL: f64 = 0.02;
+        /// A turn that starts this many seconds later is farther away than any that is worth a look.
+        const FAR: f64 = 30.0;
+        // By speaker the seconds of overlap, summed over turns; for those without, minus the distance of the nearest.
+        let mut shares: Vec<(usize, f64)> = Vec::new();
+        for turn in self.from(word) {
+            // Turns are in order of their start: once one is near, none that starts long after the word can do better.
+            if !shares.is_empty() && turn.start > word.end_seconds + FAR {
+                break;
+            }
+            let here = overlap(turn, word);
+            match shares.iter_mut().find(|(speaker, _)| *speaker == turn.speaker) {
+                Some((_, share)) if here > 0.0 && *share > 0.0 => *share += here,
+                Some((_, share)) => *share = share.max(here),
+                None => shares.push((turn.speaker, here)),
+            }
+        }
+        let most = shares.iter().map(|(_, share)| *share).fold(f64::NEG_INFINITY, f64::max);
+        let mut equals = shares.iter().filter(|(_, share)| *share > most - EQUAL);
+        let first = equals.clone().next()?;
+        let (speaker, share) = equals.find(|(speaker, _)| Some(*speaker) == previous).unwrap_or(first);
+        Some((*speaker, *share > 0.0))
+    }
+
+    /// Whether a turn of the speaker holds a part of the word.
+    fn hold(&self, word: &Word, speaker: usize) -> bool {
+        let mut near = self.from(word).iter().take_while(|t| t.start < word.end_seconds);
+        near.any(|t| t.speaker == speaker && overlap(t, word) > 0.0)
+    }
+}
+
+/// Seconds for which a turn overlaps a word; where it does not, minus the distance between them.
+fn overlap(turn: &Turn, word: &Word) -> f64 {
+    turn.end.min(word.end_seconds) - turn.start.max(word.start_seconds)
+}
+
+/// Whether a sentence that starts with `first` ends between `word` and `next`.
+fn is_boundary(first: &SpokenWord, word: &SpokenWord, next: &SpokenWord) -> bool {
+    ends_sentence(&word.word.text)
         || next.word.start_seconds - word.word.end_seconds > SENTENCE_PAUSE
+        || next.word.end_seconds - first.word.start_seconds > MAX_SENTENCE
 }
 
 /// Short runs against the speaker of most of the sentence are errors of timing at its edges.
-fn settle(sentence: &mut [&mut SpokenWord]) {
+fn settle(sentence: &mut [&mut SpokenWord], turns: &Turns<'_>) {
     let seconds = |w: &SpokenWord| (w.word.end_seconds - w.word.start_seconds).max(0.01);
     let mut shares: Vec<(usize, f64)> = Vec::new();
     for word in sentence.iter() {
@@ -110,7 +143,9 @@ fn settle(sentence: &mut [&mut SpokenWord]) {
         let to = (from..sentence.len()).find(|&i| sentence[i].speaker != speaker).unwrap_or(sentence.len());
         let length: f64 = sentence[from..to].iter().map(|w| seconds(w)).sum();
         if speaker != Some(main) && length < MAX_STRAY_SECONDS {
-            sentence[from..to].iter_mut().for_each(|w| w.speaker = Some(main));
+            for word in &mut sentence[from..to] {
+                (word.speaker, word.inside) = (Some(main), turns.hold(&word.word, main));
+            }
         }
         from = to;
     }
@@ -166,6 +201,30 @@ mod tests {
         let turns = [turn(0, 0.0, 1.3), turn(1, 1.3, 4.0)];
         let words = vec![word("And", 1.0, 1.25), word("then", 1.4, 1.8), word("we", 1.9, 2.2), word("left.", 2.3, 3.0)];
         assert_eq!(speakers(words, &turns), [1; 4]);
+    }
+
+    #[test]
+    fn the_turns_of_a_speaker_count_together() {
+        // Speaker 1 has 0.3 s in one piece, speaker 0 0.4 s in two.
+        let turns = [turn(0, 0.0, 0.2), turn(1, 0.2, 0.5), turn(0, 0.5, 0.7)];
+        assert_eq!(speakers(vec![word("well.", 0.0, 0.7)], &turns), [0]);
+    }
+
+    #[test]
+    fn a_word_that_follows_its_sentence_lies_outside_of_its_speakers_turns() {
+        let turns = [turn(0, 0.0, 1.3), turn(1, 1.3, 4.0)];
+        let mut words =
+            vec![word("And", 1.0, 1.25), word("then", 1.4, 1.8), word("we", 1.9, 2.2), word("left.", 2.3, 3.0)];
+        assign(&mut words, &turns);
+        assert_eq!(words.iter().map(|w| w.inside).collect::<Vec<_>>(), [false, true, true, true]);
+    }
+
+    #[test]
+    fn without_punctuation_a_long_monologue_does_not_take_the_answer_behind_it() {
+        let turns = [turn(0, 0.0, 60.0), turn(1, 60.0, 60.4)];
+        let mut words: Vec<_> = (0..200).map(|i| word("so", f64::from(i) * 0.3, f64::from(i) * 0.3 + 0.3)).collect();
+        words.push(word("yes", 60.0, 60.4));
+        assert_eq!(speakers(words, &turns)[199..], [0, 1]);
     }
 
     #[test]
