@@ -9,6 +9,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use super::{
     mel::{FRAMES, MelFrontEnd},
     network::{Encoded, Hypothesis, Network, Search},
+    notes::without_notes,
     tokenizer::Tokenizer,
     window::{Span, Window},
     words::words,
@@ -50,6 +51,7 @@ pub(super) struct Request {
 /// One window of a batch.
 pub(super) struct Member<'a> {
     pub(super) window: &'a Window,
+    /// The language that is spoken.
     pub(super) language: &'a str,
     pub(super) request: &'a Request,
 }
@@ -165,7 +167,7 @@ impl Decoder {
             for i in indices {
                 let Some(aligned) = alignments.get(i) else { return Err("the aligner left a window out".into()) };
                 let found = words(&self.tokenizer, &texts[i], members[i].language, aligned, members[i].window);
-                heard[i] = without_tags(&found);
+                heard[i] = without_notes(found);
             }
         }
         Ok(heard)
@@ -271,47 +273,9 @@ fn without_loop(tokens: &[usize]) -> &[usize] {
     tokens
 }
 
-/// Drops what the model writes about sounds rather than words: `[MUSIC]`, `(laughs)`, `♪`.
-fn without_tags(words: &[Word]) -> Vec<Word> {
-    const LONGEST: usize = 6;
-    let mut kept: Vec<Word> = Vec::with_capacity(words.len());
-    let mut i = 0;
-    while i < words.len() {
-        let close = match words[i].text.chars().next() {
-            Some('[') => Some(']'),
-            Some('(') => Some(')'),
-            Some('*') if words[i].text.len() > 1 => Some('*'),
-            _ => None,
-        };
-        let end = close.and_then(|close| {
-            (i..words.len().min(i + LONGEST))
-                .find(|&j| words[j].text.trim_end_matches(['.', ',', '!', '?']).ends_with(close))
-        });
-        if let Some(end) = end {
-            i = end + 1;
-            continue;
-        }
-        if !words[i].text.chars().all(|c| matches!(c, '♪' | '♫' | '*' | '-' | '.' | ' ')) {
-            kept.push(words[i].clone());
-        }
-        i += 1;
-    }
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn spoken(text: &str) -> Vec<Word> {
-        text.split(' ')
-            .map(|w| Word { text: w.to_owned(), start_seconds: 0.0, end_seconds: 0.1, confidence: 1.0 })
-            .collect()
-    }
-
-    fn text(words: &[Word]) -> String {
-        words.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ")
-    }
 
     #[test]
     fn a_loop_at_the_end_is_cut_to_one_copy() {
@@ -323,18 +287,5 @@ mod tests {
     fn a_word_said_four_times_is_no_loop() {
         assert_eq!(without_loop(&[5, 7, 7, 7, 7]).len(), 5);
         assert_eq!(without_loop(&[]).len(), 0);
-    }
-
-    #[test]
-    fn notes_about_sounds_are_no_words() {
-        assert_eq!(
-            text(&without_tags(&spoken("Hello [MUSIC PLAYING] there (laughs). ♪ friend"))),
-            "Hello there friend"
-        );
-    }
-
-    #[test]
-    fn a_bracket_that_never_closes_keeps_its_words() {
-        assert_eq!(text(&without_tags(&spoken("see (figure one"))), "see (figure one");
     }
 }

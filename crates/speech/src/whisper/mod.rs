@@ -1,13 +1,15 @@
 //! Speech to words with Whisper: windows of up to 30 s go through a pool of recognisers that all calls share.
 //!
 //! `window` packs speech, `mel` makes features, `network` computes, `decode` searches and checks, `words` gives times,
-//! `language` follows the language, `pool` shares the work between calls and cores.
+//! `notes` drops what is written about sounds, `language` follows the language, `pool` shares the work between calls
+//! and cores.
 
 mod bpe;
 mod decode;
 mod language;
 mod mel;
 mod network;
+mod notes;
 mod pool;
 mod tokenizer;
 mod window;
