@@ -21,7 +21,7 @@ const MAX_STRAY_SECONDS: f64 = 0.6;
 pub struct SpokenWord {
     /// The word.
     pub word: Word,
-    /// Its language, as an ISO 639-1 code.
+    /// The language that it is written in, as an ISO 639-1 code.
     pub language: String,
     /// Its speaker, as in [`Turn::speaker`]; known beforehand where each party has a channel.
     pub speaker: Option<usize>,

@@ -23,6 +23,11 @@ pub fn ends_sentence(text: &str) -> bool {
     text.trim_end_matches(CLOSING).ends_with(SENTENCE_ENDS)
 }
 
+/// Whether `c` is written with spaces between words in every language: a Latin letter, a digit, or ASCII punctuation.
+pub(crate) fn is_spaced(c: char) -> bool {
+    c.is_ascii_graphic() || ('\u{c0}'..='\u{24f}').contains(&c)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use crate::{
         LabelSource, Pipeline, QualityWarning, Role, SCHEMA_VERSION, Segment, Speaker, SpeakerResolution, Transcript,
         Word,
     },
-    writing::{ends_sentence, unspaced},
+    writing::{ends_sentence, is_spaced, unspaced},
 };
 
 /// The version of these rules, for the transcript.
@@ -195,14 +195,15 @@ fn segment(index: usize, draft: &Draft, speaker: &Speaker) -> Segment {
     }
 }
 
-/// Words as text; languages that write without spaces are joined without.
+/// Words as text. Languages written without spaces are joined without, but for Latin words that follow each other.
 fn join(words: &[SpokenWord]) -> String {
     let mut text = String::new();
-    for word in words {
-        if !text.is_empty() && !unspaced(&word.language) {
+    for SpokenWord { word, language, .. } in words {
+        let spaced = !unspaced(language) || (text.ends_with(is_spaced) && word.text.starts_with(is_spaced));
+        if !text.is_empty() && spaced {
             text.push(' ');
         }
-        text.push_str(&word.word.text);
+        text.push_str(&word.text);
     }
     text
 }
@@ -314,6 +315,13 @@ mod tests {
             texts(say(0, 0.0, "No, no, that that was very very good")),
             ["spk_1 No, no, that that was very very good"]
         );
+    }
+
+    #[test]
+    fn latin_words_in_a_text_without_spaces_keep_theirs() {
+        let mut words = say(0, 0.0, "我 们 用 Google Meet 开 会, OK?");
+        words.iter_mut().for_each(|w| w.language = "zh".into());
+        assert_eq!(texts(words), ["spk_1 我们用Google Meet开会, OK?"]);
     }
 
     #[test]

@@ -56,6 +56,16 @@ pub(super) struct Member<'a> {
     pub(super) request: &'a Request,
 }
 
+impl Member<'_> {
+    /// The language that the window's words are written in: a translation is English whatever was spoken.
+    pub(super) fn text_language(&self) -> &str {
+        match self.request.task {
+            Task::Transcribe => self.language,
+            Task::Translate => "en",
+        }
+    }
+}
+
 /// One thread's model with everything around it that turns windows into words.
 pub(super) struct Decoder {
     network: Network,
@@ -166,7 +176,7 @@ impl Decoder {
             let alignments = self.network.align(encoded, &start, texts, &frames)?;
             for i in indices {
                 let Some(aligned) = alignments.get(i) else { return Err("the aligner left a window out".into()) };
-                let found = words(&self.tokenizer, &texts[i], members[i].language, aligned, members[i].window);
+                let found = words(&self.tokenizer, &texts[i], members[i].text_language(), aligned, members[i].window);
                 heard[i] = without_notes(found);
             }
         }

@@ -60,7 +60,7 @@ pub struct SessionOptions {
 pub struct Heard {
     /// Which window of the session: they count from 0 in the order of submission.
     pub index: usize,
-    /// Its language.
+    /// The language that its words are written in: the one spoken, English where that was translated.
     pub language: String,
     /// Its words in time order, with times in seconds of the recording.
     pub words: Vec<Word>,
@@ -387,8 +387,8 @@ impl Shared {
             .collect();
         match decoder.decode(&encoded, &members) {
             Ok(heard) => {
-                for (job, words) in jobs.iter().zip(heard) {
-                    let language = job.language.clone().unwrap_or_default();
+                for ((job, member), words) in jobs.iter().zip(&members).zip(heard) {
+                    let language = member.text_language().to_owned();
                     // The session may be gone; then nobody wants the words.
                     let _ =
                         job.stream.results.send(Ok(Heard { index: job.index, language, words, end: job.window.end() }));

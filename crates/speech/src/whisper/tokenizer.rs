@@ -6,7 +6,7 @@ use std::{collections::HashMap, fs, path::Path};
 use serde::Deserialize;
 
 use super::bpe::{Merges, byte_alphabet};
-use crate::writing::unspaced;
+use crate::writing::{is_spaced, unspaced};
 
 /// The token table of one model.
 pub(super) struct Tokenizer {
@@ -112,19 +112,20 @@ impl Tokenizer {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
-    /// Splits text tokens into words; punctuation that stands alone is a word of its own here.
+    /// Splits text tokens into words; punctuation that stands alone is a word of its own here. In languages written without
+    /// spaces every character that stands alone is a word, and every Latin word or number among them.
     pub(super) fn split_words(&self, ids: &[usize], language: &str) -> Vec<WordTokens> {
-        let characters = self.split_characters(ids);
-        if unspaced(language) {
-            return characters;
-        }
         let mut words: Vec<WordTokens> = Vec::new();
-        for piece in characters {
-            let starts_word = piece.text.starts_with(' ')
-                || piece.text.trim().chars().all(|c| c.is_ascii_punctuation())
-                || words.is_empty();
+        for piece in self.split_characters(ids) {
+            let goes_on = |word: &WordTokens| {
+                if unspaced(language) {
+                    word.text.ends_with(is_spaced) && piece.text.starts_with(is_spaced)
+                } else {
+                    !piece.text.starts_with(' ') && !piece.text.trim().chars().all(|c| c.is_ascii_punctuation())
+                }
+            };
             match words.last_mut() {
-                Some(word) if !starts_word => {
+                Some(word) if goes_on(word) => {
                     word.text.push_str(&piece.text);
                     word.tokens += piece.tokens;
                 }
@@ -157,5 +158,43 @@ impl Tokenizer {
         }
         let token = self.tokens.get(id).map_or("", String::as_str);
         token.chars().filter_map(|c| self.byte_of.get(&c).copied()).collect()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A multilingual tokenizer of these text tokens, numbered from 0, and special tokens in the order of Whisper's table.
+    pub(in super::super) fn tokenizer(texts: &[&str], special: &[&str]) -> Tokenizer {
+        let alphabet = byte_alphabet();
+        let token = |text: &&str| text.bytes().map(|b| alphabet[usize::from(b)]).collect::<String>();
+        let vocab: HashMap<String, usize> = texts.iter().map(token).zip(0..).collect();
+        let added = |(i, content): (usize, &&str)| serde_json::json!({ "id": 50_257 + i, "content": content });
+        let added: Vec<_> = special.iter().enumerate().map(added).collect();
+        let file = serde_json::json!({ "model": { "vocab": vocab, "merges": [] }, "added_tokens": added });
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("tokenizer.json"), file.to_string()).unwrap();
+        Tokenizer::load(folder.path()).unwrap()
+    }
+
+    fn split(texts: &[&str], language: &str) -> Vec<String> {
+        let ids: Vec<usize> = (0..texts.len()).collect();
+        let words = tokenizer(texts, &["<|endoftext|>"]).split_words(&ids, language);
+        assert_eq!(words.iter().map(|w| w.tokens).sum::<usize>(), texts.len());
+        words.into_iter().map(|w| w.text).collect()
+    }
+
+    #[test]
+    fn words_start_at_spaces_and_punctuation_stands_alone() {
+        assert_eq!(split(&[" he", "llo", ",", " wor", "ld"], "en"), [" hello", ",", " world"]);
+    }
+
+    #[test]
+    fn languages_without_spaces_are_split_into_characters_and_latin_words() {
+        assert_eq!(
+            split(&["我", "用", " Goo", "gle", " Meet", "3", ".", "5", "。"], "zh"),
+            ["我", "用", " Google", " Meet3.5", "。"]
+        );
     }
 }
