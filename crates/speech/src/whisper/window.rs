@@ -23,6 +23,16 @@ impl Span {
         self.end - self.start
     }
 
+    /// Its first moment, in seconds.
+    pub(super) fn start_seconds(self) -> f64 {
+        seconds(self.start)
+    }
+
+    /// Its last moment, in seconds.
+    pub(super) fn end_seconds(self) -> f64 {
+        seconds(self.end)
+    }
+
     /// The part of `[start, end)` (seconds) inside this span, in seconds.
     fn overlap(self, start: f64, end: f64) -> f64 {
         (end.min(seconds(self.end)) - start.max(seconds(self.start))).max(0.0)
@@ -148,15 +158,34 @@ impl Window {
         window
     }
 
-    /// The window cut in two at the pause nearest to the middle of its speech; `None` if it is one span.
+    /// The window cut in two: at the pause nearest to the middle of its speech, or, where it is one span, at the quietest
+    /// point near the middle. `None` if it is too short for that.
     pub(super) fn halves(&self) -> Option<(Self, Self)> {
-        if self.pieces.len() < 2 {
-            return None;
+        if let [only] = self.pieces[..] {
+            return self.cut(only);
         }
         let middle = self.samples.len() / 2;
         let at = (1..self.pieces.len()).min_by_key(|&i| self.pieces[i].at.abs_diff(middle))?;
         let boundary = self.pieces[at].span.start;
         Some((self.extract(|s| s.start < boundary), self.extract(|s| s.start >= boundary)))
+    }
+
+    /// Cuts the window's only piece at the quietest point of its middle third.
+    fn cut(&self, Piece { span, at, .. }: Piece) -> Option<(Self, Self)> {
+        /// Samples over which loudness is taken: 60 ms are longer than a plosive's closure and shorter than a pause.
+        const QUIET: usize = SAMPLE_RATE as usize * 6 / 100;
+        let audio = &self.samples[at..];
+        let third = audio.len() / 3;
+        let energy = |i: &usize| audio[*i..*i + QUIET].iter().map(|x| x * x).sum::<f32>();
+        let candidates = (third..(2 * third).saturating_sub(QUIET)).step_by(QUIET / 4);
+        let cut = candidates.min_by(|a, b| energy(a).total_cmp(&energy(b)))? + QUIET / 2;
+        let half = |audio: &[f32], from: usize| {
+            let start = span.start + from as u64;
+            let mut window = Self::default();
+            window.push(Span { start, end: start + audio.len() as u64, ..span }, &[], audio);
+            window
+        };
+        Some((half(&audio[..cut], 0), half(&audio[cut..], cut)))
     }
 }
 
@@ -209,5 +238,26 @@ mod tests {
         assert!(window.fits(16_000 * 7 / 10, 16_000));
         assert!(!window.fits(16_000 * 8 / 10, 16_000));
         assert!(window.fits(16_000, 0));
+    }
+
+    #[test]
+    fn a_lone_long_span_is_cut_at_its_quietest_point_near_the_middle() {
+        let mut audio = vec![0.5; 16_000 * 20];
+        audio[16_000 * 2..16_000 * 3].fill(0.0);
+        audio[16_000 * 9..16_000 * 9 + 1_600].fill(0.1);
+        let mut window = Window::default();
+        window.push(Span { start: 32_000, end: 32_000 + audio.len() as u64, sure: true }, &[], &audio);
+        let (first, second) = window.halves().unwrap();
+        let spans: Vec<Span> = first.spans().chain(second.spans()).collect();
+        assert!((11.0..11.1).contains(&spans[0].end_seconds()), "{spans:?}");
+        assert_eq!((spans[0].start, spans[0].end, spans[1].end), (32_000, spans[1].start, 32_000 + 320_000));
+        assert_eq!([first.samples(), second.samples()].concat(), audio);
+    }
+
+    #[test]
+    fn several_spans_are_cut_between_two_and_a_moment_is_not_cut() {
+        let (first, second) = window(&[(0, 16_000), (32_000, 16_000), (64_000, 16_000)]).halves().unwrap();
+        assert_eq!((first.spans().count(), second.spans().count()), (1, 2));
+        assert!(window(&[(0, 1_600)]).halves().is_none());
     }
 }
