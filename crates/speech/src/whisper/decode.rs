@@ -208,7 +208,9 @@ impl Decoder {
     /// Adds the words of `skipped` spans, heard on their own.
     fn fill(&self, member: &Member<'_>, mut words: Vec<Word>, skipped: &[Span]) -> Result<Vec<Word>, String> {
         let window = member.window.extract(|span| skipped.contains(&span));
-        words.extend(self.hear_alone(&Member { window: &window, ..*member }, 0)?);
+        let second = self.hear_alone(&Member { window: &window, ..*member }, 0)?;
+        let new = unheard(&words, second, skipped);
+        words.extend(new);
         words.sort_by(|a, b| a.start_seconds.total_cmp(&b.start_seconds));
         Ok(words)
     }
@@ -283,6 +285,29 @@ fn without_loop(tokens: &[usize]) -> &[usize] {
     tokens
 }
 
+/// Of the words that a second pass heard in `skipped` spans, those that the first pass did not hear. It may have heard
+/// the words of a short span and aligned them into a neighbour: then they stand right before or right behind it.
+fn unheard(first: &[Word], second: Vec<Word>, skipped: &[Span]) -> Vec<Word> {
+    let middle = |word: &Word| word.start_seconds.midpoint(word.end_seconds);
+    let mut second = second.into_iter().peekable();
+    let mut new = Vec::with_capacity(second.len());
+    for span in skipped {
+        let here: Vec<Word> = std::iter::from_fn(|| second.next_if(|w| middle(w) <= span.end_seconds())).collect();
+        let at = first.partition_point(|w| middle(w) < span.start_seconds());
+        let before = &first[at.saturating_sub(here.len())..at];
+        let behind = &first[at..first.len().min(at + here.len())];
+        if !same_words(before, &here) && !same_words(behind, &here) {
+            new.extend(here);
+        }
+    }
+    new
+}
+
+fn same_words(a: &[Word], b: &[Word]) -> bool {
+    let bare = |word: &Word| word.text.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "");
+    a.iter().map(bare).eq(b.iter().map(bare))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -297,5 +322,24 @@ mod tests {
     fn a_word_said_four_times_is_no_loop() {
         assert_eq!(without_loop(&[5, 7, 7, 7, 7]).len(), 5);
         assert_eq!(without_loop(&[]).len(), 0);
+    }
+
+    /// Words of 0.3 s from `start` on.
+    fn said(start: f64, text: &str) -> Vec<Word> {
+        let word = |(i, text): (usize, &str)| {
+            let start_seconds = start + 0.3 * i as f64;
+            Word { text: text.into(), start_seconds, end_seconds: start_seconds + 0.3, confidence: 1.0 }
+        };
+        text.split(' ').enumerate().map(word).collect()
+    }
+
+    #[test]
+    fn words_of_a_skipped_span_that_the_first_pass_put_beside_it_are_not_said_twice() {
+        let skipped = [Span { start: 32_000, end: 48_000, sure: true }];
+        let first = [said(0.5, "Are you ready? Yes, please."), said(4.0, "Good, then")].concat();
+        assert_eq!(unheard(&first, said(2.1, "Yes please."), &skipped), []);
+        assert_eq!(unheard(&first, said(2.1, "Good."), &skipped), []);
+        assert_eq!(unheard(&first, said(2.1, "Ready."), &skipped), said(2.1, "Ready."));
+        assert_eq!(unheard(&[], said(2.1, "Yes."), &skipped), said(2.1, "Yes."));
     }
 }
