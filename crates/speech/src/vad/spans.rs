@@ -119,7 +119,9 @@ impl SpanBuilder {
         let mut open = self.open.take()?;
         open.probabilities.truncate(open.silent_from.unwrap_or(open.probabilities.len()));
         let sure = open.probabilities.iter().any(|&p| p >= SURE);
-        if open.probabilities.len() < MIN_SPEECH || !sure {
+        // What goes on from a span that was cut is speech however short it is, unless silence set in before the cut.
+        let long_enough = open.probabilities.len() >= if open.continued { 1 } else { MIN_SPEECH };
+        if !long_enough || !(sure || open.continued) {
             return None;
         }
         let end = (open.start + open.probabilities.len() as u64) * FRAME as u64 + PAD;
@@ -198,6 +200,13 @@ mod tests {
         assert_eq!(found[0].end, 601 * 512);
         assert_eq!(found[1].start, found[0].end);
         assert_eq!(found[1].end, 1_203 * 512);
+    }
+
+    #[test]
+    fn the_short_tail_of_a_span_that_was_cut_is_kept() {
+        let found = spans(&[(868, 0.9), (3, 0.2), (4, 0.6), (20, 0.1)]);
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[1].start, found[1].end), (found[0].end, 875 * 512 + 3_200));
     }
 
     #[test]
