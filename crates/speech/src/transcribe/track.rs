@@ -60,16 +60,23 @@ impl History {
 struct Balance {
     /// Bring every span to the same loudness, not only the odd one.
     level: bool,
-    /// The usual loudness in LUFS.
-    usual: Option<f64>,
+    /// The loudness of the last spans in LUFS, as they came in.
+    recent: VecDeque<f64>,
 }
 
 impl Balance {
     /// Spans that differ from the usual by less than this, in dB, are left alone: people differ by as much, and raising
     /// them was not found to help (`docs/benchmarks.md`).
     const TOLERANCE: f64 = 12.0;
-    /// How much each span moves the usual loudness.
-    const PACE: f64 = 0.2;
+    /// The most by which a span is raised or lowered, in dB: more would make speech of the background.
+    const MAX_GAIN: f64 = 30.0;
+    /// Spans whose median is the usual loudness: one shout or whisper does not move it, even as the first, and half a
+    /// minute of conversation does.
+    const RECENT: usize = 9;
+
+    fn new(level: bool) -> Self {
+        Self { level, recent: VecDeque::with_capacity(Self::RECENT) }
+    }
 
     /// Brings a span to its loudness; returns the gain as a factor.
     fn apply(&mut self, audio: &mut [f32]) -> f32 {
@@ -80,14 +87,23 @@ impl Balance {
             return factor(measured.db);
         }
         let Some(loudness) = measured.loudness else { return 1.0 };
-        let usual = self.usual.unwrap_or(loudness);
-        self.usual = Some(usual + (loudness - usual) * Self::PACE);
+        let usual = self.usual().unwrap_or(loudness);
+        self.recent.truncate(Self::RECENT - 1);
+        self.recent.push_front(loudness);
         if (loudness - usual).abs() < Self::TOLERANCE {
             return 1.0;
         }
-        let gain = factor(usual - loudness);
+        let gain = factor((usual - loudness).clamp(-Self::MAX_GAIN, Self::MAX_GAIN));
         audio.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
         gain
+    }
+
+    /// The median of the last spans, in LUFS.
+    fn usual(&self) -> Option<f64> {
+        let mut sorted: Vec<f64> = self.recent.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        let upper = sorted.get(sorted.len() / 2)?;
+        Some(sorted[(sorted.len() - 1) / 2].midpoint(*upper))
     }
 }
 
@@ -121,7 +137,7 @@ impl<'e> Track<'e> {
             last_end: 0,
             session: engine.recogniser.session(options),
             in_flight: engine.recogniser.in_flight(),
-            balance: Balance { level, usual: None },
+            balance: Balance::new(level),
             heard: Vec::new(),
             speech: Vec::new(),
         }
@@ -264,4 +280,28 @@ fn cuts(span: &vad::Span, changes: &[f64]) -> Vec<u64> {
 
 fn seconds(samples: u64) -> f64 {
     samples as f64 / f64::from(SAMPLE_RATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gains in dB of spans of a second each, whose peaks are `levels` dB below full scale.
+    fn gains(levels: &[f64]) -> Vec<f64> {
+        let mut balance = Balance::new(false);
+        let tone = |i: u32| (f64::from(i) * std::f64::consts::TAU * 0.05).sin();
+        let span = |db: &f64| (0..SAMPLE_RATE).map(|i| factor(-db) * tone(i) as f32).collect::<Vec<_>>();
+        let gains = levels.iter().map(|db| balance.apply(&mut span(db)));
+        gains.map(|gain| (20.0 * f64::from(gain).log10()).round()).collect()
+    }
+
+    #[test]
+    fn a_first_shout_is_not_what_later_spans_are_raised_to() {
+        assert_eq!(gains(&[0.0, 20.0, 20.0, 20.0, 20.0]), [0.0, 20.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_span_far_from_the_rest_is_brought_to_it_and_by_30_db_at_most() {
+        assert_eq!(gains(&[10.0, 10.0, 10.0, 28.0, 10.0, 50.0]), [0.0, 0.0, 0.0, 18.0, 0.0, 30.0]);
+    }
 }
