@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 #![allow(clippy::print_stdout, reason = "a test that skips itself says so")]
 
+#[expect(unused, reason = "integers are not needed here")]
+#[path = "../../../xtask/src/onnx.rs"]
+mod onnx;
 mod signals;
 
 use std::{
@@ -24,20 +27,26 @@ use speech::{
 };
 
 /// One engine for all tests, as in a service: they run side by side and share its recognisers.
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine(model("ge2e/ge2e.onnx")));
+
+fn engine(embedding: PathBuf) -> Engine {
     let paths = ModelPaths {
         whisper: model("whisper-base"),
         whisper_name: "base".into(),
         vad: model("silero-vad/silero_vad_16k_sequence.onnx"),
         segmentation: model("pyannote-segmentation-3.0/segmentation-3.0.onnx"),
-        embedding: model("ge2e/ge2e.onnx"),
+        embedding,
         embedding_name: "ge2e".into(),
     };
     Engine::load(&paths, &EngineOptions { threads: 2, device: Device::Cpu }).unwrap()
-});
+}
 
 fn transcribe(source: Source, options: &Options) -> Result<Transcription, TranscribeError> {
-    ENGINE.transcribe(source, options, Watch { progress: &mut |_| {}, cancelled: &AtomicBool::new(false) })
+    transcribe_on(&ENGINE, source, options)
+}
+
+fn transcribe_on(engine: &Engine, source: Source, options: &Options) -> Result<Transcription, TranscribeError> {
+    engine.transcribe(source, options, Watch { progress: &mut |_| {}, cancelled: &AtomicBool::new(false) })
 }
 
 fn open(path: &Path) -> Source {
@@ -167,6 +176,47 @@ fn what_is_not_speech_yields_no_words() {
         let found = transcribe(wav(&[&sound]), &Options::default()).unwrap().transcript;
         assert_eq!(text(&found), "", "{name}");
         assert!(found.pipeline.warnings.contains(&QualityWarning::NoSpeech), "{name}");
+    }
+}
+
+#[test]
+fn one_speaker_needs_no_model_of_voices_and_none_is_named() {
+    let options = Options { speakers: SpeakerCount::exactly(1).unwrap(), ..two_speakers() };
+    let alone = transcribe(open(&sample("sample.wav")), &options).unwrap();
+    assert_eq!(alone.transcript.pipeline.diarization_model, None);
+    assert_eq!(alone.transcript.speakers.len(), 1);
+    assert!(!alone.turns.is_empty() && alone.turns.iter().all(|t| t.speaker == 0));
+    let both = transcribe(open(&sample("sample.wav")), &two_speakers()).unwrap().transcript;
+    assert_eq!(both.pipeline.diarization_model.as_deref(), Some("ge2e"));
+}
+
+/// A network with the inputs of an embedding network that fails whenever it runs: half of the numbers are missing.
+fn broken_embedding() -> Vec<u8> {
+    use onnx::{Attribute, Dimension, Graph};
+    let [batch, time] = ["B", "T"].map(Dimension::Open);
+    Graph::default()
+        .input("feats", &[batch, time, Dimension::Fixed(80)])
+        .floats("weights", &[80, 128], &[0.1; 80 * 128])
+        .node("ReduceMean", &["feats"], &["mean"], &[("axes", Attribute::Ints(&[1])), ("keepdims", Attribute::Int(0))])
+        .node("MatMul", &["mean", "weights"], &["embs"], &[])
+        .output("embs", &[Dimension::Open("B"), Dimension::Fixed(128)])
+        .into_model("broken", &[])
+}
+
+#[test]
+fn a_diarizer_that_fails_early_or_late_costs_the_names_and_not_the_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("broken.onnx");
+    std::fs::write(&path, broken_embedding()).unwrap();
+    let engine = engine(path);
+    // Half a minute fails while it is read, ten seconds at their end.
+    let call = sample_call();
+    for call in [&call[..], &call[16_000 * 6..16_000 * 16]] {
+        let found = transcribe_on(&engine, wav(&[call]), &two_speakers()).unwrap();
+        assert_eq!(found.transcript.pipeline.warnings, [QualityWarning::OneSpeaker, QualityWarning::DiarizationFailed]);
+        assert_eq!(found.transcript.pipeline.diarization_model, None);
+        assert!(found.transcript.segments.iter().all(|s| s.speaker_id == "spk_1" && s.alignment_confidence > 0.5));
+        assert!(!found.turns.is_empty() && found.turns.iter().all(|t| t.speaker == 0));
     }
 }
 

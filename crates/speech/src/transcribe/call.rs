@@ -82,11 +82,15 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         if let Some(diarizer) = &mut self.diarizer
             && diarizer.push(&signals[0]).is_err()
         {
-            // The words are worth more than the names on them.
-            self.diarizer = None;
-            self.warnings.push(QualityWarning::DiarizationFailed);
+            self.diarization_failed();
         }
         Ok(())
+    }
+
+    /// The words are worth more than the names on them: the call goes on, and all speech is one speaker's.
+    fn diarization_failed(&mut self) {
+        self.diarizer = None;
+        self.warnings.push(QualityWarning::DiarizationFailed);
     }
 
     fn session_options(&self) -> SessionOptions {
@@ -148,7 +152,9 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
             total_seconds: Some(duration),
         });
         let split = self.front.split();
-        let turns = self.turns();
+        let diarized = self.diarized();
+        let embedding = diarized.is_some().then(|| self.engine.embedding_name.clone());
+        let turns = diarized.unwrap_or_else(|| self.speech());
         let mut words = Vec::new();
         for (channel, track) in self.tracks.iter_mut().enumerate() {
             track.heard.sort_by_key(|heard| heard.index);
@@ -162,31 +168,31 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         let mut warnings = self.front.warnings();
         warnings.append(&mut self.warnings);
         warnings.extend(judge(&words));
-        let provenance = Provenance {
-            whisper: self.engine.whisper_name.clone(),
-            embedding: (!split).then(|| self.engine.embedding_name.clone()),
-            channels: split,
-        };
+        let provenance = Provenance { whisper: self.engine.whisper_name.clone(), embedding, channels: split };
         let transcript = normalize::transcript(words, duration, warnings, &provenance);
         Ok(Transcription { transcript, turns })
     }
 
-    fn turns(&mut self) -> Vec<Turn> {
-        let Some(diarizer) = self.diarizer.take() else {
-            let speech = self.tracks.iter().enumerate().flat_map(|(speaker, track)| {
-                track.speech.iter().map(move |&(start, end)| Turn { speaker, start, end })
-            });
-            let mut turns: Vec<Turn> = speech.collect();
-            turns.sort_by(|a, b| a.start.total_cmp(&b.start));
-            return turns;
-        };
-        match diarizer.finish(self.options.speakers) {
-            Ok(Diarization { turns, .. }) => turns,
+    /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody.
+    fn diarized(&mut self) -> Option<Vec<Turn>> {
+        match self.diarizer.take()?.finish(self.options.speakers) {
+            Ok(Diarization { turns, .. }) => Some(turns).filter(|turns| !turns.is_empty()),
             Err(_) => {
-                self.warnings.push(QualityWarning::DiarizationFailed);
-                Vec::new()
+                self.diarization_failed();
+                None
             }
         }
+    }
+
+    /// The speech of each party's signal as its turns.
+    fn speech(&self) -> Vec<Turn> {
+        let speech =
+            self.tracks.iter().enumerate().flat_map(|(speaker, track)| {
+                track.speech.iter().map(move |&(start, end)| Turn { speaker, start, end })
+            });
+        let mut turns: Vec<Turn> = speech.collect();
+        turns.sort_by(|a, b| a.start.total_cmp(&b.start));
+        turns
     }
 }
 
