@@ -48,7 +48,7 @@ pub(super) struct Request {
     pub(super) context: Vec<String>,
 }
 
-/// One window of a batch.
+/// One window of a batch, whose requests have equal beams and contexts of equal length.
 pub(super) struct Member<'a> {
     pub(super) window: &'a Window,
     /// The language that is spoken.
@@ -105,7 +105,7 @@ impl Decoder {
     /// Search, gates and alignment, without a look at what was skipped.
     fn decode_once(&self, encoded: &Encoded, members: &[Member<'_>]) -> Result<Vec<Vec<Word>>, String> {
         let prompts: Vec<_> = members.iter().map(|m| self.prompt(m)).collect();
-        let beams = members.iter().map(|m| m.request.beams).max().unwrap_or(1);
+        let beams = members.first().map_or(1, |m| m.request.beams);
         let first = self.network.generate(encoded, &prompts, &Search::Beam(beams))?;
         let alone = members.len() == 1;
         let texts = members

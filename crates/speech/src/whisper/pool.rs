@@ -31,6 +31,9 @@ use crate::{
 
 /// Windows in one batch on a GPU: enough to fill it with a small model, 1.5 GB of encoder states with a large one.
 const CUDA_BATCH: usize = 16;
+/// The seed of the samples that are drawn where text is doubtful. Each thread draws a sequence of its own from it, so one
+/// thread gives the same words for the same recordings in the same order; several share windows by chance.
+const SEED: u32 = 1;
 /// The most tokens of context in front of a window: half the decoder's positions, as in the reference implementation.
 const MAX_CONTEXT_TOKENS: usize = 223;
 
@@ -108,6 +111,17 @@ impl Job {
     fn abandoned(&self) -> bool {
         self.stream.abandoned.load(Ordering::Relaxed)
     }
+
+    /// Whether two windows may be in one batch.
+    fn goes_with(&self, other: &Self) -> bool {
+        // A batch is decoded when the last of its languages is decided, which may take the next window of its stream. A
+        // caller that feeds several streams in turn would wait for one while the next window of another is still to come.
+        let wait_alike =
+            Arc::ptr_eq(&self.stream, &other.stream) || (self.language.is_some() && other.language.is_some());
+        let (own, others) = (&self.stream.request, &other.stream.request);
+        // The decoder wants the start of transcript at the same place in every prompt, and searches with as many beams.
+        wait_alike && own.context.len() == others.context.len() && own.beams == others.beams
+    }
 }
 
 #[derive(Default)]
@@ -150,6 +164,7 @@ impl Recogniser {
             Device::Cuda => (1, CUDA_BATCH),
         };
         let tokenizer = Arc::new(Tokenizer::load(model)?);
+        ct2rs::sys::set_random_seed(SEED);
         let decoders = load_decoders(model, device, threads, &tokenizer)?;
         let shared = Arc::new(Shared { tokenizer, batch, queues: Mutex::default(), work: Condvar::new() });
         let threads = decoders
@@ -284,12 +299,10 @@ impl Queues {
             return Some(Work::Decode(batch));
         }
         let first = self.windows.pop_front()?;
-        // The decoder wants the start of transcript at the same place in every prompt of a batch.
-        let context = first.stream.request.context.len();
         let mut jobs = vec![first];
         let mut i = 0;
         while jobs.len() < batch && i < self.windows.len() {
-            if self.windows[i].stream.request.context.len() == context {
+            if jobs[0].goes_with(&self.windows[i]) {
                 jobs.extend(self.windows.remove(i));
             } else {
                 i += 1;
@@ -432,3 +445,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves no half-made state behind a lock: every critical section only moves whole values.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
