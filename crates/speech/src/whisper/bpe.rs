@@ -3,6 +3,9 @@
 
 use std::collections::HashMap;
 
+/// The longest word that is merged as one, in bytes: merging takes the square of it, and no language's words are longer.
+const MAX_WORD_BYTES: usize = 256;
+
 /// The merges of a vocabulary.
 pub(super) struct Merges {
     /// Pair to rank: lower ranks merge first.
@@ -16,13 +19,14 @@ impl Merges {
         Self { ranks: pairs.enumerate().map(|(rank, pair)| (pair, rank)).collect(), alphabet: byte_alphabet() }
     }
 
-    /// The tokens of a text.
+    /// The tokens of a text. A run of letters of more than [`MAX_WORD_BYTES`] is cut.
     pub(super) fn encode(&self, text: &str) -> Vec<String> {
-        split(text).into_iter().flat_map(|word| self.merge(word)).collect()
+        let words = split(text).into_iter().flat_map(|word| word.as_bytes().chunks(MAX_WORD_BYTES));
+        words.flat_map(|word| self.merge(word)).collect()
     }
 
-    fn merge(&self, word: &str) -> Vec<String> {
-        let mut symbols: Vec<String> = word.bytes().map(|b| self.alphabet[usize::from(b)].to_string()).collect();
+    fn merge(&self, word: &[u8]) -> Vec<String> {
+        let mut symbols: Vec<String> = word.iter().map(|&b| self.alphabet[usize::from(b)].to_string()).collect();
         loop {
             let best = (1..symbols.len())
                 .filter_map(|i| {
@@ -120,6 +124,14 @@ mod tests {
         let merges = Merges::new(pairs.map(|(a, b)| (a.into(), b.into())).into_iter());
         assert_eq!(merges.encode(" low lo"), ["Ġlow", "Ġ", "lo"]);
         assert_eq!(merges.encode("é"), ["Ã", "©"]);
+    }
+
+    #[test]
+    fn a_word_without_end_is_cut_and_nothing_of_it_is_lost() {
+        let doubles = (0..10).map(|i| "a".repeat(1 << i)).map(|half| (half.clone(), half));
+        let tokens = Merges::new(doubles).encode(&"a".repeat(5_001));
+        assert!(tokens.iter().all(|token| token.len() <= MAX_WORD_BYTES));
+        assert_eq!(tokens.concat(), "a".repeat(5_001));
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(super) struct Decoder {
 impl Decoder {
     /// Loads a model directory in CTranslate2 format.
     pub(super) fn load(model: &Path, device: Device, tokenizer: Arc<Tokenizer>) -> Result<Self, String> {
-        let bands = mel_bands(model)?;
+        let bands = mel_bands(model, &tokenizer)?;
         let network = Network::load(model, device, bands)?;
         Ok(Self { network, front: MelFrontEnd::new(bands), tokenizer })
     }
@@ -253,17 +253,20 @@ fn task_token(task: Task) -> &'static str {
     }
 }
 
-/// Mel bands that the model was trained on: 80, or 128 since large-v3. The encoder's first convolution knows, but only
-/// the preprocessor file and the size of the vocabulary tell from outside.
-fn mel_bands(model: &Path) -> Result<usize, String> {
+/// Mel bands that the model was trained on: 80, or 128 since large-v3. The preprocessor file says which; where a model
+/// comes without one, Cantonese does, which is known since large-v3 too.
+fn mel_bands(model: &Path, tokenizer: &Tokenizer) -> Result<usize, String> {
     let path = model.join("preprocessor_config.json");
-    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(80) };
-    let config: serde_json::Value =
-        serde_json::from_str(&text).map_err(|e| format!("preprocessor_config.json: {e}"))?;
+    let config: serde_json::Value = match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|e| format!("preprocessor_config.json: {e}"))?,
+        Err(_) => serde_json::Value::Null,
+    };
     match config["feature_size"].as_u64() {
+        Some(80) => Ok(80),
         Some(128) => Ok(128),
-        Some(80) | None => Ok(80),
         Some(other) => Err(format!("preprocessor_config.json asks for {other} mel bands; 80 and 128 are known")),
+        None if tokenizer.knows_language("yue") => Ok(128),
+        None => Ok(80),
     }
 }
 
@@ -310,7 +313,23 @@ fn same_words(a: &[Word], b: &[Word]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::tokenizer::tests::tokenizer, *};
+
+    #[test]
+    fn the_preprocessor_file_tells_the_mel_bands_and_without_one_the_languages() {
+        let special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|yue|>", "<|translate|>"];
+        let new = tokenizer(&[], &special);
+        let old = tokenizer(&[], &special.map(|token| if token == "<|yue|>" { "<|su|>" } else { token }));
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!((mel_bands(folder.path(), &new), mel_bands(folder.path(), &old)), (Ok(128), Ok(80)));
+        let file = folder.path().join("preprocessor_config.json");
+        for (config, bands) in [(r#"{"feature_size": 128}"#, Ok(128)), (r#"{"feature_size": 80}"#, Ok(80))] {
+            std::fs::write(&file, config).unwrap();
+            assert_eq!(mel_bands(folder.path(), &old), bands);
+        }
+        std::fs::write(&file, r#"{"feature_size": 64}"#).unwrap();
+        assert!(mel_bands(folder.path(), &old).is_err_and(|reason| reason.contains("64 mel bands")));
+    }
 
     #[test]
     fn a_loop_at_the_end_is_cut_to_one_copy() {

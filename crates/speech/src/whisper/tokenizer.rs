@@ -96,7 +96,15 @@ impl Tokenizer {
 
     /// Whether the model can be told to hear `language` (an ISO 639-1 code).
     pub(super) fn knows_language(&self, language: &str) -> bool {
-        if self.multilingual { self.special(&format!("<|{language}|>")).is_some() } else { language == "en" }
+        if !self.multilingual {
+            return language == "en";
+        }
+        // Languages stand between these two; other special tokens look like them.
+        let [Some(first), Some(last)] = ["<|startoftranscript|>", "<|translate|>"].map(|token| self.special(token))
+        else {
+            return false;
+        };
+        self.special(&format!("<|{language}|>")).is_some_and(|id| first < id && id < last)
     }
 
     /// The tokens of a text, as the strings of the vocabulary.
@@ -183,6 +191,17 @@ pub(super) mod tests {
         let words = tokenizer(texts, &["<|endoftext|>"]).split_words(&ids, language);
         assert_eq!(words.iter().map(|w| w.tokens).sum::<usize>(), texts.len());
         words.into_iter().map(|w| w.text).collect()
+    }
+
+    #[test]
+    fn only_languages_are_known_as_languages() {
+        let special =
+            ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|yue|>", "<|translate|>", "<|transcribe|>"];
+        let tokenizer = tokenizer(&["a"], &special);
+        assert!(tokenizer.knows_language("en") && tokenizer.knows_language("yue"));
+        for other in ["transcribe", "translate", "startoftranscript", "endoftext", "a", "", "xx"] {
+            assert!(!tokenizer.knows_language(other), "{other}");
+        }
     }
 
     #[test]
