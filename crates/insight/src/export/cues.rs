@@ -29,9 +29,24 @@ pub(super) struct Cue {
     pub(super) speaker: String,
     pub(super) start_ms: u64,
     pub(super) end_ms: u64,
-    /// One or two lines without line breaks or control characters. The first is empty where the speaker's name leaves no
-    /// room for a word.
-    pub(super) lines: Vec<String>,
+    /// One or two lines. The first is empty where the speaker's name leaves no room for a word.
+    pub(super) lines: Vec<Line>,
+}
+
+/// A line of a cue, as its pieces of text.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line(Vec<Token>);
+
+impl Line {
+    /// The line without line breaks or control characters.
+    pub(super) fn text(&self) -> String {
+        join(&self.0)
+    }
+
+    /// Each piece of the line with the space before it and the time at which it is said, in milliseconds.
+    pub(super) fn timed(&self) -> impl Iterator<Item = (&'static str, &str, u64)> {
+        self.0.iter().enumerate().map(|(i, token)| (space(i, token), token.text.as_str(), token.start_ms))
+    }
 }
 
 /// Whether the speaker's name and a colon stand in front of the first line.
@@ -42,7 +57,7 @@ pub(super) enum Prefix {
 }
 
 /// A piece of text that no line break divides.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Token {
     text: String,
     /// No space stands between this token and the one before it.
@@ -71,9 +86,9 @@ pub(super) fn cues(transcript: &Transcript, prefix: Prefix) -> Vec<Cue> {
 }
 
 /// Takes as many tokens as one cue holds, at least one; gives back its lines and the tokens that are left.
-fn next_cue(tokens: &[Token], prefix_columns: usize) -> (Vec<String>, &[Token]) {
+fn next_cue(tokens: &[Token], prefix_columns: usize) -> (Vec<Line>, &[Token]) {
     let start_ms = tokens[0].start_ms;
-    let mut lines = layout(&tokens[..1], prefix_columns).unwrap_or_else(|| vec![tokens[0].text.clone()]);
+    let mut lines = layout(&tokens[..1], prefix_columns).unwrap_or_else(|| vec![&tokens[..1]]);
     let mut taken = 1;
     while let Some(next) = tokens.get(taken).filter(|_| taken < MAX_CUE_TOKENS) {
         let last = &tokens[taken - 1];
@@ -86,34 +101,32 @@ fn next_cue(tokens: &[Token], prefix_columns: usize) -> (Vec<String>, &[Token]) 
         lines = longer;
         taken += 1;
     }
-    (lines, &tokens[taken..])
+    (lines.into_iter().map(|line| Line(line.to_vec())).collect(), &tokens[taken..])
 }
 
 /// One line where that is enough, else the two lines of the most even length, else nothing.
-fn layout(tokens: &[Token], prefix_columns: usize) -> Option<Vec<String>> {
-    let whole = join(tokens);
-    if prefix_columns + whole.width() <= LINE_COLUMNS {
-        return Some(vec![whole]);
+fn layout(tokens: &[Token], prefix_columns: usize) -> Option<Vec<&[Token]>> {
+    let width = |line: &[Token]| join(line).width();
+    if prefix_columns + width(tokens) <= LINE_COLUMNS {
+        return Some(vec![tokens]);
     }
     let first_break = if prefix_columns > 0 { 0 } else { 1 };
     (first_break..tokens.len())
-        .map(|at| [join(&tokens[..at]), join(&tokens[at..])])
-        .map(|lines| (prefix_columns + lines[0].width(), lines))
+        .map(|at| tokens.split_at(at))
+        .map(|lines| (prefix_columns + width(lines.0), width(lines.1), lines))
         // A name alone may be wider than a line; the text may not.
-        .filter(|(first, [start, end])| (*first <= LINE_COLUMNS || start.is_empty()) && end.width() <= LINE_COLUMNS)
-        .min_by_key(|(first, [_, end])| (*first).max(end.width()))
-        .map(|(_, lines)| lines.into())
+        .filter(|(first, second, lines)| (*first <= LINE_COLUMNS || lines.0.is_empty()) && *second <= LINE_COLUMNS)
+        .min_by_key(|(first, second, _)| *first.max(second))
+        .map(|(_, _, lines)| vec![lines.0, lines.1])
 }
 
 fn join(tokens: &[Token]) -> String {
-    let mut line = String::new();
-    for (index, token) in tokens.iter().enumerate() {
-        if index > 0 && !token.glued {
-            line.push(' ');
-        }
-        line.push_str(&token.text);
-    }
-    line
+    tokens.iter().enumerate().flat_map(|(i, token)| [space(i, token), &token.text]).collect()
+}
+
+/// What stands in front of a line's token.
+fn space(index: usize, token: &Token) -> &'static str {
+    if index > 0 && !token.glued { " " } else { "" }
 }
 
 /// The tokens of a segment in time order, none wider than a line. The text decides what is shown; where the words spell

@@ -93,7 +93,7 @@ impl FromStr for Format {
 pub struct Style<'a> {
     /// What the recording is called: a heading in documents, the file id in RTTM.
     pub title: &'a str,
-    /// Show every word with its time and confidence where the format can (JSON, CSV).
+    /// Show every word with its time and confidence (JSON, CSV), or its time (WebVTT).
     pub words: bool,
     /// The diarization's turns where they are known: RTTM holds them in place of the coarser segments.
     pub turns: &'a [Turn],
@@ -108,7 +108,7 @@ pub fn write(transcript: &Transcript, format: Format, style: Style<'_>, out: &mu
         Format::Txt => txt::write(transcript, out),
         Format::Json => json::write(transcript, style, out),
         Format::Srt => srt::write(transcript, out),
-        Format::Vtt => vtt::write(transcript, out),
+        Format::Vtt => vtt::write(transcript, style, out),
         Format::Md => md::write(transcript, style, out),
         Format::Docx => docx::write(transcript, style, out),
         Format::Rttm => rttm::write(transcript, style, out),

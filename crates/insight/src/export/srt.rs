@@ -15,7 +15,7 @@ pub(super) fn write(transcript: &Transcript, out: &mut dyn io::Write) -> io::Res
         let (start, end) = (timestamp(cue.start_ms, ','), timestamp(cue.end_ms, ','));
         writeln!(out, "{}\n{start} --> {end}", index + 1)?;
         for (line, text) in cue.lines.iter().enumerate() {
-            let text = defuse(text);
+            let text = defuse(&text.text());
             match line {
                 0 if text.is_empty() => writeln!(out, "{}:", defuse(&cue.speaker))?,
                 0 => writeln!(out, "{}: {text}", defuse(&cue.speaker))?,

@@ -67,6 +67,23 @@ fn vtt_has_no_arrow_in_a_cue_even_where_a_name_ends_in_dashes() {
 }
 
 #[test]
+fn vtt_has_the_time_of_each_word_when_words_are_asked_for() {
+    let said = "one <two> three four five six seven eight nine";
+    let mut call = transcript(&[(1, 10.0, 14.5, said)]);
+    call.segments[0].words = words(said, 10.0);
+    for (i, word) in call.segments[0].words.iter_mut().enumerate() {
+        // The last two begin at once.
+        word.start_seconds = 10.0 + 0.5 * i.min(7) as f64;
+        word.end_seconds = word.start_seconds + 0.5;
+    }
+    let expected = "WEBVTT\n\n00:00:10.000 --> 00:00:14.000\n\
+        <v Speaker 1>one <00:00:10.500>&lt;two&gt; <00:00:11.000>three <00:00:11.500>four\n\
+        <00:00:12.000>five <00:00:12.500>six <00:00:13.000>seven <00:00:13.500>eight nine</v>\n\n";
+    assert_eq!(String::from_utf8(bytes(&call, Format::Vtt, WITH_WORDS)).unwrap(), expected);
+    assert!(!text(&call, Format::Vtt).contains("<00:"));
+}
+
+#[test]
 fn srt_breaks_what_a_player_would_act_upon() {
     let call = transcript(&[(1, 0.0, 1.0, "a <i>b</i> --> {\\an8} c")]);
     assert!(text(&call, Format::Srt).contains("Speaker 1: a < i>b< /i> -- > { \\an8} c\n"));

@@ -128,8 +128,16 @@ proptest! {
         let mut shown = 0;
         for block in blocks {
             let (times, text) = block.split_once('\n').unwrap();
-            prop_assert!(times.contains(" --> ") && !text.contains("-->"));
-            prop_assert!(text.starts_with("<v ") && text.ends_with("</v>") && text.matches('<').count() == 2, "{}", text);
+            let (start, end) = times.split_once(" --> ").unwrap();
+            prop_assert!(!text.contains("-->"));
+            let tags: Vec<&str> = text.split('<').skip(1).map(|tag| tag.split_once('>').unwrap().0).collect();
+            let [voice, words @ .., close] = &tags[..] else { panic!("no voice span: {text}") };
+            prop_assert!(voice.starts_with("v ") && *close == "/v" && text.ends_with("</v>"), "{}", text);
+            let mut stamps: Vec<&str> = [&[start], words, &[end]].concat();
+            // Hours may have more digits than two, but a longer number is a larger one.
+            prop_assert!(stamps.is_sorted_by(|a, b| (a.len(), a) < (b.len(), b)), "{:?}", stamps);
+            stamps.retain(|stamp| stamp.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.') != "");
+            prop_assert!(stamps.is_empty(), "{:?}", stamps);
             shown += text.matches('ä').count();
         }
         let name = transcript.speakers.first().and_then(|speaker| speaker.display_name.as_deref()).unwrap_or_default();

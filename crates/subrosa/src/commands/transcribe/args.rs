@@ -94,7 +94,7 @@ pub(crate) struct Args {
     #[arg(short, long = "format", value_name = "FORMAT", value_delimiter = ',', value_parser = formats())]
     pub(super) formats: Vec<Format>,
 
-    /// Show each word with its time and confidence (json, csv).
+    /// Show each word with its time (json, csv, vtt) and confidence (json, csv).
     #[arg(long)]
     pub(super) word_times: bool,
 

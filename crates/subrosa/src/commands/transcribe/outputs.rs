@@ -36,8 +36,8 @@ impl Outputs {
     /// [`Failure::Usage`] where options or names clash, [`Failure::Output`] where a file exists or cannot be made.
     pub(super) fn plan(args: &Args, inputs: &[Input]) -> Result<Self, Failure> {
         let formats = formats(args)?;
-        if args.word_times && !formats.iter().any(|format| matches!(format, Format::Json | Format::Csv)) {
-            return Err(usage("--word-times shows in json and csv only; add --format json"));
+        if args.word_times && !formats.iter().any(|format| matches!(format, Format::Json | Format::Csv | Format::Vtt)) {
+            return Err(usage("--word-times shows in json, csv and vtt only; add --format json"));
         }
         let destination = match (&args.output_dir, args.output.as_deref().filter(|path| *path != Path::new("-"))) {
             (Some(directory), _) => Destination::Directory { path: directory.clone(), formats },
