@@ -9,9 +9,12 @@ use std::{
     io::{self, Read},
 };
 
-use audio_support::{Sound, convert, open, read_all, wav};
+use audio_support::{Sound, convert, open, pack, read_all, wav};
 use proptest::prelude::*;
 use speech::audio::{AudioError, Damage, Reader, Source};
+
+/// Three seconds of [`Sound::speech_like`] in AMR-WB.
+const AMR_WB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/speech_like.awb");
 
 fn error(name: &str, bytes: impl Into<Vec<u8>>) -> AudioError {
     read_all(open(name, &bytes.into())).map(|_| ()).expect_err(name)
@@ -87,6 +90,46 @@ fn codecs_that_are_not_read_are_named_with_what_to_do() {
         "G.722 in WAV cannot be read here: convert it first, for example with `ffmpeg -i in -ar 16000 out.flac`"
     );
     assert!(error("sun.au", *b".snd\0\0\0\x18").to_string().starts_with("Sun/NeXT audio (.au) cannot be read here"));
+}
+
+#[test]
+fn codecs_that_are_read_only_in_part_are_named_too() {
+    let cannot = |name: &str, bytes: &[u8], what: &str| {
+        let said = error(name, bytes).to_string();
+        assert!(said.starts_with(&format!("{what} cannot be read here: convert it first")), "{name}: {said}");
+    };
+    // ffmpeg has no encoder of AMR, but packs what is encoded.
+    let Some(amr) = pack(&fs::read(AMR_WB).unwrap(), "awb", "3gp") else { return };
+    cannot("call.3gp", &amr, "AMR-WB in 3GP or MP4");
+    cannot("call.3gp", &replaced(&amr, b"sawb", b"samr"), "AMR in 3GP or MP4");
+    cannot("call.3gp", &replaced(&amr, b"sawb", b"sevc"), "its audio codec");
+
+    let surround = Sound::speech_like(48_000, 6);
+    for ending in ["opus", "webm", "mp4"] {
+        let Some(bytes) = convert(&surround, ending, "-c:a libopus") else { return };
+        cannot(&format!("surround.{ending}"), &bytes, "Opus with more than two channels");
+    }
+
+    // AAC-LC at 22,050 Hz whose configuration is changed to say that spectral band replication doubles its rate (HE-AAC).
+    let Some(aac) = convert(&Sound::speech_like(22_050, 1), "m4a", "-c:a aac") else { return };
+    let plain = b"\x13\x88\x56\xe5\x00";
+    cannot(
+        "he.m4a",
+        &replaced(&aac, plain, b"\x2b\x8a\x08\0\0"),
+        "AAC other than AAC-LC in mono or stereo (HE-AAC, for example)",
+    );
+    // Said behind the core's configuration, so that older players do not stumble over it: the core is what is heard.
+    let (channels, _) = read_all(open("he.m4a", &replaced(&aac, plain, b"\x13\x88\x56\xe5\xa0"))).unwrap();
+    assert_eq!(channels[0].len(), 48_000);
+}
+
+/// The bytes with the one place of `from` replaced.
+fn replaced<const N: usize>(bytes: &[u8], from: &[u8; N], to: &[u8; N]) -> Vec<u8> {
+    let places: Vec<usize> = bytes.windows(N).enumerate().filter(|(_, w)| w == from).map(|(at, _)| at).collect();
+    let [at] = places[..] else { panic!("{} places of {from:x?}", places.len()) };
+    let mut bytes = bytes.to_vec();
+    bytes[at..at + N].copy_from_slice(to);
+    bytes
 }
 
 #[test]
@@ -242,7 +285,7 @@ fn seeds() -> &'static [(&'static str, Vec<u8>)] {
     SEEDS.get_or_init(|| {
         let mut sound = Sound::speech_like(16_000, 1);
         sound.channels[0].truncate(8_000);
-        let amr = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/speech_like.awb")).unwrap();
+        let amr = fs::read(AMR_WB).unwrap();
         let mut seeds = vec![("wav", wav::write(&sound, wav::S16)), ("awb", amr[..1_000].to_vec())];
         let encoded = [
             ("wav", "-c:a adpcm_ms"),

@@ -79,7 +79,11 @@ pub(super) fn open(source: Source) -> Result<Opened, AudioError> {
         stream = unseekable(stream);
     }
     let format = demuxer(container, stream).map_err(|error| explain(error, &budget))?;
-    let track = audio_track(format.as_ref())?;
+    let track = audio_track(format.as_ref()).map_err(|error| match moov.as_deref().and_then(mp4::sound_codec) {
+        // The demuxer leaves out tracks whose codec it does not know.
+        Some(codec) => AudioError::unsupported(sound_in_mp4(codec)),
+        None => error,
+    })?;
     Ok(Opened { container, format, track, moov, budget })
 }
 
@@ -166,6 +170,24 @@ fn audio_track(format: &dyn FormatReader) -> Result<Track, AudioError> {
     }
 }
 
+/// The name of a codec by its sample entry in MP4 (the registry at <https://mp4ra.org>).
+fn sound_in_mp4(codec: [u8; 4]) -> &'static str {
+    match &codec {
+        b"samr" => "AMR in 3GP or MP4",
+        b"sawb" => "AMR-WB in 3GP or MP4",
+        _ => "its audio codec",
+    }
+}
+
+/// What a decoder does not read of its own codec.
+fn beyond(params: &AudioCodecParameters) -> Option<&'static str> {
+    match params.codec {
+        codec::CODEC_ID_OPUS => Some("Opus with more than two channels"),
+        codec::CODEC_ID_AAC => Some("AAC other than AAC-LC in mono or stereo (HE-AAC, for example)"),
+        _ => None,
+    }
+}
+
 /// The decoder of a track, once its channels and sample rate are known to be within the limits.
 pub(super) fn decoder(params: &AudioCodecParameters, budget: &Budget) -> Result<Box<dyn AudioDecoder>, AudioError> {
     static CODECS: OnceLock<CodecRegistry> = OnceLock::new();
@@ -187,8 +209,12 @@ pub(super) fn decoder(params: &AudioCodecParameters, budget: &Budget) -> Result<
         // The adapter reads the pre-skip from here, wrongly so in MP4 (big-endian), and cuts it from one packet only.
         params.extra_data = None;
     }
-    guarded(|| codecs.make_audio_decoder(&params, &AudioDecoderOptions::default()))
-        .map_err(|error| explain(error, budget))
+    guarded(|| codecs.make_audio_decoder(&params, &AudioDecoderOptions::default())).map_err(|error| {
+        match (error, beyond(&params)) {
+            (Error::Unsupported(_), Some(what)) => AudioError::unsupported(what),
+            (error, _) => explain(error, budget),
+        }
+    })
 }
 
 /// What a demuxer's or decoder's error means for the recording.

@@ -1,6 +1,6 @@
-//! The part of an MP4 file that tells which of its samples are meant to be heard (ISO/IEC 14496-12 §8.6.6): encoders of
-//! AAC put 1,024 to 2,112 samples before the first one, and the demuxer does not take them out. Its one invariant: only
-//! what the file says is cut; a file that says nothing, or nonsense, is left whole.
+//! What the demuxer does not tell of an MP4 file (ISO/IEC 14496-12): which of its samples are meant to be heard (§8.6.6;
+//! encoders of AAC put 1,024 to 2,112 samples before the first one), and the codec of a track that it leaves out. Its one
+//! invariant: only what the file says is cut; a file that says nothing, or nonsense, is left whole.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -114,6 +114,18 @@ fn from_itunes(moov: &[u8], rate: u32) -> Option<Edit> {
     let mut field = |index| u64::from_str_radix(fields.nth(index)?, 16).ok();
     let (skip, samples) = (field(1)?, field(1)?);
     Some(Edit { timescale: rate, lead: 0, skip, keep: Some(samples).filter(|&samples| samples > 0) })
+}
+
+/// The codec of the first sound track: the name of its sample entry (§8.5.2).
+pub(super) fn sound_codec(moov: &[u8]) -> Option<[u8; 4]> {
+    let tracks = boxes(moov).filter(|(name, _)| name == b"trak");
+    tracks.filter_map(|(_, trak)| child(trak, b"mdia")).find_map(|mdia| {
+        // The handler stands behind version, flags and four reserved bytes; the entry's name behind version, flags,
+        // the number of entries and its own length.
+        let sound = child(mdia, b"hdlr")?.get(8..12)? == b"soun";
+        let entries = child(child(child(mdia, b"minf")?, b"stbl")?, b"stsd")?;
+        if sound { entries.get(12..16)?.try_into().ok() } else { None }
+    })
 }
 
 /// Units in a second, behind two times, of four or eight bytes each by the version.

@@ -55,6 +55,16 @@ pub fn convert(sound: &Sound, ending: &str, arguments: &str) -> Option<Vec<u8>> 
     })
 }
 
+/// A recording as `ffmpeg` packs it into another container; none where it is not installed.
+pub fn pack(bytes: &[u8], ending: &str, other: &str) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let [from, to] = [ending, other].map(|ending| folder.path().join(format!("recording-{ending}.{ending}")));
+    fs::write(&from, bytes).unwrap();
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-v", "error", "-i"]).arg(&from).args(["-c:a", "copy"]).arg(&to);
+    run(ffmpeg).then(|| fs::read(to).unwrap())
+}
+
 /// The sound as `sox` encodes it, which knows AMR; none where it is not installed.
 pub fn convert_by_sox(sound: &Sound, ending: &str, arguments: &str) -> Option<Vec<u8>> {
     encode(sound, ending, |from, to| {
