@@ -133,11 +133,11 @@ proptest! {
             let tags: Vec<&str> = text.split('<').skip(1).map(|tag| tag.split_once('>').unwrap().0).collect();
             let [voice, words @ .., close] = &tags[..] else { panic!("no voice span: {text}") };
             prop_assert!(voice.starts_with("v ") && *close == "/v" && text.ends_with("</v>"), "{}", text);
-            let mut stamps: Vec<&str> = [&[start], words, &[end]].concat();
+            let stamps: Vec<&str> = [&[start], words, &[end]].concat();
             // Hours may have more digits than two, but a longer number is a larger one.
             prop_assert!(stamps.is_sorted_by(|a, b| (a.len(), a) < (b.len(), b)), "{:?}", stamps);
-            stamps.retain(|stamp| stamp.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.') != "");
-            prop_assert!(stamps.is_empty(), "{:?}", stamps);
+            let foreign = |c: char| !(c.is_ascii_digit() || c == ':' || c == '.');
+            prop_assert!(!stamps.iter().any(|stamp| stamp.contains(foreign)), "{:?}", stamps);
             shown += text.matches('ä').count();
         }
         let name = transcript.speakers.first().and_then(|speaker| speaker.display_name.as_deref()).unwrap_or_default();
