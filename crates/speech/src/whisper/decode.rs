@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, io::Write, path::Path, sync::Arc};
 use flate2::{Compression, write::ZlibEncoder};
 
 use super::{
+    encoder::Encoder,
     mel::{FRAMES, MelFrontEnd},
     network::{Encoded, Hypothesis, Network, Search},
     tokenizer::Tokenizer,
@@ -63,9 +64,14 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Loads a model directory in CTranslate2 format.
-    pub(super) fn load(model: &Path, device: Device, tokenizer: Arc<Tokenizer>) -> Result<Self, String> {
+    pub(super) fn load(
+        model: &Path,
+        device: Device,
+        tokenizer: Arc<Tokenizer>,
+        encoder: Option<Arc<Encoder>>,
+    ) -> Result<Self, String> {
         let bands = mel_bands(model)?;
-        let network = Network::load(model, device, bands)?;
+        let network = Network::load(model, device, bands, encoder)?;
         Ok(Self { network, front: MelFrontEnd::new(bands), tokenizer })
     }
 
@@ -241,7 +247,7 @@ fn task_token(task: Task) -> &'static str {
 
 /// Mel bands that the model was trained on: 80, or 128 since large-v3. The encoder's first convolution knows, but only
 /// the preprocessor file and the size of the vocabulary tell from outside.
-fn mel_bands(model: &Path) -> Result<usize, String> {
+pub(super) fn mel_bands(model: &Path) -> Result<usize, String> {
     let path = model.join("preprocessor_config.json");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(80) };
     let config: serde_json::Value =
