@@ -132,10 +132,12 @@ impl Attention {
     fn mix(&self, unit: &TileUnit, head: usize, mut out: impl FnMut(usize, usize, __m512)) {
         let weights = self.weights.split_at(ROW_STEPS);
         let values = &self.values[head * HEAD / EDGE * ROW_STEPS..][..HEAD / EDGE * ROW_STEPS];
-        let mut block = Block::ZERO;
-        for (half, values) in values.chunks_exact(2 * ROW_STEPS).enumerate() {
+        let mut blocks = [Block::ZERO; HEAD / BLOCK];
+        for (block, values) in blocks.iter_mut().zip(values.chunks_exact(2 * ROW_STEPS)) {
             let values = values.split_at(ROW_STEPS);
             unit.multiply([weights.0, weights.1], [values.0, values.1], block.0.as_flattened_mut(), BLOCK);
+        }
+        for (half, block) in blocks.iter().enumerate() {
             for (r, line) in block.0.iter().enumerate() {
                 for at in HALVES {
                     out(r, half * BLOCK + at, vector::load(line, at));

@@ -44,15 +44,25 @@ impl Linear {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub(super) fn multiply(&self, unit: &TileUnit, left: &[Tile], mut out: impl FnMut(usize, usize, &Block)) {
-        let mut block = Block::ZERO;
+        // What tiles store can be loaded only once it has reached the cache, so a block is handed out while the next one
+        // is being multiplied.
+        let [a, b] = &mut [Block::ZERO, Block::ZERO];
+        let (mut block, mut next) = (a, b);
+        let mut ready = None;
         // A pair of weight columns stays in the first-level cache while the rows go by.
         for (j, right) in self.tiles.chunks_exact(2 * self.steps).enumerate() {
             let right = right.split_at(self.steps);
             for (i, rows) in left.chunks_exact(2 * self.steps).enumerate() {
                 let rows = rows.split_at(self.steps);
-                unit.multiply([rows.0, rows.1], [right.0, right.1], block.0.as_flattened_mut(), BLOCK);
-                out(i * BLOCK, j * BLOCK, &block);
+                unit.multiply([rows.0, rows.1], [right.0, right.1], next.0.as_flattened_mut(), BLOCK);
+                if let Some((row, column)) = ready.replace((i * BLOCK, j * BLOCK)) {
+                    out(row, column, block);
+                }
+                std::mem::swap(&mut block, &mut next);
             }
+        }
+        if let Some((row, column)) = ready {
+            out(row, column, block);
         }
     }
 

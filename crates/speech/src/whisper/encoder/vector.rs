@@ -2,46 +2,59 @@
 //! rows whose length is a multiple of 16 numbers and needs the features that [`super::tile::TileUnit::acquire`] checks.
 
 use std::arch::x86_64::{
-    __m512, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_ps,
-    _mm512_cvtneps_pbh, _mm512_fmadd_ps, _mm512_fnmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_mul_ps,
-    _mm512_rcp14_ps, _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps, _mm512_scalef_ps,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
+    __m256bh, __m256i, __m512, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _mm256_storeu_si256, _mm512_add_ps,
+    _mm512_cvtneps_pbh, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_reduce_add_ps, _mm512_reduce_max_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
 };
 
 /// Numbers in a register.
 pub(super) const LANES: usize = 16;
 
-/// Two to the power of `x`: the integer part goes into the exponent, the fraction (at most a half) through a Taylor
-/// polynomial of degree 5, relative error below 3e-6.
+/// Two to the power of `x`: the integer part goes into the exponent, the fraction (at most a half) through a minimax
+/// polynomial with a relative error of 7.5e-5, a fiftieth of what rounding to bf16 costs afterwards.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn exp2(x: __m512) -> __m512 {
     let whole = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x);
     let f = _mm512_sub_ps(x, whole);
-    let mut p = _mm512_set1_ps(1.333_355_8e-3);
-    for c in [9.618_129e-3, 5.550_411e-2, 2.402_265e-1, std::f32::consts::LN_2, 1.0] {
-        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(c));
-    }
+    let p = polynomial(f, [5.517_166_5e-2, 2.426_111_4e-1, 6.932_61e-1, 9.999_281e-1]);
     _mm512_scalef_ps(p, whole)
 }
 
-/// x·Φ(x) with the error function of Abramowitz and Stegun 7.1.26 (error 1.5e-7, and 2e-5 by the fast reciprocal: both
-/// below the 4e-3 of bf16).
+/// x·Φ(x) (Hendrycks and Gimpel 2016). Φ(x) - 1/2 is an odd minimax polynomial up to ±4 and constant beyond, which keeps
+/// the error below 1.5e-4: what rounding to bf16 costs from 0.04 on.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn gelu(x: __m512) -> __m512 {
-    let one = _mm512_set1_ps(1.0);
-    let z = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(std::f32::consts::FRAC_1_SQRT_2));
-    let t = _mm512_rcp14_ps(_mm512_fmadd_ps(z, _mm512_set1_ps(0.327_591_1), one));
-    let mut p = _mm512_set1_ps(1.061_405_4);
-    for c in [-1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6] {
-        p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(c));
+    const REACH: f32 = 4.0;
+    let near = _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(REACH)), _mm512_set1_ps(-REACH));
+    let square = _mm512_mul_ps(near, near);
+    let p = polynomial(
+        square,
+        [
+            -1.301_292_3e-9,
+            1.041_960_6e-7,
+            -3.657_122_4e-6,
+            7.485_496e-5,
+            -1.006_489_9e-3,
+            9.505_397e-3,
+            -6.588_784e-2,
+            3.986_734e-1,
+        ],
+    );
+    _mm512_mul_ps(x, _mm512_fmadd_ps(p, near, _mm512_set1_ps(0.5)))
+}
+
+/// Horner's rule, the coefficient of the highest power first.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn polynomial<const N: usize>(x: __m512, coefficients: [f32; N]) -> __m512 {
+    let mut p = _mm512_set1_ps(coefficients[0]);
+    for c in &coefficients[1..] {
+        p = _mm512_fmadd_ps(p, x, _mm512_set1_ps(*c));
     }
-    let decay = exp2(_mm512_mul_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(-std::f32::consts::LOG2_E)));
-    // 1 - erf(z), for which x·Φ(x) = max(x, 0) - |x|/2·(1 - erf z).
-    let complement = _mm512_mul_ps(_mm512_mul_ps(p, t), decay);
-    let half = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.5));
-    _mm512_fnmadd_ps(half, complement, _mm512_max_ps(x, _mm512_setzero_ps()))
+    p
 }
 
 /// Sixteen numbers of a row from `at` on.
@@ -68,7 +81,7 @@ pub(super) fn store(row: &mut [f32], at: usize, value: __m512) {
 pub(super) fn store_bf16(row: &mut [u16], at: usize, value: __m512) {
     let part = &mut row[at..at + LANES];
     // SAFETY: both types are 32 plain bytes.
-    let rounded = unsafe { std::mem::transmute::<_, std::arch::x86_64::__m256i>(_mm512_cvtneps_pbh(value)) };
+    let rounded = unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(value)) };
     // SAFETY: `part` is sixteen 16-bit numbers long; the store needs no alignment.
     unsafe { _mm256_storeu_si256(part.as_mut_ptr().cast(), rounded) }
 }
@@ -113,4 +126,36 @@ pub(super) fn exponentials(row: &[f32], mut out: impl FnMut(usize, __m512)) -> f
         out(at, value);
     }
     _mm512_reduce_add_ps(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gelu_is_close_to_its_definition_everywhere() {
+        if !is_x86_feature_detected!("avx512f") {
+            return;
+        }
+        // Φ by its series (Abramowitz and Stegun 26.2.10), which converges for all arguments.
+        let phi = |x: f64| {
+            let (mut term, mut sum) = (x, x);
+            for k in 1..400 {
+                term *= -x * x / (2.0 * f64::from(k));
+                sum += term / f64::from(2 * k + 1);
+            }
+            0.5 + sum / std::f64::consts::TAU.sqrt()
+        };
+        for i in -600..600 {
+            let x = f64::from(i) / 100.0;
+            let mut out = [0.0; LANES];
+            // SAFETY: the processor has AVX-512, as asked above.
+            unsafe {
+                let value = gelu(_mm512_set1_ps(x as f32));
+                store(&mut out, 0, value);
+            }
+            let error = (f64::from(out[0]) - x * phi(x)).abs();
+            assert!(error < 1.5e-4, "{x}: {error}");
+        }
+    }
 }
