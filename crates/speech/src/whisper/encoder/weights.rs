@@ -16,7 +16,7 @@ const MAX_VARIABLES: u32 = 100_000;
 
 /// Why a model's encoder cannot be taken over.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::whisper) enum WeightsError {
+pub(crate) enum WeightsError {
     /// The file could not be read, or ends early.
     #[error("model.bin cannot be read: {0}")]
     Io(#[from] io::Error),
