@@ -128,13 +128,7 @@ fn processor_has_it() -> bool {
     const AMX_TILE: u32 = 1 << 24;
     /// Tile configuration and tile data.
     const TILE_STATE: u64 = 0b11 << 17;
-    if !(is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-        && is_x86_feature_detected!("avx512bf16")
-        && is_x86_feature_detected!("f16c"))
-    {
+    if !(is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")) {
         return false;
     }
     let features = __cpuid_count(7, 0).edx;
