@@ -1,5 +1,5 @@
-//! Feeds bytes of strangers to the audio reader. It takes in the reader's source instead of the crate `speech`, whose
-//! other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
+//! Feeds bytes of strangers to the audio reader and to the reader of weights. It takes in their source instead of the
+//! crate `speech`, whose other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
 
 use std::{
     io::{Cursor, Write},
@@ -12,6 +12,9 @@ pub const SAMPLE_RATE: u32 = 16_000;
 
 #[path = "../../crates/speech/src/audio/mod.rs"]
 pub mod audio;
+
+#[path = "../../crates/speech/src/whisper/encoder/weights.rs"]
+mod weights;
 
 use audio::{Container, Reader, Source, sniff};
 
@@ -72,4 +75,15 @@ pub fn wav(tag: u16, block: u16, channels: u16, bytes: &[u8]) -> Vec<u8> {
     file.extend((bytes.len() as u32).to_le_bytes());
     file.extend(bytes);
     file
+}
+
+/// Reads `bytes` as a model and every variable of an encoder that it seems to hold.
+pub fn read_weights(bytes: &[u8]) {
+    let Ok(mut weights) = weights::Weights::open(Cursor::new(bytes)) else { return };
+    for name in ["encoder/layer_norm/gamma", "encoder/conv1/weight", "encoder/conv1/weight_scale"] {
+        let Ok(shape) = weights.shape(name).map(<[usize]>::to_vec) else { continue };
+        if let Ok(numbers) = weights.numbers(name, &shape) {
+            assert!(weights.has(name) && numbers.len() <= bytes.len());
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, io::Write, path::Path, sync::Arc};
 use flate2::{Compression, write::ZlibEncoder};
 
 use super::{
+    encoder::Encoder,
     mel::{FRAMES, MelFrontEnd},
     network::{Encoded, Hypothesis, Network, Search},
     notes::without_notes,
@@ -75,9 +76,14 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Loads a model directory in CTranslate2 format.
-    pub(super) fn load(model: &Path, device: Device, tokenizer: Arc<Tokenizer>) -> Result<Self, String> {
+    pub(super) fn load(
+        model: &Path,
+        device: Device,
+        tokenizer: Arc<Tokenizer>,
+        encoder: Option<Arc<Encoder>>,
+    ) -> Result<Self, String> {
         let bands = mel_bands(model, &tokenizer)?;
-        let network = Network::load(model, device, bands)?;
+        let network = Network::load(model, device, bands, encoder)?;
         Ok(Self { network, front: MelFrontEnd::new(bands), tokenizer })
     }
 
@@ -255,7 +261,7 @@ fn task_token(task: Task) -> &'static str {
 
 /// Mel bands that the model was trained on: 80, or 128 since large-v3. The preprocessor file says which; where a model
 /// comes without one, Cantonese does, which is known since large-v3 too.
-fn mel_bands(model: &Path, tokenizer: &Tokenizer) -> Result<usize, String> {
+pub(super) fn mel_bands(model: &Path, tokenizer: &Tokenizer) -> Result<usize, String> {
     let path = model.join("preprocessor_config.json");
     let config: serde_json::Value = match std::fs::read_to_string(&path) {
         Ok(text) => serde_json::from_str(&text).map_err(|e| format!("preprocessor_config.json: {e}"))?,

@@ -6,6 +6,11 @@
 
 mod bpe;
 mod decode;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod encoder;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "encoder_absent.rs"]
+mod encoder;
 mod language;
 mod mel;
 mod network;

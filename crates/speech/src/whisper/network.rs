@@ -1,23 +1,45 @@
 //! The seam to the engine that computes Whisper: encoder, decoder and cross-attention alignment. Nothing outside this
 //! file knows CTranslate2, so that a native engine can take its place, half by half: `encode` hands out opaque states,
-//! and `generate` and `align` take them.
+//! and `generate` and `align` take them. The encoder's half is taken where the processor has AMX (`encoder`).
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 use ct2rs::sys::{ComputeType, Config, Device as Ct2Device, StorageView, Whisper, WhisperOptions, get_device_count};
 
-use super::mel::FRAMES;
+use super::{encoder::Encoder, mel::FRAMES};
 use crate::transcribe::Device;
 
 /// Encoder, decoder and their weights, for one thread. (Several replicas in one engine would share a queue of their own,
 /// and the engine's copies of int8 weights prepared for MKL crash: each thread loads the model instead.)
 pub(super) struct Network {
     whisper: Whisper,
+    encoder: Option<Arc<Encoder>>,
     bands: usize,
 }
 
 /// Encoder states of a batch of windows.
-pub(super) struct Encoded(StorageView<'static>);
+pub(super) struct Encoded(States);
+
+enum States {
+    /// Where the engine keeps them.
+    Engine(StorageView<'static>),
+    /// `[batch, positions, size]`; the engine asks for exclusive access to what it only reads.
+    Native { shape: [usize; 3], values: RefCell<Vec<f32>> },
+}
+
+impl Encoded {
+    /// Lends the states to the engine.
+    fn lend<R, E: ToString>(&self, call: impl FnOnce(&StorageView<'_>) -> Result<R, E>) -> Result<R, String> {
+        match &self.0 {
+            States::Engine(view) => call(view),
+            States::Native { shape, values } => {
+                let mut values = values.borrow_mut();
+                call(&StorageView::new(shape, &mut values, Ct2Device::CPU).map_err(|e| e.to_string())?)
+            }
+        }
+        .map_err(|e| e.to_string())
+    }
+}
 
 /// How to search for the most likely text.
 #[derive(Clone, Debug)]
@@ -48,6 +70,8 @@ pub(super) struct Alignment {
     pub(super) probs: Vec<f32>,
 }
 
+/// States of a window: one for 20 ms.
+const POSITIONS: usize = FRAMES / 2;
 /// Samples drawn where a temperature is above zero.
 const BEST_OF: usize = 5;
 /// Frames over which attention is smoothed before alignment, as in the reference implementation.
@@ -56,8 +80,13 @@ const MEDIAN_FILTER: i64 = 7;
 const MAX_TOKENS: usize = 448;
 
 impl Network {
-    /// Loads a model directory that hears `bands` mel bands.
-    pub(super) fn load(model: &Path, device: Device, bands: usize) -> Result<Self, String> {
+    /// Loads a model directory that hears `bands` mel bands; `encoder` takes the place of the engine's own.
+    pub(super) fn load(
+        model: &Path,
+        device: Device,
+        bands: usize,
+        encoder: Option<Arc<Encoder>>,
+    ) -> Result<Self, String> {
         let config = match device {
             Device::Cpu => Config {
                 device: Ct2Device::CPU,
@@ -73,20 +102,25 @@ impl Network {
             }
         };
         let whisper = Whisper::new(model, config).map_err(|e| e.to_string())?;
-        Ok(Self { whisper, bands })
+        Ok(Self { whisper, encoder, bands })
     }
 
     /// Encodes a batch of windows laid out `[batch, bands, FRAMES]`.
     pub(super) fn encode(&self, features: &mut [f32]) -> Result<Encoded, String> {
         let batch = features.len() / (self.bands * FRAMES);
+        if let Some(encoder) = &self.encoder {
+            let values = features.chunks_exact(self.bands * FRAMES).flat_map(|f| encoder.encode(f)).collect();
+            let shape = [batch, POSITIONS, encoder.size()];
+            return Ok(Encoded(States::Native { shape, values: RefCell::new(values) }));
+        }
         let view =
             StorageView::new(&[batch, self.bands, FRAMES], features, Ct2Device::CPU).map_err(|e| e.to_string())?;
-        self.whisper.encode(&view, false).map(Encoded).map_err(|e| e.to_string())
+        self.whisper.encode(&view, false).map(|states| Encoded(States::Engine(states))).map_err(|e| e.to_string())
     }
 
     /// The probability of each language for each window of the batch, most likely first.
     pub(super) fn detect_language(&self, encoded: &Encoded) -> Result<Vec<Vec<(String, f32)>>, String> {
-        let detected = self.whisper.detect_language(&encoded.0).map_err(|e| e.to_string())?;
+        let detected = encoded.lend(|states| self.whisper.detect_language(states))?;
         Ok(detected
             .into_iter()
             .map(|window| {
@@ -113,7 +147,7 @@ impl Network {
                 ..shared_options()
             },
         };
-        let results = self.whisper.generate(&encoded.0, prompts, &options).map_err(|e| e.to_string())?;
+        let results = encoded.lend(|states| self.whisper.generate(states, prompts, &options))?;
         results
             .into_iter()
             .map(|mut r| {
@@ -138,8 +172,7 @@ impl Network {
         tokens: &[Vec<usize>],
         frames: &[usize],
     ) -> Result<Vec<Alignment>, String> {
-        let results =
-            self.whisper.align(&encoded.0, start, tokens, frames, MEDIAN_FILTER).map_err(|e| e.to_string())?;
+        let results = encoded.lend(|states| self.whisper.align(states, start, tokens, frames, MEDIAN_FILTER))?;
         Ok(results
             .into_iter()
             .map(|r| Alignment {
@@ -160,5 +193,49 @@ fn shared_options() -> WhisperOptions {
         return_scores: true,
         return_no_speech_prob: true,
         ..WhisperOptions::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{super::mel::MelFrontEnd, *};
+
+    #[test]
+    fn the_native_encoder_hears_what_the_engine_hears() {
+        if !Encoder::available() {
+            return;
+        }
+        let data = PathBuf::from(std::env::var_os("SUBROSA_DATA_DIR").unwrap_or_else(|| "../../.data".into()));
+        let model = data.join("models/whisper-base");
+        let wav = std::fs::read(data.join("samples/sample.wav")).unwrap();
+        let samples: Vec<f32> =
+            wav[44..].as_chunks::<2>().0.iter().map(|b| f32::from(i16::from_le_bytes(*b)) / 32_768.0).collect();
+        let front = MelFrontEnd::new(80);
+        let mut features = vec![0.0; 80 * FRAMES];
+        front.compute(&samples, &mut features);
+
+        // States cannot be taken out of the engine, so what the decoder makes of them is compared.
+        let english = ["<|startoftranscript|>", "<|en|>", "<|transcribe|>", "<|notimestamps|>"].map(str::to_owned);
+        let heard = |encoder| {
+            let network = Network::load(&model, Device::Cpu, 80, encoder).unwrap();
+            let states = network.encode(&mut features.clone()).unwrap();
+            let language = network.detect_language(&states).unwrap().swap_remove(0).swap_remove(0);
+            let text = network.generate(&states, &[english.to_vec()], &Search::Beam(5)).unwrap().swap_remove(0);
+            let (start, frames) = ([50_258, 50_259, 50_359, 50_363], FRAMES);
+            let aligned =
+                network.align(&states, &start, &[text.tokens[..20].to_vec()], &[frames]).unwrap().swap_remove(0);
+            (language, text, aligned)
+        };
+        let (language, text, aligned) = heard(None);
+        let (native_language, native_text, native_aligned) = heard(Some(Arc::new(Encoder::load(&model, 80).unwrap())));
+        assert_eq!(native_language.0, language.0);
+        assert!((native_language.1 - language.1).abs() < 0.02);
+        assert!((native_text.mean_log_prob - text.mean_log_prob).abs() < 0.1);
+        assert_eq!(native_text.tokens[..20], text.tokens[..20]);
+        for (native, engine) in native_aligned.probs.iter().zip(&aligned.probs) {
+            assert!((native - engine).abs() < 0.15, "{native} against {engine}");
+        }
     }
 }

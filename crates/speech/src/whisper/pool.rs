@@ -18,7 +18,8 @@ use std::{
 };
 
 use super::{
-    decode::{Decoder, Member, Request},
+    decode::{Decoder, Member, Request, mel_bands},
+    encoder::Encoder,
     language::LanguageTrack,
     network::Encoded,
     tokenizer::Tokenizer,
@@ -419,11 +420,20 @@ fn load_decoders(
     threads: usize,
     tokenizer: &Arc<Tokenizer>,
 ) -> Result<Vec<Decoder>, String> {
+    let encoder = native_encoder(model, device, tokenizer)?;
     std::thread::scope(|scope| {
-        let load = || Decoder::load(model, device, Arc::clone(tokenizer));
+        let load = || Decoder::load(model, device, Arc::clone(tokenizer), encoder.clone());
         let loading: Vec<_> = (0..threads).map(|_| scope.spawn(load)).collect();
         loading.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("the engine panicked".to_owned()))).collect()
     })
+}
+
+/// The native encoder, where this machine runs it and the model is laid out for it.
+fn native_encoder(model: &Path, device: Device, tokenizer: &Tokenizer) -> Result<Option<Arc<Encoder>>, String> {
+    if device != Device::Cpu || !Encoder::available() {
+        return Ok(None);
+    }
+    Ok(Encoder::load(model, mel_bands(model, tokenizer)?).ok().map(Arc::new))
 }
 
 /// The tokens to put in front of each window of a session.
