@@ -76,15 +76,15 @@ pub(super) struct Decoder {
 
 impl Decoder {
     /// Loads a model directory in CTranslate2 format.
-    pub(super) fn load(
-        model: &Path,
-        device: Device,
-        tokenizer: Arc<Tokenizer>,
-        encoder: Option<Arc<Encoder>>,
-    ) -> Result<Self, String> {
+    pub(super) fn load(model: &Path, device: Device, tokenizer: Arc<Tokenizer>) -> Result<Self, String> {
         let bands = mel_bands(model, &tokenizer)?;
-        let network = Network::load(model, device, bands, encoder)?;
+        let network = Network::load(model, device, bands)?;
         Ok(Self { network, front: MelFrontEnd::new(bands), tokenizer })
+    }
+
+    /// Leaves encoding to another encoder, where there is one.
+    pub(super) fn encode_with(self, encoder: Option<Arc<Encoder>>) -> Self {
+        Self { network: self.network.encode_with(encoder), ..self }
     }
 
     /// Encodes windows as one batch.

@@ -14,6 +14,8 @@ const FRAME: usize = 400;
 const HOP: usize = 160;
 /// Frames of a full window: 30 s.
 pub(super) const FRAMES: usize = 3_000;
+/// Encoder states of a full window: one for 20 ms.
+pub(super) const POSITIONS: usize = FRAMES / 2;
 /// Samples of a full window: 30 s.
 pub(super) const WINDOW_SAMPLES: usize = FRAMES * HOP;
 /// Log-mel value of an empty band before clamping: log10 of the floor 1e-10.

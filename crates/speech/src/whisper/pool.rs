@@ -420,11 +420,16 @@ fn load_decoders(
     threads: usize,
     tokenizer: &Arc<Tokenizer>,
 ) -> Result<Vec<Decoder>, String> {
-    let encoder = native_encoder(model, device, tokenizer)?;
     std::thread::scope(|scope| {
-        let load = || Decoder::load(model, device, Arc::clone(tokenizer), encoder.clone());
+        let encoder = scope.spawn(|| native_encoder(model, device, tokenizer));
+        let load = || Decoder::load(model, device, Arc::clone(tokenizer));
         let loading: Vec<_> = (0..threads).map(|_| scope.spawn(load)).collect();
-        loading.into_iter().map(|t| t.join().unwrap_or_else(|_| Err("the engine panicked".to_owned()))).collect()
+        let panicked = "the engine panicked while it was loading";
+        let encoder = encoder.join().unwrap_or_else(|_| Err(panicked.to_owned()))?;
+        loading
+            .into_iter()
+            .map(|thread| Ok(thread.join().unwrap_or_else(|_| Err(panicked.to_owned()))?.encode_with(encoder.clone())))
+            .collect()
     })
 }
 
@@ -433,7 +438,7 @@ fn native_encoder(model: &Path, device: Device, tokenizer: &Tokenizer) -> Result
     if device != Device::Cpu || !Encoder::available() {
         return Ok(None);
     }
-    Ok(Encoder::load(model, mel_bands(model, tokenizer)?).ok().map(Arc::new))
+    Ok(Encoder::load(model, mel_bands(model, tokenizer)?)?.map(Arc::new))
 }
 
 /// The tokens to put in front of each window of a session.

@@ -4,7 +4,8 @@
 use std::arch::x86_64::{__m512, _mm512_mul_ps, _mm512_set1_ps};
 
 use super::{
-    POSITIONS, ROWS,
+    super::mel::POSITIONS,
+    ROWS,
     linear::{HALVES, put},
     tile::{BLOCK, Block, DEPTH, EDGE, Tile, TileUnit},
     vector,
@@ -158,4 +159,30 @@ fn round(block: &Block) -> [[u16; BLOCK]; BLOCK] {
         }
     }
     rounded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_that_only_fill_the_last_tile_get_no_attention() {
+        let Some(unit) = TileUnit::acquire() else { return };
+        let mut attention = Attention::new(1);
+        let mut out = vec![Tile::ZERO; ROW_TILES * HEAD_STEPS];
+        // Queries and keys are zero, so every position weighs the same.
+        for row in (0..ROWS).step_by(BLOCK) {
+            let value = |r| if row + r < POSITIONS { 1.0 } else { 1_000.0 };
+            let block = Block(std::array::from_fn(|r| [value(r); BLOCK]));
+            // SAFETY: a TileUnit is handed out only where AVX-512 with bf16 is there as well.
+            unsafe {
+                attention.put_values(row, 0, 0, &block);
+                attention.put_values(row, 0, 1, &block);
+            }
+        }
+        // SAFETY: as above.
+        unsafe { attention.attend(&unit, &mut out, HEAD_STEPS) };
+        let one = 0x3f80;
+        assert!(out.iter().flat_map(|tile| tile.0).all(|value| u16::abs_diff(value, one) <= 1));
+    }
 }

@@ -9,6 +9,10 @@ use super::{
     vector::{self, LANES},
 };
 
+/// Rows of tiles that meet all columns before the next ones do: half a mebibyte of them, which stays in the second-level
+/// cache (2 MiB where there is AMX) while the weights stream by.
+const ROWS_BYTES: usize = 512 << 10;
+
 /// The weights of y = x·Wᵀ·scale + bias, for one thread or many.
 pub(super) struct Linear {
     tiles: Vec<Tile>,
@@ -49,16 +53,19 @@ impl Linear {
         let [a, b] = &mut [Block::ZERO, Block::ZERO];
         let (mut block, mut next) = (a, b);
         let mut ready = None;
-        // A pair of weight columns stays in the first-level cache while the rows go by.
-        for (j, right) in self.tiles.chunks_exact(2 * self.steps).enumerate() {
-            let right = right.split_at(self.steps);
-            for (i, rows) in left.chunks_exact(2 * self.steps).enumerate() {
-                let rows = rows.split_at(self.steps);
-                unit.multiply([rows.0, rows.1], [right.0, right.1], next.0.as_flattened_mut(), BLOCK);
-                if let Some((row, column)) = ready.replace((i * BLOCK, j * BLOCK)) {
-                    out(row, column, block);
+        let pair = 2 * self.steps;
+        let pairs = (ROWS_BYTES / size_of::<Tile>() / pair).max(1);
+        for (rows, first) in left.chunks(pairs * pair).zip((0..).step_by(pairs)) {
+            for (j, right) in self.tiles.chunks_exact(pair).enumerate() {
+                let right = right.split_at(self.steps);
+                for (i, rows) in rows.chunks_exact(pair).enumerate() {
+                    let rows = rows.split_at(self.steps);
+                    unit.multiply([rows.0, rows.1], [right.0, right.1], next.0.as_flattened_mut(), BLOCK);
+                    if let Some((row, column)) = ready.replace(((first + i) * BLOCK, j * BLOCK)) {
+                        out(row, column, block);
+                    }
+                    std::mem::swap(&mut block, &mut next);
                 }
-                std::mem::swap(&mut block, &mut next);
             }
         }
         if let Some((row, column)) = ready {
@@ -95,8 +102,11 @@ pub(super) fn put(tiles: &mut [Tile], steps: usize, row: usize, column: usize, v
 /// The columns of a block, sixteen at a time.
 pub(super) const HALVES: [usize; 2] = [0, LANES];
 
-/// Rounded to the nearest bf16, ties to even.
+/// Rounded to the nearest bf16, ties to even; what is not a number stays none.
 pub(super) fn bf16(value: f32) -> u16 {
+    if value.is_nan() {
+        return 0x7fc0;
+    }
     let bits = value.to_bits();
     ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
 }

@@ -10,23 +10,29 @@ mod tile;
 mod vector;
 mod weights;
 
-use std::{arch::x86_64::_mm512_add_ps, fs::File, path::Path};
+#[cfg(test)]
+mod tests;
+
+use std::{
+    arch::x86_64::_mm512_add_ps,
+    fs::File,
+    io::{Read, Seek},
+    path::Path,
+};
 
 use attention::{Attention, HEAD};
 use linear::{HALVES, Linear, bf16, pack_rows, put};
 use tile::{BLOCK, Block, DEPTH, EDGE, Tile, TileUnit};
 use weights::{Weights, WeightsError};
 
-use super::mel::FRAMES;
+use super::mel::{FRAMES, POSITIONS};
 
-/// States of a window: one for 20 ms.
-pub(super) const POSITIONS: usize = FRAMES / 2;
 /// Positions filled up to whole blocks.
 const ROWS: usize = POSITIONS.next_multiple_of(BLOCK);
 /// Frames filled up to whole blocks.
 const FRAME_ROWS: usize = FRAMES.next_multiple_of(BLOCK);
 /// Rows that go through a feed-forward layer together: their hidden numbers, 1 MB in the base model, stay in the
-/// second-level cache.
+/// second-level cache, 2.6 MB in the largest ones near it.
 const FEED_ROWS: usize = 256;
 /// The reach of both convolutions.
 const TAPS: usize = 3;
@@ -57,37 +63,44 @@ struct Norm {
     beta: Vec<f32>,
 }
 
-type Model = Weights<File>;
-
 impl Encoder {
     /// Whether this machine can run it.
     pub(super) fn available() -> bool {
-        TileUnit::acquire().is_some()
+        TileUnit::available()
     }
 
-    /// Takes the encoder out of a model directory.
+    /// Takes the encoder out of a model directory; `None` where it is not laid out as this encoder needs it.
     ///
     /// # Errors
-    /// When `model.bin` cannot be read or is not laid out as this encoder needs it.
-    pub(super) fn load(model: &Path, bands: usize) -> Result<Self, WeightsError> {
-        let mut model = Weights::open(File::open(model.join("model.bin"))?)?;
-        let size = model.shape("encoder/layer_norm/gamma")?.first().copied().unwrap_or(0);
-        let unusable = || WeightsError::Variable("encoder/layer_norm/gamma".to_owned());
-        if size == 0 || !size.is_multiple_of(HEAD) {
-            return Err(unusable());
+    /// When `model.bin` cannot be read.
+    pub(super) fn load(model: &Path, bands: usize) -> Result<Option<Self>, String> {
+        let file = File::open(model.join("model.bin")).map_err(WeightsError::Io);
+        match file.and_then(Weights::open).and_then(|mut model| Self::read(&mut model, bands)) {
+            Ok(encoder) => Ok(Some(encoder)),
+            Err(WeightsError::Io(error)) => Err(format!("model.bin: {error}")),
+            Err(_) => Ok(None),
         }
-        let layers = (0..)
-            .map(|i| format!("encoder/layer_{i}"))
-            .take_while(|scope| model.has(&format!("{scope}/ffn/layer_norm/gamma")))
-            .collect::<Vec<_>>();
+    }
+
+    fn read<R: Read + Seek>(model: &mut Weights<R>, bands: usize) -> Result<Self, WeightsError> {
+        let size = model.shape("encoder/layer_norm/gamma")?.first().copied().unwrap_or(0);
+        let heads = model.numbers("encoder/num_heads", &[])?;
+        if size == 0 || heads != [size as f32 / HEAD as f32] {
+            return Err(WeightsError::Variable("encoder/num_heads".to_owned()));
+        }
+        let layers: Vec<_> =
+            (0..).map(|i| format!("encoder/layer_{i}/")).take_while(|scope| model.has_scope(scope)).collect();
+        if layers.is_empty() {
+            return Err(WeightsError::Variable("encoder/layer_0".to_owned()));
+        }
         Ok(Self {
             bands,
             size,
-            conv1: convolution(&mut model, "encoder/conv1", size, bands)?,
-            conv2: convolution(&mut model, "encoder/conv2", size, size)?,
+            conv1: convolution(model, "encoder/conv1", size, bands)?,
+            conv2: convolution(model, "encoder/conv2", size, size)?,
             positions: model.numbers("encoder/position_encodings/encodings", &[POSITIONS, size])?,
-            layers: layers.iter().map(|scope| Layer::load(&mut model, scope, size)).collect::<Result<_, _>>()?,
-            norm: Norm::load(&mut model, "encoder/layer_norm", size)?,
+            layers: layers.iter().map(|scope| Layer::load(model, scope, size)).collect::<Result<_, _>>()?,
+            norm: Norm::load(model, "encoder/layer_norm", size)?,
         })
     }
 
@@ -99,7 +112,7 @@ impl Encoder {
     /// Encodes one window, `[bands, FRAMES]` to `[POSITIONS, size]`.
     ///
     /// # Panics
-    /// Where [`Encoder::available`] says no.
+    /// Where [`Encoder::available`] says no, or when `features` is not one window.
     pub(super) fn encode(&self, features: &[f32]) -> Vec<f32> {
         assert_eq!(features.len(), self.bands * FRAMES, "one full window of features");
         #[expect(clippy::expect_used, reason = "whoever loads the encoder has asked whether it is available")]
@@ -114,7 +127,8 @@ impl Encoder {
         let steps = self.size / DEPTH;
         let mut tiles = vec![Tile::ZERO; ROWS / EDGE * steps];
         let mut attention = Attention::new(self.size / HEAD);
-        let mut hidden = vec![Tile::ZERO; FEED_ROWS / EDGE * self.layers.first().map_or(0, |l| l.narrow.steps())];
+        let widest = self.layers.iter().map(|layer| layer.narrow.steps()).max().unwrap_or(0);
+        let mut hidden = vec![Tile::ZERO; FEED_ROWS / EDGE * widest];
         for layer in &self.layers {
             layer.attention_norm.apply(&stream, &mut tiles);
             layer.project(unit, &tiles, &mut attention, self.size);
@@ -125,11 +139,11 @@ impl Encoder {
             layer.feed_norm.apply(&stream, &mut tiles);
             layer.feed(unit, &tiles, &mut hidden, &mut stream, self.size);
         }
-        stream.truncate(POSITIONS * self.size);
-        for row in stream.chunks_exact_mut(self.size) {
-            self.norm.in_place(row);
+        let mut states = vec![0.0; POSITIONS * self.size];
+        for (from, to) in stream.chunks_exact(self.size).zip(states.chunks_exact_mut(self.size)) {
+            vector::normalise(from, &self.norm.gamma, &self.norm.beta, |at, value| vector::store(to, at, value));
         }
-        stream
+        states
     }
 
     /// Two convolutions over time, the second at every other frame, and the positions' encodings.
@@ -174,15 +188,15 @@ impl Encoder {
 }
 
 impl Layer {
-    fn load(model: &mut Model, scope: &str, size: usize) -> Result<Self, WeightsError> {
-        let wide = model.shape(&format!("{scope}/ffn/linear_0/bias"))?.first().copied().unwrap_or(0);
+    fn load<R: Read + Seek>(model: &mut Weights<R>, scope: &str, size: usize) -> Result<Self, WeightsError> {
+        let wide = model.shape(&format!("{scope}ffn/linear_0/bias"))?.first().copied().unwrap_or(0);
         Ok(Self {
-            attention_norm: Norm::load(model, &format!("{scope}/self_attention/layer_norm"), size)?,
-            project: linear(model, &format!("{scope}/self_attention/linear_0"), 3 * size, size)?,
-            merge: linear(model, &format!("{scope}/self_attention/linear_1"), size, size)?,
-            feed_norm: Norm::load(model, &format!("{scope}/ffn/layer_norm"), size)?,
-            widen: linear(model, &format!("{scope}/ffn/linear_0"), wide, size)?,
-            narrow: linear(model, &format!("{scope}/ffn/linear_1"), size, wide)?,
+            attention_norm: Norm::load(model, &format!("{scope}self_attention/layer_norm"), size)?,
+            project: linear(model, &format!("{scope}self_attention/linear_0"), 3 * size, size)?,
+            merge: linear(model, &format!("{scope}self_attention/linear_1"), size, size)?,
+            feed_norm: Norm::load(model, &format!("{scope}ffn/layer_norm"), size)?,
+            widen: linear(model, &format!("{scope}ffn/linear_0"), wide, size)?,
+            narrow: linear(model, &format!("{scope}ffn/linear_1"), size, wide)?,
         })
     }
 
@@ -227,7 +241,7 @@ impl Layer {
 }
 
 impl Norm {
-    fn load(model: &mut Model, scope: &str, size: usize) -> Result<Self, WeightsError> {
+    fn load<R: Read + Seek>(model: &mut Weights<R>, scope: &str, size: usize) -> Result<Self, WeightsError> {
         Ok(Self {
             gamma: model.numbers(&format!("{scope}/gamma"), &[size])?,
             beta: model.numbers(&format!("{scope}/beta"), &[size])?,
@@ -241,12 +255,6 @@ impl Norm {
         for (i, row) in stream.chunks_exact(size).enumerate() {
             vector::normalise(row, &self.gamma, &self.beta, |at, value| put(tiles, size / DEPTH, i, at, value));
         }
-    }
-
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    fn in_place(&self, row: &mut [f32]) {
-        let from = row.to_vec();
-        vector::normalise(&from, &self.gamma, &self.beta, |at, value| vector::store(row, at, value));
     }
 }
 
@@ -265,7 +273,12 @@ fn add(linear: &Linear, stream: &mut [f32], size: usize, row: usize, column: usi
 }
 
 /// A linear layer, whose weights may be integers with a scale for each output.
-fn linear(model: &mut Model, scope: &str, outputs: usize, inputs: usize) -> Result<Linear, WeightsError> {
+fn linear<R: Read + Seek>(
+    model: &mut Weights<R>,
+    scope: &str,
+    outputs: usize,
+    inputs: usize,
+) -> Result<Linear, WeightsError> {
     if outputs == 0 || !outputs.is_multiple_of(BLOCK) {
         return Err(WeightsError::Variable(format!("{scope}/bias")));
     }
@@ -275,7 +288,12 @@ fn linear(model: &mut Model, scope: &str, outputs: usize, inputs: usize) -> Resu
 }
 
 /// A convolution of three taps as a linear layer over three neighbouring frames.
-fn convolution(model: &mut Model, scope: &str, outputs: usize, inputs: usize) -> Result<Linear, WeightsError> {
+fn convolution<R: Read + Seek>(
+    model: &mut Weights<R>,
+    scope: &str,
+    outputs: usize,
+    inputs: usize,
+) -> Result<Linear, WeightsError> {
     let weights = model.numbers(&format!("{scope}/weight"), &[outputs, inputs, TAPS])?;
     let by_tap: Vec<f32> = weights
         .chunks_exact(inputs * TAPS)
@@ -286,10 +304,14 @@ fn convolution(model: &mut Model, scope: &str, outputs: usize, inputs: usize) ->
 }
 
 /// What the outputs are to be multiplied with: the format divides integer weights by their scale.
-fn scales(model: &mut Model, scope: &str, outputs: usize) -> Result<Vec<f32>, WeightsError> {
+fn scales<R: Read + Seek>(model: &mut Weights<R>, scope: &str, outputs: usize) -> Result<Vec<f32>, WeightsError> {
     let name = format!("{scope}/weight_scale");
     if !model.has(&name) {
         return Ok(vec![1.0; outputs]);
     }
-    Ok(model.numbers(&name, &[outputs])?.into_iter().map(f32::recip).collect())
+    let scales = model.numbers(&name, &[outputs])?;
+    if !scales.iter().all(|&scale| scale.is_finite() && scale > 0.0) {
+        return Err(WeightsError::Variable(name));
+    }
+    Ok(scales.into_iter().map(f32::recip).collect())
 }

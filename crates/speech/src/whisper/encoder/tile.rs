@@ -1,12 +1,18 @@
 //! Matrix products on AMX, the tile unit of recent Xeons: bf16 in, f32 out. A tile is 16 rows of 64 bytes; matrices are
 //! kept as arrays of whole tiles, so that every load is one contiguous kilobyte.
 //!
-//! Invariant: a [`TileUnit`] exists only on a thread whose tile registers are configured, and it never leaves it.
+//! Invariant: a [`TileUnit`] exists only on a thread whose tile registers are configured, it never leaves it, and there is
+//! at most one a thread.
 //!
 //! Layouts (Intel Architecture Instruction Set Extensions Reference, chapter 3): the left operand holds 16 rows by 32
 //! columns as they are; the right operand holds 32 rows by 16 columns with rows 2r and 2r+1 interleaved in tile row r.
 
-use std::{arch::asm, arch::x86_64::__cpuid_count, marker::PhantomData, sync::OnceLock};
+use std::{arch::asm, arch::x86_64::__cpuid_count, cell::Cell, marker::PhantomData, sync::OnceLock};
+
+thread_local! {
+    /// Whether this thread's tile registers belong to a [`TileUnit`].
+    static TAKEN: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Rows of a tile, and columns of a right operand's tile.
 pub(super) const EDGE: usize = 16;
@@ -46,10 +52,15 @@ struct Configuration {
 }
 
 impl TileUnit {
-    /// Configures eight full tiles; `None` where the processor or the system has no AMX with bf16.
-    pub(super) fn acquire() -> Option<Self> {
+    /// Whether the processor and the system have AMX with bf16.
+    pub(super) fn available() -> bool {
         static USABLE: OnceLock<bool> = OnceLock::new();
-        if !*USABLE.get_or_init(|| processor_has_it() && system_permits_it()) {
+        *USABLE.get_or_init(|| processor_has_it() && system_permits_it())
+    }
+
+    /// Configures eight full tiles; `None` where there is no AMX with bf16, or while this thread holds a unit already.
+    pub(super) fn acquire() -> Option<Self> {
+        if !Self::available() || TAKEN.replace(true) {
             return None;
         }
         let mut row_bytes = [0; 16];
@@ -58,7 +69,8 @@ impl TileUnit {
         rows[..8].fill(16);
         let configuration = Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes, rows };
         // SAFETY: the processor has AMX and the system lets this process use it, as checked above; the operand is the
-        // 64 aligned bytes that the instruction reads. Nothing else in the process keeps values in tile registers.
+        // 64 aligned bytes that the instruction reads. Tiles are this thread's own: MKL's kernels use them as well, but
+        // configure them at the start of a call and release them at its end, and no such call is under way here.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, readonly)) };
         Some(Self(PhantomData))
     }
@@ -74,6 +86,7 @@ impl TileUnit {
         // 64 bytes apart) of slices that hold `steps` of them; the stores write rows 0–31 of 32 floats, `stride` apart,
         // which the second assertion keeps inside `out`. The tile registers are named as clobbered.
         unsafe {
+            let upper = out.as_mut_ptr();
             asm!(
                 "tilezero tmm0",
                 "tilezero tmm1",
@@ -105,8 +118,8 @@ impl TileUnit {
                 steps = inout(reg) steps => _,
                 row = in(reg) 64usize,
                 stride = in(reg) stride * size_of::<f32>(),
-                upper = in(reg) out.as_mut_ptr(),
-                lower = in(reg) out[EDGE * stride..].as_mut_ptr(),
+                upper = in(reg) upper,
+                lower = in(reg) upper.add(EDGE * stride),
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
@@ -119,6 +132,7 @@ impl Drop for TileUnit {
     fn drop(&mut self) {
         // SAFETY: the tiles are configured; releasing them returns the registers to their initial state.
         unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        TAKEN.set(false);
     }
 }
 
@@ -148,6 +162,7 @@ fn system_permits_it() -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "a test that skips itself says so")]
 mod tests {
     use super::*;
 
@@ -157,7 +172,11 @@ mod tests {
 
     #[test]
     fn a_product_of_small_integers_is_exact() {
-        let Some(unit) = TileUnit::acquire() else { return };
+        let Some(unit) = TileUnit::acquire() else {
+            println!("skipped: no AMX here");
+            return;
+        };
+        assert!(TileUnit::acquire().is_none(), "one unit a thread");
         let steps = 3;
         let a = |m: usize, k: usize| ((m * 7 + k * 3) % 11) as f32 - 5.0;
         let b = |k: usize, n: usize| ((k * 5 + n * 2) % 13) as f32 - 6.0;

@@ -22,8 +22,8 @@ fn exp2(x: __m512) -> __m512 {
     _mm512_scalef_ps(p, whole)
 }
 
-/// x·Φ(x) (Hendrycks and Gimpel 2016). Φ(x) - 1/2 is an odd minimax polynomial up to ±4 and constant beyond, which keeps
-/// the error below 1.5e-4: what rounding to bf16 costs from 0.04 on.
+/// x·Φ(x) (Hendrycks and Gimpel 2016). Φ(x) - 1/2 is an odd minimax polynomial up to ±4 and 9.4e-6 off its limit beyond,
+/// which keeps the error below 1.6e-4 up to ±16: what rounding to bf16 costs from 0.04 on.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn gelu(x: __m512) -> __m512 {
@@ -133,11 +133,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gelu_is_close_to_its_definition_everywhere() {
+    fn gelu_is_close_to_its_definition() {
         if !is_x86_feature_detected!("avx512f") {
             return;
         }
-        // Φ by its series (Abramowitz and Stegun 26.2.10), which converges for all arguments.
+        // Φ by its series (Abramowitz and Stegun 26.2.10), which converges for all arguments; beyond ±5 it is 0 or 1.
         let phi = |x: f64| {
             let (mut term, mut sum) = (x, x);
             for k in 1..400 {
@@ -146,7 +146,7 @@ mod tests {
             }
             0.5 + sum / std::f64::consts::TAU.sqrt()
         };
-        for i in -600..600 {
+        for i in -500..=500 {
             let x = f64::from(i) / 100.0;
             let mut out = [0.0; LANES];
             // SAFETY: the processor has AVX-512, as asked above.
@@ -155,7 +155,11 @@ mod tests {
                 store(&mut out, 0, value);
             }
             let error = (f64::from(out[0]) - x * phi(x)).abs();
-            assert!(error < 1.5e-4, "{x}: {error}");
+            assert!(error < 1.6e-4, "{x}: {error}");
+            let far = if x < 0.0 { -16.0 } else { 16.0 };
+            // SAFETY: as above.
+            unsafe { store(&mut out, 0, gelu(_mm512_set1_ps(far))) };
+            assert!((out[0] - far.max(0.0)).abs() < 1.6e-4);
         }
     }
 }

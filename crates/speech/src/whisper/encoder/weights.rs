@@ -11,7 +11,7 @@ use std::{
 const VERSION: u32 = 6;
 /// More dimensions than any variable has.
 const MAX_RANK: u8 = 4;
-/// More variables than any Whisper model has (large-v3 has about 1,700 when quantised).
+/// More variables, and more aliases, than any Whisper model has (large-v3 has about 1,400 when quantised).
 const MAX_VARIABLES: u32 = 100_000;
 
 /// Why a model's encoder cannot be taken over.
@@ -88,7 +88,22 @@ impl<R: Read + Seek> Weights<R> {
             let (name, variable) = entry(&mut reader, size)?;
             variables.insert(name, variable);
         }
+        // Equal variables are written once; the others are aliases of it.
+        let count = u32::from_le_bytes(array(&mut reader)?);
+        if count > MAX_VARIABLES {
+            return Err(WeightsError::Format);
+        }
+        for _ in 0..count {
+            let (alias, name) = (text(&mut reader)?, text(&mut reader)?);
+            let variable = variables.get(&name).ok_or(WeightsError::Format)?;
+            variables.insert(alias, Variable { shape: variable.shape.clone(), ..*variable });
+        }
         Ok(Self { reader, variables })
+    }
+
+    /// Whether there is a variable whose name begins like this.
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
+        self.variables.keys().any(|name| name.starts_with(scope))
     }
 
     /// Whether there is a variable of this name.
@@ -216,6 +231,9 @@ mod tests {
             out.extend((data.len() as u32).to_le_bytes());
             out.extend(*data);
         }
+        out.extend(1u32.to_le_bytes());
+        string(&mut out, "alias");
+        string(&mut out, variables[0].0);
         out
     }
 
@@ -232,6 +250,7 @@ mod tests {
         assert_eq!(weights.numbers("a", &[2]).unwrap(), [1.0, -2.0]);
         assert_eq!(weights.numbers("c", &[2]).unwrap(), [1.0, -(2f32.powi(-24))]);
         assert_eq!(weights.numbers("d", &[1]).unwrap(), [1.0]);
+        assert_eq!(weights.numbers("alias", &[2]).unwrap(), [1.0, -2.0]);
         assert!(matches!(weights.numbers("a", &[3]), Err(WeightsError::Variable(_))));
         assert!(matches!(weights.numbers("e", &[1]), Err(WeightsError::Variable(_))));
     }
@@ -247,24 +266,29 @@ mod tests {
     #[test]
     fn a_variable_that_claims_more_than_the_file_holds_is_refused() {
         let mut bytes = model(&[("a", &[1 << 30], 1, &[])]);
-        let at = bytes.len() - 4;
-        bytes[at..].copy_from_slice(&(1u32 << 30).to_le_bytes());
+        let at = bytes.windows(4).position(|b| b == (1u32 << 30).to_le_bytes()).unwrap() + 5;
+        bytes[at..at + 4].copy_from_slice(&(1u32 << 30).to_le_bytes());
         assert!(matches!(Weights::open(Cursor::new(bytes)), Err(WeightsError::Format)));
     }
 
     proptest! {
         #[test]
-        fn damage_never_panics_and_never_reads_past_the_end(
-            cut in 0usize..120, at in 0usize..120, with: u8, name in "[a-d]"
-        ) {
+        fn a_cut_file_is_refused(cut in 1usize..110) {
+            let mut bytes = model(&[("a", &[2], 0, &[0; 8]), ("b", &[1, 2], 1, &[1, 2]), ("c", &[3], 4, &[0; 6])]);
+            bytes.truncate(bytes.len().saturating_sub(cut));
+            prop_assert!(Weights::open(Cursor::new(bytes)).is_err());
+        }
+
+        #[test]
+        fn damage_gives_an_error_or_numbers_of_the_shape_asked_for(at in 0usize..110, with: u8, name in "[a-c]") {
             let mut bytes = model(&[("a", &[2], 0, &[0; 8]), ("b", &[1, 2], 1, &[1, 2]), ("c", &[3], 4, &[0; 6])]);
             if let Some(byte) = bytes.get_mut(at) {
                 *byte = with;
             }
-            bytes.truncate(cut);
-            if let Ok(mut weights) = Weights::open(Cursor::new(bytes)) {
-                for shape in [&[2][..], &[1, 2], &[3]] {
-                    let _ = weights.numbers(&name, shape);
+            let Ok(mut weights) = Weights::open(Cursor::new(bytes)) else { return Ok(()) };
+            for shape in [&[2][..], &[1, 2], &[3]] {
+                if let Ok(numbers) = weights.numbers(&name, shape) {
+                    prop_assert_eq!(numbers.len(), shape.iter().product::<usize>());
                 }
             }
         }
