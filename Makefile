@@ -45,8 +45,9 @@ advisories: setup ## Known vulnerabilities (needs the advisory database)
 bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
 	@bench/run
 
-soak: models ## Long runs: a five-hour recording, memory flat
-	@cargo test --release --locked -- --ignored
+soak: models ## Long runs: five hours of speech, memory flat (SUBROSA_SOAK_MINUTES=5 for less)
+	@# One after the other: what is measured is the memory of the process.
+	cargo test --release --locked -- --ignored --nocapture --test-threads 1
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each
