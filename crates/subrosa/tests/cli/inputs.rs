@@ -41,7 +41,7 @@ fn nothing_of_a_name_that_a_terminal_acts_upon_reaches_it() {
     let hostile = "\u{1b}[31mred\n\u{9b}2J\u{202e}gnp/a.txt";
     for arguments in [&[hostile][..], &["a.wav", "--output", hostile], &["--language", hostile, "a.wav"]] {
         let ended = run(transcribe().current_dir(&folder).args(arguments));
-        assert!(ended.err.contains("[31mred"), "{}", ended.err);
+        assert!(ended.err.contains("gnp"), "{}", ended.err);
         assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
         let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
         assert!(!ended.err.contains(acts), "{:?}", ended.err);
