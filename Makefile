@@ -53,11 +53,12 @@ FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each
 	@fuzz/run $(FUZZ_SECONDS)
 
-install: ## Install what `make build` built into PREFIX (/usr/local), with completions and manual pages
+install: ## Install what `make build` built into PREFIX (/usr/local), with completions, manual pages and notices
 	@test -x target/release/subrosa || { echo "run make build first" >&2; exit 1; }
-	out=$(DESTDIR)$(PREFIX)
+	out="$(DESTDIR)$(PREFIX)"
 	install -D -m 755 target/release/subrosa "$$out/bin/subrosa"
 	install -D -m 755 -t "$$out/lib/subrosa" .native/lib/*.so.*
+	install -D -m 644 -t "$$out/share/doc/subrosa" LICENSE licences/*
 	install -d "$$out/share/man/man1" "$$out/share/bash-completion/completions" "$$out/share/zsh/site-functions" \
 	  "$$out/share/fish/vendor_completions.d"
 	target/release/subrosa man "$$out/share/man/man1"
@@ -66,4 +67,4 @@ install: ## Install what `make build` built into PREFIX (/usr/local), with compl
 	target/release/subrosa completions fish >"$$out/share/fish/vendor_completions.d/subrosa.fish"
 
 clean: ## Remove everything that was built or fetched
-	@rm -rf target fuzz/target .native .tools .data
+	@rm -rf target fuzz/target fuzz/corpus fuzz/artifacts .native .tools .data
