@@ -35,6 +35,7 @@ lint: setup ## Format, clippy, documentation
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
 
+# cargo shear finds what cargo machete finds (which passes too), and comes prebuilt instead of costing minutes.
 licences: setup ## Licences, sources and unused dependencies
 	@cargo deny --locked check licenses bans sources
 	cargo shear
@@ -45,9 +46,9 @@ advisories: setup ## Known vulnerabilities (needs the advisory database)
 bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
 	@bench/run
 
+# One test after the other: what is measured is the memory of the process.
 soak: models ## Long runs: five hours of speech, memory flat (SUBROSA_SOAK_MINUTES=5 for less)
-	@# One after the other: what is measured is the memory of the process.
-	cargo test --release --locked -- --ignored --nocapture --test-threads 1
+	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each
