@@ -35,6 +35,7 @@ lint: setup ## Format, clippy, documentation
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
 
+# cargo shear finds what cargo machete finds (which passes too), and comes prebuilt instead of costing minutes.
 licences: setup ## Licences, sources and unused dependencies
 	@cargo deny --locked check licenses bans sources
 	cargo shear
@@ -45,18 +46,20 @@ advisories: setup ## Known vulnerabilities (needs the advisory database)
 bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
 	@bench/run
 
-soak: models ## Long runs: a five-hour recording, memory flat
-	@cargo test --release --locked -- --ignored
+# One test after the other: what is measured is the memory of the process.
+soak: models ## Long runs: five hours of speech, memory flat (SUBROSA_SOAK_MINUTES=5 for less)
+	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each
 	@fuzz/run $(FUZZ_SECONDS)
 
-install: ## Install what `make build` built into PREFIX (/usr/local), with completions and manual pages
+install: ## Install what `make build` built into PREFIX (/usr/local), with completions, manual pages and notices
 	@test -x target/release/subrosa || { echo "run make build first" >&2; exit 1; }
-	out=$(DESTDIR)$(PREFIX)
+	out="$(DESTDIR)$(PREFIX)"
 	install -D -m 755 target/release/subrosa "$$out/bin/subrosa"
 	install -D -m 755 -t "$$out/lib/subrosa" .native/lib/*.so.*
+	install -D -m 644 -t "$$out/share/doc/subrosa" LICENSE licences/*
 	install -d "$$out/share/man/man1" "$$out/share/bash-completion/completions" "$$out/share/zsh/site-functions" \
 	  "$$out/share/fish/vendor_completions.d"
 	target/release/subrosa man "$$out/share/man/man1"
@@ -65,4 +68,4 @@ install: ## Install what `make build` built into PREFIX (/usr/local), with compl
 	target/release/subrosa completions fish >"$$out/share/fish/vendor_completions.d/subrosa.fish"
 
 clean: ## Remove everything that was built or fetched
-	@rm -rf target fuzz/target .native .tools .data
+	@rm -rf target fuzz/target fuzz/corpus fuzz/artifacts .native .tools .data

@@ -1,6 +1,6 @@
 """Word errors of every engine on calls, read sentences, and the same sentences joined into one file.
 
-Invariant: the language is given for the calls and has to be found for the read sentences, for all engines alike.
+Invariant: the language is told for the calls and has to be found for the read sentences, for all engines alike.
 """
 
 from itertools import permutations
@@ -9,6 +9,14 @@ import corpus
 import report
 from engines import Subrosa
 from wer import WordErrors, word_errors
+
+CALL_LANGUAGE = "en"
+FOUND_BY_THE_ENGINE = "auto"
+LANGUAGE_RULE = (
+    "The language is told for the calls and found by the engine for the read sentences (FLEURS), for all engines alike. "
+    "Engines that read one channel get each channel of a two-channel call as a file of its own; Subrosa reads the call, and "
+    "a word on the wrong party counts twice."
+)
 
 
 def compare(engines, options, audio, derived):
@@ -21,7 +29,7 @@ def compare(engines, options, audio, derived):
         errors[engine.name] = calls | sentences
         for group, counted in errors[engine.name].items():
             print(f"  {group}: {counted.rate:.1%}", flush=True)
-    return f"{report.accuracy_table(errors)}\n\n{report.detection_line(hits)}"
+    return f"{LANGUAGE_RULE}\n\n{report.accuracy_table(errors)}\n\n{report.detection_line(hits)}"
 
 
 def read_calls(engine, options, audio, derived):
@@ -29,7 +37,7 @@ def read_calls(engine, options, audio, derived):
     recordings = [corpus.sample_call(audio), *corpus.call_mixes(audio)]
     if not isinstance(engine, Subrosa):
         recordings += corpus.call_channels(audio, derived)
-    _, transcripts = engine.run(options, [recording.path for recording in recordings], "en")
+    _, transcripts = engine.run(options, [recording.path for recording in recordings], CALL_LANGUAGE)
     errors = count(recordings, transcripts)
     return errors | two_channel_errors(engine, options, audio) if isinstance(engine, Subrosa) else errors
 
@@ -37,7 +45,7 @@ def read_calls(engine, options, audio, derived):
 def two_channel_errors(engine, options, audio):
     """The two-channel calls for an engine that tells the parties apart: a word on the wrong one counts twice."""
     calls = corpus.stereo_calls(audio)
-    _, transcripts = engine.run(options, [path for _, path in calls], "en")
+    _, transcripts = engine.run(options, [path for _, path in calls], CALL_LANGUAGE)
     return {
         corpus.two_channel_group(name): best_assignment(corpus.words_by_speaker(audio, name), transcript.words_of)
         for (name, _), transcript in zip(calls, transcripts, strict=True)
@@ -51,7 +59,7 @@ def best_assignment(references, hypotheses):
 
     def errors(order):
         return sum(
-            (word_errors(reference, text, "en") for reference, text in zip(spoken, order, strict=True)), WordErrors()
+            (word_errors(reference, text, CALL_LANGUAGE) for reference, text in zip(spoken, order, strict=True)), WordErrors()
         )
 
     return min(map(errors, permutations(heard)), key=lambda counted: counted.total)
@@ -63,7 +71,7 @@ def read_sentences(engine, options, audio, derived):
     for language in corpus.LANGUAGES:
         clips = corpus.read_speech(audio, language)
         recordings = [*clips, corpus.joined_read_speech(audio, derived, language)]
-        _, transcripts = engine.run(options, [recording.path for recording in recordings], "auto")
+        _, transcripts = engine.run(options, [recording.path for recording in recordings], FOUND_BY_THE_ENGINE)
         errors |= count(recordings, transcripts)
         right += sum(transcript.language == language for transcript in transcripts[: len(clips)])
         clips_read += len(clips)

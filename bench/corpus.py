@@ -1,6 +1,6 @@
 """The recordings that the benchmark reads, with their reference words and turns.
 
-Invariant: derived files (one channel of a call, clips joined, ten minutes) depend on the recordings alone, so that
+Invariant: derived files (one channel of a call, clips joined, long speech) depend on the recordings alone, so that
 every run and every engine reads the same samples. They lie in a folder of the user's choice and are never committed.
 """
 
@@ -17,7 +17,6 @@ GAP_SECONDS = 0.5  # silence between joined clips
 LANGUAGES = ("en", "de", "fr", "es", "pt")
 CALLS = ("pricing", "support")
 SPEAKER_OF_CHANNEL = ("USER", "CONTACT")
-TEN_MINUTES = 600.0
 
 
 @dataclass(frozen=True)
@@ -99,15 +98,15 @@ def joined_read_speech(audio, derived, language):
     return join(read_speech(audio, language), target, f"FLEURS {language} joined")
 
 
-def ten_minutes(audio, derived):
-    """At least ten minutes of English: FLEURS clips and both calls in turn until the time is reached."""
+def long_speech(audio, derived, seconds):
+    """At least `seconds` of English: FLEURS clips and both calls in turn until the time is reached."""
     cycle = read_speech(audio, "en") + call_mixes(audio)
-    parts, seconds = [], 0.0
-    while seconds < TEN_MINUTES:
+    parts, length = [], 0.0
+    while length < seconds:
         part = cycle[len(parts) % len(cycle)]
         parts.append(part)
-        seconds += len(_decode(part.path)) / SAMPLE_RATE + GAP_SECONDS
-    return join(parts, derived / "ten_minutes.wav", "ten minutes")
+        length += len(_decode(part.path)) / SAMPLE_RATE + GAP_SECONDS
+    return join(parts, derived / f"speech_{seconds}s.wav", "speech")
 
 
 def join(recordings, target, group):

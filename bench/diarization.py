@@ -1,6 +1,7 @@
 """Diarization errors of Subrosa's RTTM output, with the number of speakers told and not told.
 
-Invariant: what is scored is what a user gets, the turns of recognised words, over the whole recording, with overlap.
+Invariant: what is scored is what a user gets, the turns of the RTTM output, which are the diarization's own and may
+overlap, over the whole recording.
 """
 
 import tempfile

@@ -100,8 +100,11 @@ class Subrosa:
 
 
 ENGINES = [
-    Subrosa("Subrosa", ()),
-    Subrosa("Subrosa, recognition only", ("--speakers", "1"), parts=("speed",)),
+    Subrosa("Subrosa, beam 5", ("--beams", "5")),
+    Subrosa("Subrosa, beam 1", ("--beams", "1")),
+    # One speaker needs no diarization.
+    Subrosa("Subrosa, beam 5, recognition only", ("--beams", "5", "--speakers", "1"), parts=("speed",)),
+    Subrosa("Subrosa, beam 1, recognition only", ("--beams", "1", "--speakers", "1"), parts=("speed",)),
     FasterWhisper("faster-whisper, sequential, beam 5", ("--mode", "sequential")),
     FasterWhisper("faster-whisper, sequential, beam 5, VAD", ("--mode", "sequential", "--vad")),
     FasterWhisper("faster-whisper, sequential, beam 1, VAD", ("--mode", "sequential", "--beam", "1", "--vad")),

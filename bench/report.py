@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 
-BEGIN, END = "<!-- bench: begin (written by bench/run.py) -->", "<!-- bench: end -->"
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 PACKAGES = ("faster-whisper", "ctranslate2", "pywhispercpp", "onnxruntime", "pyannote.metrics")
 KIB_PER_GIB = 1024 * 1024
 
@@ -50,32 +50,44 @@ def detection_line(hits):
 
 
 def speed_table(usages, word_errors, seconds):
-    """Medians over the rounds; the last two columns are medians of the ratios within one round.
-
-    `usages[engine]` are the rounds in order; the first engine is the one the others are compared with.
-    """
-    baseline = next(iter(usages))
-    rows = []
-    for engine, rounds in usages.items():
-        pairs = list(zip(rounds, usages[baseline], strict=True))
-        rows.append(
-            [
-                engine,
-                f"{median(u.recognition for u in rounds) / seconds:.4f}",
-                f"{median(u.wall for u in rounds) / seconds:.4f}",
-                f"{median(u.cpu for u in rounds):.1f}",
-                f"{median(u.peak_memory for u in rounds):.0f}",
-                f"{word_errors[engine].rate:.1%}",
-                _ratio([one.recognition / first.recognition for one, first in pairs]),
-                _ratio([one.cpu / first.cpu for one, first in pairs]),
-            ]
-        )
+    """Medians over the rounds; `usages[engine]` are the rounds in order."""
+    rows = [
+        [
+            engine,
+            f"{median(u.recognition for u in rounds) / seconds:.4f}",
+            f"{median(u.wall for u in rounds) / seconds:.4f}",
+            f"{median(u.cpu for u in rounds):.1f}",
+            f"{median(u.peak_memory for u in rounds):.0f}",
+            f"{word_errors[engine].rate:.1%}",
+        ]
+        for engine, rounds in usages.items()
+    ]
     header = [f"{seconds:.0f} s of speech", "RTF, recognition", "RTF, process", "CPU s", "peak MB", "WER"]
-    return table([*header, f"time ÷ {baseline}", f"CPU ÷ {baseline}"], rows)
+    return table(header, rows)
+
+
+def paired_table(usages):
+    """How many times faster than a rival: the rival's recognition time over Subrosa's whole process, of the same round.
+
+    The rival is the fastest of its kind in that round. Median of the rounds (lowest to highest).
+    """
+    ours = {engine: rounds for engine, rounds in usages.items() if engine.startswith("Subrosa")}
+    kinds = {
+        kind: [rounds for engine, rounds in usages.items() if engine.startswith(kind)]
+        for kind in ("faster-whisper", "whisper.cpp")
+    }
+    rows = []
+    for engine, rounds in ours.items():
+        cells = []
+        for rivals in kinds.values():
+            fastest = [min(rival.recognition for rival in of_round) for of_round in zip(*rivals, strict=True)]
+            cells.append(_ratio([rival / own.wall for rival, own in zip(fastest, rounds, strict=False)]))
+        rows.append([engine, *cells])
+    return table(["times as fast as the fastest", *kinds], rows)
 
 
 def _ratio(paired):
-    return f"{median(paired):.2f}× ({min(paired):.2f}–{max(paired):.2f})"
+    return f"{median(paired):.2f}× ({min(paired):.2f}–{max(paired):.2f})" if paired else "–"
 
 
 def diarization_table(rows):

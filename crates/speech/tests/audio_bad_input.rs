@@ -271,6 +271,29 @@ fn directories_and_failing_disks_are_told() {
 }
 
 #[test]
+fn a_file_that_is_cut_while_it_is_read_is_an_error() {
+    let sound = Sound::speech_like(16_000, 1);
+    let minute = Sound { rate: 16_000, channels: vec![sound.channels[0].repeat(20)] };
+    let mut files = vec![("wav", wav::write(&minute, wav::S16))];
+    for (ending, arguments) in
+        [("mp3", "-b:a 128k"), ("ogg", "-c:a libvorbis"), ("webm", "-b:a 96k"), ("flac", ""), ("m4a", "")]
+    {
+        files.extend(convert(&minute, ending, arguments).map(|bytes| (ending, bytes)));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (ending, bytes) in files {
+        let path = folder.path().join(format!("cut.{ending}"));
+        fs::write(&path, &bytes).unwrap();
+        let file = File::open(&path).unwrap();
+        let mut reader = Reader::open(Source::File { file, path: path.clone() }).unwrap();
+        assert!(reader.next_block().unwrap().is_some(), "{ending}");
+        File::options().write(true).open(&path).unwrap().set_len(bytes.len() as u64 * 3 / 4).unwrap();
+        let error = read_all(Ok(reader)).map(|_| ()).expect_err(ending);
+        assert_eq!(error.to_string(), "reading failed: the file became shorter while it was read", "{ending}");
+    }
+}
+
+#[test]
 fn a_video_without_sound_has_no_audio_track() {
     let sound = Sound::speech_like(16_000, 1);
     let Some(bytes) = convert(&sound, "mp4", "-an -f lavfi -i color=size=16x16:duration=1:rate=5 -map 1:v") else {

@@ -1,6 +1,12 @@
 //! Exit codes (documented in docs/command-line.md) and the one line of an error.
 
-use std::{fmt::Display, io::Write as _, process::ExitCode};
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::error::ErrorKind;
 
 use crate::models::ModelError;
 
@@ -30,8 +36,70 @@ pub(crate) fn report(error: impl Display, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Prints what the command line asked for where that is help or the version, else the one line of what is wrong with it.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    if matches!(error.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        // Nothing sensible is left to do when nobody reads it.
+        let _ = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+    }
+    report(format_args!("{}; --help shows what there is", one_line(&error.render().to_string())), USAGE)
+}
+
+/// A message of clap, which spreads over paragraphs and ends with the usage, as one line.
+fn one_line(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let said = |line: &&str| !line.starts_with("Usage: ") && !line.starts_with("For more information");
+    let lines = message.lines().map(str::trim).take_while(said).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ")
+}
+
 /// Prints a line on standard error.
 pub(crate) fn line(message: impl Display) {
     // Nothing sensible is left to do when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "subrosa: {message}");
+    let _ = writeln!(io::stderr(), "subrosa: {}", plain(&message.to_string()));
+}
+
+/// Text without what a terminal would act upon instead of showing it: control characters, line ends among them, and the
+/// marks that turn the direction of what follows (Unicode Standard Annex 9, 2.1 to 2.4), which can disguise a name.
+pub(crate) fn plain(text: &str) -> String {
+    let acts = |c: char| c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    text.replace(acts, "\u{FFFD}")
+}
+
+/// What to do about an error of the operating system.
+pub(crate) fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; check the name",
+        io::ErrorKind::PermissionDenied => "; check its permissions",
+        _ if is_full(error) => "; make room and run it again",
+        _ => "",
+    }
+}
+
+/// Whether there is no more room to write to.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{one_line, plain};
+
+    #[test]
+    fn a_message_of_several_paragraphs_becomes_one_line_without_the_usage() {
+        let message = "error: invalid value 'tpu' for '--device <DEVICE>'\n  [possible values: cpu, cuda]\n\n\
+                       Usage: subrosa\n\nFor more information, try '--help'.\n";
+        assert_eq!(one_line(message), "invalid value 'tpu' for '--device <DEVICE>' [possible values: cpu, cuda]");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_acts_upon_is_left_of_a_name() {
+        assert_eq!(
+            plain("\u{1b}[2J\u{9b}2J\na\u{202e}vaw.b\u{2066}"),
+            "\u{fffd}[2J\u{fffd}2J\u{fffd}a\u{fffd}vaw.b\u{fffd}"
+        );
+        assert_eq!(plain("Übung שלום.wav"), "Übung שלום.wav");
+    }
 }

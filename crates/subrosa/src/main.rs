@@ -5,6 +5,7 @@ mod commands;
 mod exit;
 mod memory;
 mod models;
+mod panics;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -16,8 +17,8 @@ use commands::{completions, man, transcribe};
 #[derive(Parser)]
 #[command(name = "subrosa", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
-    /// Directory of models and state [default: $XDG_DATA_HOME/subrosa or ~/.local/share/subrosa].
-    #[arg(long, global = true, env = "SUBROSA_DATA_DIR", value_name = "DIR", hide_env_values = true)]
+    /// Directory of models and state [default: $SUBROSA_DATA_DIR, $XDG_DATA_HOME/subrosa or ~/.local/share/subrosa].
+    #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -38,12 +39,15 @@ enum Command {
 
 fn main() -> ExitCode {
     memory::bound();
-    // The message of a panic may quote text, so only its place is shown.
-    std::panic::set_hook(Box::new(|panic| match panic.location() {
-        Some(place) => exit::line(format_args!("internal error at {place}")),
-        None => exit::line("internal error"),
-    }));
-    let Cli { data_dir, command } = Cli::parse();
+    panics::silence();
+    panics::caught(run).unwrap_or_else(|place| exit::report(format_args!("internal error at {place}"), exit::FAILED))
+}
+
+fn run() -> ExitCode {
+    let Cli { data_dir, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
     let Some(data_dir) = data_dir.or_else(default_data_dir) else {
         return exit::report("no home directory to keep models in; name one with --data-dir", exit::USAGE);
     };
@@ -58,12 +62,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Where the XDG base directory specification puts an application's data.
+/// What the environment says; an empty variable says nothing. Below the user's home it is where the XDG base directory
+/// specification puts an application's data.
 fn default_data_dir() -> Option<PathBuf> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let absolute = |path: &PathBuf| path.is_absolute();
-    std::env::var_os("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .filter(absolute)
-        .or_else(|| Some(std::env::home_dir().filter(absolute)?.join(".local/share")))
-        .map(|data| data.join("subrosa"))
+    variable("SUBROSA_DATA_DIR").or_else(|| {
+        variable("XDG_DATA_HOME")
+            .filter(absolute)
+            .or_else(|| Some(std::env::home_dir().filter(absolute)?.join(".local/share")))
+            .map(|data| data.join("subrosa"))
+    })
 }

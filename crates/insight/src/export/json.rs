@@ -1,4 +1,5 @@
-//! The transcript document as it is, indented; `words` is empty unless it was asked for.
+//! The transcript document as it is, indented; `words` is empty unless it was asked for. DEL and the C1 control characters,
+//! which JSON may hold and a terminal acts upon, are escaped like the others.
 
 use std::io;
 
@@ -7,12 +8,19 @@ use speech::transcript::Transcript;
 use super::Style;
 
 pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    if style.words {
-        serde_json::to_writer_pretty(&mut *out, transcript)?;
+    let json = if style.words {
+        serde_json::to_string_pretty(transcript)?
     } else {
         let mut brief = transcript.clone();
         brief.segments.iter_mut().for_each(|segment| segment.words.clear());
-        serde_json::to_writer_pretty(&mut *out, &brief)?;
+        serde_json::to_string_pretty(&brief)?
+    };
+    let mut shown = 0;
+    // They can only stand within strings.
+    for (at, control) in json.match_indices(|c| matches!(c, '\u{7f}'..='\u{9f}')) {
+        let code = control.chars().next().map_or(0, u32::from);
+        write!(out, "{}\\u{code:04x}", &json[shown..at])?;
+        shown = at + control.len();
     }
-    out.write_all(b"\n")
+    writeln!(out, "{}", &json[shown..])
 }

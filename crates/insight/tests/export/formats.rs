@@ -2,6 +2,7 @@
 
 use crate::fixtures::{transcript, words};
 use insight::export::{Format, Style, write};
+use speech::diarize::Turn;
 use speech::transcript::{QualityWarning, Role, Transcript};
 
 const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[] };
@@ -125,6 +126,36 @@ fn rttm_has_ten_fields_and_no_space_in_any_of_them() {
     let expected = "SPEAKER weekly_call.wav 1 6.700 1.200 <NA> <NA> spk_1 <NA> <NA>\n\
                     SPEAKER weekly_call.wav 1 7.500 1.750 <NA> <NA> spk_2 <NA> <NA>\n";
     assert_eq!(text(&call(), Format::Rttm), expected);
+}
+
+#[test]
+fn rttm_holds_the_turns_of_the_diarization_under_the_speakers_of_the_transcript() {
+    let turn = |speaker, start, end| Turn { speaker, start, end };
+    // The second has no words and so no speaker in the transcript; the last has no length.
+    let turns = [turn(1, 0.5, 2.25), turn(2, 2.0, 3.0), turn(0, 2.75, 4.0), turn(0, 5.0, 5.0)];
+    let rttm = |call: &Transcript| {
+        let style = Style { turns: &turns, ..TITLED };
+        String::from_utf8(bytes(call, Format::Rttm, style)).unwrap()
+    };
+    let expected = "SPEAKER weekly_call.wav 1 0.500 1.750 <NA> <NA> spk_2 <NA> <NA>\n\
+                    SPEAKER weekly_call.wav 1 2.000 1.000 <NA> <NA> SPEAKER_02 <NA> <NA>\n\
+                    SPEAKER weekly_call.wav 1 2.750 1.250 <NA> <NA> spk_1 <NA> <NA>\n";
+    assert_eq!(rttm(&call()), expected);
+
+    let mut by_channel = call();
+    by_channel.pipeline.diarization_provider = "channels".to_owned();
+    for (number, speaker) in by_channel.speakers.iter_mut().enumerate() {
+        speaker.source_speaker_id = format!("CHANNEL_{number}");
+    }
+    assert_eq!(rttm(&by_channel), expected.replace("SPEAKER_02", "CHANNEL_2"));
+}
+
+#[test]
+fn json_escapes_every_character_that_a_terminal_acts_upon() {
+    let json = text(&transcript(&[(1, 0.0, 1.0, "a\u{7f}b\u{9b}2Jc\u{85}é")]), Format::Json);
+    assert!(!json.contains(|c: char| c.is_control() && c != '\n'), "{json}");
+    let document: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(document["segments"][0]["text"], "a\u{7f}b\u{9b}2Jc\u{85}é");
 }
 
 #[test]

@@ -18,6 +18,9 @@ use super::AudioError;
 /// Most bytes of a stream that are held because its container must be read from the end: two hours of MP4 at 256 kbit/s.
 pub(super) const MAX_HELD_BYTES: u64 = 256 << 20;
 
+/// The end of a file that was longer when it was opened is none of the recording.
+const SHRANK: &str = "the file became shorter while it was read";
+
 /// Where a recording comes from.
 #[non_exhaustive]
 pub enum Source {
@@ -116,7 +119,10 @@ impl Read for Input {
         let into = &mut into[..wanted];
         let read = loop {
             let read = match &mut self.bytes {
-                Bytes::File { file, .. } => file.read(into),
+                Bytes::File { file, len } => file.read(into).and_then(|read| match read {
+                    0 if !into.is_empty() && file.metadata()?.len() < *len => Err(io::Error::other(SHRANK)),
+                    read => Ok(read),
+                }),
                 Bytes::Held(held) => held.read(into),
                 Bytes::Stream(stream) => stream.read(into),
             };

@@ -9,6 +9,8 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+use crate::exit;
+
 use super::{
     ModelError, manifest,
     store::{CHUNK, Store, hex},
@@ -75,7 +77,7 @@ impl Incoming {
         if hex(self.sha256.clone()) != self.wanted {
             let _ = fs::remove_file(&self.part);
             let reason = "what arrived has another SHA-256 than the manifest, and was removed".to_owned();
-            return Err(ModelError::Damaged { name: self.name, path: self.target, reason });
+            return Err(ModelError::Damaged { name: self.name, path: self.target.clone(), reason });
         }
         self.file.sync_all().map_err(|e| self.failed("write", e))?;
         fs::rename(&self.part, &self.target).map_err(|e| self.failed("rename", e))
@@ -100,9 +102,22 @@ impl Incoming {
 
     /// The error for a failed operation. On a full disk the part goes, because the space is needed more than the bytes.
     fn failed(&self, action: &'static str, error: io::Error) -> ModelError {
-        if error.kind() == io::ErrorKind::StorageFull {
+        if exit::is_full(&error) {
             let _ = fs::remove_file(&self.part);
         }
         ModelError::io(action, &self.part, error)
+    }
+}
+
+/// Nothing of no use stays: no part that holds nothing, no directory that is empty.
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if self.len == 0 {
+            let _ = fs::remove_file(&self.part);
+        }
+        if let Some(dir) = self.part.parent() {
+            // Refused as long as there is something in it.
+            let _ = fs::remove_dir(dir);
+        }
     }
 }

@@ -16,6 +16,8 @@ use std::{
 use indicatif::DecimalBytes;
 use speech::transcribe::ModelPaths;
 
+use crate::exit;
+
 use manifest::{Kind, MODELS, Model};
 use pull::Puller;
 use store::Store;
@@ -116,7 +118,7 @@ pub(crate) enum ModelError {
         dir: PathBuf,
     },
     /// The file system said no.
-    #[error("cannot {action} {}: {cause}", path.display())]
+    #[error("cannot {action} {}: {cause}{}", path.display(), exit::advice(cause))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -164,6 +166,15 @@ pub(crate) fn resolve(data_dir: &Path, whisper: &str) -> Result<ModelPaths, Mode
     })
 }
 
+/// What to know about the models of a run: that voices are compared with less than the best of them.
+pub(crate) fn note(paths: &ModelPaths) -> Option<String> {
+    let [best, _] = manifest::EMBEDDINGS;
+    (paths.embedding_name != best).then(|| {
+        let used = &paths.embedding_name;
+        format!("note: speakers are told apart with {used}; `subrosa models pull {best}` fetches the better model")
+    })
+}
+
 /// Runs `subrosa models …`.
 pub(crate) fn run(command: Command, data_dir: &Path) -> Result<(), ModelError> {
     let store = Store::new(data_dir);
@@ -204,21 +215,24 @@ fn list(store: &Store) -> String {
     table
 }
 
-/// Hashes models again; goes on after a damaged one, so that all of them are named.
+/// Hashes models again; goes on after a damaged one, so that all of them are named: each on standard error, the last one
+/// by the caller.
 fn verify(store: &Store, names: &[String]) -> Result<(), ModelError> {
     let named = names.iter().map(|name| known(name)).collect::<Result<Vec<_>, _>>()?;
     let here = MODELS.iter().filter(|model| store.has(model));
     let models: Vec<&Model> = if named.is_empty() { here.collect() } else { named };
-    let mut first = Ok(());
+    let mut failed = None;
     for model in models {
-        let result = store.verify(model);
-        print(&match &result {
-            Ok(()) => format!("{}: right\n", model.short),
-            Err(error) => format!("{}: {error}\n", model.short),
-        })?;
-        first = first.and(result);
+        match store.verify(model) {
+            Ok(()) => print(&format!("{}: right\n", model.short))?,
+            Err(error) => {
+                if let Some(earlier) = failed.replace(error) {
+                    exit::line(earlier);
+                }
+            }
+        }
     }
-    first
+    failed.map_or(Ok(()), Err)
 }
 
 fn known(name: &str) -> Result<&'static Model, ModelError> {

@@ -56,7 +56,7 @@ impl Puller {
     pub(super) fn new(mirror: Option<String>, proxy: Option<ureq::Proxy>, pause: Duration) -> Result<Self, ModelError> {
         let plain = mirror.as_ref().is_some_and(|url| url.starts_with("http://"));
         if let Some(url) = mirror.as_ref().filter(|url| !plain && !url.starts_with("https://")) {
-            return Err(ModelError::Mirror { url: url.clone() });
+            return Err(ModelError::Mirror { url: public(url) });
         }
         let config = Agent::config_builder()
             .https_only(!plain)
@@ -90,8 +90,7 @@ impl Puller {
                 Ok(()) => return incoming.finish(),
                 Err(Broken::ForGood(error)) => return Err(error),
                 Err(Broken::Again(reason)) if attempt == ATTEMPTS => {
-                    let reason = format!("{reason}; the same command goes on where it stopped");
-                    return Err(ModelError::Download { url, reason });
+                    return Err(failed(&url, &format!("{reason}; the same command goes on where it stopped")));
                 }
                 Err(Broken::Again(reason)) => {
                     progress.note(&format!("{reason}; trying again"));
@@ -122,6 +121,10 @@ impl Puller {
         let mut response = request.call().map_err(|error| self.broken(url, error))?;
         match response.status().as_u16() {
             206 if range_start(&response) == Some(incoming.len()) => {}
+            // Not the file but, say, the page of a network that wants a login first: no reason to forget what is here.
+            200 if response.body().content_length().is_some_and(|length| length != size) => {
+                return Err(Broken::Again("the server answered with something of another length".to_owned()));
+            }
             200 => incoming.restart()?,
             // The mirror's file is another length, or its range another one than asked for.
             206 | 416 => {
@@ -129,10 +132,7 @@ impl Puller {
                 return Err(Broken::Again("the server cannot go on where the download stopped".to_owned()));
             }
             status @ (408 | 429 | 500..) => return Err(Broken::Again(format!("the server answered {status}"))),
-            status => {
-                let reason = format!("the server answered {status}");
-                return Err(Broken::ForGood(ModelError::Download { url: url.to_owned(), reason }));
-            }
+            status => return Err(Broken::ForGood(failed(url, &format!("the server answered {status}")))),
         }
         let mut body = response.body_mut().as_reader().take(size - incoming.len());
         let mut chunk = vec![0; CHUNK];
@@ -151,9 +151,23 @@ impl Puller {
         use ureq::Error::{ConnectionFailed, HostNotFound, Io, Protocol, Timeout};
         match error {
             Io(_) | Timeout(_) | ConnectionFailed | HostNotFound | Protocol(_) => Broken::Again(error.to_string()),
-            error => Broken::ForGood(ModelError::Download { url: url.to_owned(), reason: error.to_string() }),
+            error => Broken::ForGood(failed(url, &error.to_string())),
         }
     }
+}
+
+fn failed(url: &str, reason: &str) -> ModelError {
+    // Some reasons quote the URL.
+    ModelError::Download { url: public(url), reason: reason.replace(url, &public(url)) }
+}
+
+/// A URL without the name and password that a mirror may want (RFC 3986, 3.2.1).
+fn public(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let authority = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest[..authority].rfind('@').map_or(0, |at| at + 1);
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{}", &rest[host..])
 }
 
 impl From<ModelError> for Broken {

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
     io::{self, Read as _},
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -23,6 +23,9 @@ const IMPORT_ENTRIES: usize = 1_000;
 /// Remembers in each model's directory which files were hashed, so that 1.6 GB is not hashed at every start.
 const STAMPS: &str = "verified.json";
 
+/// Bytes of such a file: a stamp takes 200, and a model has a handful of files.
+const MAX_STAMPS_BYTES: u64 = 64 << 10;
+
 /// The directory of models.
 pub(super) struct Store {
     root: PathBuf,
@@ -38,6 +41,9 @@ struct Stamp {
     modified: (i64, i64),
     changed: (i64, i64),
 }
+
+/// By the file's name.
+type Stamps = BTreeMap<String, Stamp>;
 
 impl Store {
     /// The models below a data directory, which need not exist yet.
@@ -82,30 +88,25 @@ impl Store {
     /// # Errors
     /// [`ModelError::Missing`], [`ModelError::Damaged`], or the failure to read.
     pub(super) fn check(&self, model: &manifest::Model) -> Result<(), ModelError> {
-        let dir = self.dir(model);
-        let path = dir.join(STAMPS);
-        let mut stamps: BTreeMap<String, Stamp> =
-            fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
-        let known = stamps.clone();
-        for file in model.files {
-            let stamp = self.check_file(model, file, known.get(file.name))?;
-            stamps.insert(file.name.to_owned(), stamp);
-        }
-        if stamps != known {
-            // Without the stamps (a read-only directory, a full disk) the next start hashes again: slower, as safe.
-            let _ = serde_json::to_vec_pretty(&stamps).map(|json| fs::write(&path, json));
-        }
-        Ok(())
+        self.check_against(model, &read_stamps(&self.dir(model).join(STAMPS)))
     }
 
     /// As [`Store::check`], but believes no stamp.
     pub(super) fn verify(&self, model: &manifest::Model) -> Result<(), ModelError> {
-        match fs::remove_file(self.dir(model).join(STAMPS)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                Err(ModelError::io("remove", &self.dir(model).join(STAMPS), e))
-            }
-            _ => self.check(model),
+        self.check_against(model, &Stamps::new())
+    }
+
+    fn check_against(&self, model: &manifest::Model, known: &Stamps) -> Result<(), ModelError> {
+        let mut stamps = Stamps::new();
+        for file in model.files {
+            let stamp = self.check_file(model, file, known.get(file.name))?;
+            stamps.insert(file.name.to_owned(), stamp);
         }
+        if stamps != *known {
+            // Without the stamps (a read-only directory, a full disk) the next start hashes again: slower, as safe.
+            let _ = write_stamps(&self.dir(model), &stamps);
+        }
+        Ok(())
     }
 
     /// Whether one file of a model is there and right, by its hash.
@@ -188,6 +189,24 @@ impl Store {
             }
         }
     }
+}
+
+/// The stamps in a file; none where it is missing, too long or no such file.
+fn read_stamps(path: &Path) -> Stamps {
+    let mut json = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_STAMPS_BYTES + 1).read_to_end(&mut json));
+    match read {
+        Ok(length) if length as u64 <= MAX_STAMPS_BYTES => serde_json::from_slice(&json).unwrap_or_default(),
+        _ => Stamps::new(),
+    }
+}
+
+/// Writes stamps into a model's directory, whole or not at all; others may read them as they may read the model.
+fn write_stamps(dir: &Path, stamps: &Stamps) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(dir)?;
+    serde_json::to_writer_pretty(&mut file, stamps)?;
+    file.persist(dir.join(STAMPS))?;
+    Ok(())
 }
 
 impl Stamp {

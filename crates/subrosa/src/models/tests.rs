@@ -170,9 +170,46 @@ fn other_content_than_the_manifest_names_is_refused_and_removed() {
 fn a_longer_answer_than_the_manifest_allows_is_cut_off() {
     let (home, content) = (tempfile::tempdir().unwrap(), content());
     let (store, model) = (Store::new(home.path()), model(&content[..1000]));
-    let server = Server::new(vec![answer("200 OK", content.len(), &content)]);
-    server.puller().pull(&store, &model).unwrap();
+    // Without a length, as a server may send it.
+    let endless = [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", content.as_slice()].concat();
+    Server::new(vec![endless]).puller().pull(&store, &model).unwrap();
     assert_eq!(fs::metadata(store.file(&model)).unwrap().len(), 1000);
+}
+
+#[test]
+fn the_page_of_a_network_that_wants_a_login_costs_nothing_of_what_is_here() {
+    let (home, content) = (tempfile::tempdir().unwrap(), content());
+    let (store, model) = (Store::new(home.path()), model(&content));
+    fs::create_dir_all(store.dir(&model)).unwrap();
+    fs::write(store.dir(&model).join("net.onnx.part"), &content[..1000]).unwrap();
+    let page = b"<html>Please log in</html>";
+    let server = Server::new(vec![answer("200 OK", page.len(), page), partial(&content, 1000)]);
+    server.puller().pull(&store, &model).unwrap();
+    assert_eq!(fs::read(store.file(&model)).unwrap(), content);
+}
+
+#[test]
+fn a_download_that_brought_nothing_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, model) = (Store::new(home.path()), model(&content()));
+    let server = Server::new(vec![answer("404 Not Found", 0, b"")]);
+    assert!(matches!(server.puller().pull(&store, &model), Err(ModelError::Download { .. })));
+    assert!(!store.dir(&model).exists());
+}
+
+#[test]
+fn the_name_and_password_of_a_mirror_are_never_shown() {
+    let home = tempfile::tempdir().unwrap();
+    let (store, model) = (Store::new(home.path()), model(b"x"));
+    let server = Server::new(vec![answer("404 Not Found", 0, b"")]);
+    let mirror = server.url.replace("http://", "http://ann:s3cret@");
+    let error = Puller::new(Some(mirror), None, Duration::ZERO).unwrap().pull(&store, &model).unwrap_err().to_string();
+    assert!(error.contains("http://127.0.0.1:") && !error.contains("ann:") && !error.contains("s3cret"), "{error}");
+    assert!(server.requests()[0].contains("authorization: basic"), "the mirror gets them");
+    for wrong in ["ftp://ann:s3cret@mirror/models", "ann:s3cret@mirror/models"] {
+        let error = Puller::new(Some(wrong.to_owned()), None, Duration::ZERO).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("mirror/models") && !error.contains("s3cret"), "{error}");
+    }
 }
 
 #[test]
@@ -258,6 +295,28 @@ fn a_file_that_changed_after_it_was_checked_is_checked_again() {
     fs::write(&changed, &content).unwrap();
     fs::rename(&changed, store.file(&model)).unwrap();
     assert!(matches!(store.check(&model), Err(ModelError::Damaged { .. })));
+}
+
+#[test]
+fn a_check_in_a_directory_that_takes_no_notes_is_a_check_all_the_same() {
+    let (home, content) = (tempfile::tempdir().unwrap(), content());
+    let (store, model) = (Store::new(home.path()), model(&content));
+    fs::create_dir_all(store.dir(&model)).unwrap();
+    fs::write(store.file(&model), &content).unwrap();
+    // Stands in the way of the notes, for root too.
+    fs::create_dir_all(store.dir(&model).join("verified.json/occupied")).unwrap();
+    store.verify(&model).unwrap();
+    assert_eq!(files(&store.dir(&model)), ["net.onnx", "verified.json"], "no temporary file stays");
+}
+
+#[test]
+fn endless_notes_are_not_read_to_their_end() {
+    let (home, content) = (tempfile::tempdir().unwrap(), content());
+    let (store, model) = (Store::new(home.path()), model(&content));
+    fs::create_dir_all(store.dir(&model)).unwrap();
+    fs::write(store.file(&model), &content).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", store.dir(&model).join("verified.json")).unwrap();
+    store.check(&model).unwrap();
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::{
     fs::{self, File},
+    io::{self, Cursor, Read as _},
     os::unix::fs::symlink,
     path::Path,
-    process::Command,
 };
 
-use crate::kit::{Ended, data_dir, folder, names, run, silence, transcribe, transcribe_with_models, wav};
+use crate::kit::{
+    Ended, data_dir, folder, names, pipe, run, silence, subrosa, transcribe, transcribe_with_models, wav,
+};
 
 /// Transcribes `bad` along with a good recording into a directory, and checks all that holds for every bad one.
 fn beside_a_good_one(name: &str, bad: &[u8]) -> Option<Ended> {
@@ -26,9 +28,12 @@ fn a_text_file_named_wav() {
 
 #[test]
 fn an_archive_named_mp3() {
-    // The local header of a zip entry that claims 4 GB, then 64 KiB of zeros.
-    let mut bomb = b"PK\x03\x04\x14\0\0\0\x08\0\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x01\0\0\0a".to_vec();
-    bomb.resize(65_536, 0);
+    // 64 KiB that expand to 64 MiB of zeros.
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file("call.mp3", zip::write::SimpleFileOptions::default()).unwrap();
+    io::copy(&mut io::repeat(0).take(64 << 20), &mut zip).unwrap();
+    let bomb = zip.finish().unwrap().into_inner();
+    assert!(bomb.len() < 100 << 10, "{}", bomb.len());
     beside_a_good_one("bomb.mp3", &bomb);
 }
 
@@ -57,8 +62,7 @@ fn a_header_that_claims_four_gigabytes_costs_no_more_than_what_is_there() {
 fn a_recording_that_vanishes_before_its_turn_fails_alone() {
     let Some(mut command) = transcribe_with_models() else { return };
     let folder = folder(&[("vanishes.wav", &silence()), ("stays.wav", &silence())]);
-    let pipe = folder.path().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe(&folder, "pipe");
     // One thread takes one recording at a time: while it waits for the pipe, the next one goes.
     command.current_dir(&folder).args("pipe vanishes.wav stays.wav --threads 1 --output-dir out".split(' '));
     let vanishing = folder.path().join("vanishes.wav");
@@ -85,10 +89,17 @@ fn a_damaged_or_half_downloaded_model_is_named() {
         command.env("SUBROSA_DATA_DIR", copy.path()).current_dir(&folder);
         run(command.args(["--model", "tiny.en", "a.wav", "--output", "a.txt"]))
     };
-    let half = fs::read(data.join("models/whisper-tiny.en/model.bin")).unwrap();
+    let mut bytes = fs::read(data.join("models/whisper-tiny.en/model.bin")).unwrap();
     fs::remove_file(&model).unwrap();
-    fs::write(&model, &half[..half.len() / 2]).unwrap();
-    with_copy().assert_one_line(3, &["whisper-tiny.en/model.bin", "subrosa models pull"]);
+    fs::write(&model, &bytes[..bytes.len() / 2]).unwrap();
+    with_copy().assert_one_line(3, &["whisper-tiny.en/model.bin", "bytes instead of", "subrosa models pull"]);
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&model, &bytes).unwrap();
+    with_copy().assert_one_line(3, &["whisper-tiny.en/model.bin", "SHA-256", "subrosa models pull"]);
+    let mut verify = subrosa();
+    verify.env("SUBROSA_DATA_DIR", copy.path()).args(["models", "verify", "tiny.en"]);
+    run(&mut verify).assert_one_line(3, &["whisper-tiny.en/model.bin", "SHA-256"]);
     fs::remove_file(&model).unwrap();
     with_copy().assert_one_line(3, &["tiny.en", "subrosa models pull"]);
     assert_eq!(names(folder.path()), ["a.wav"]);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -69,6 +70,35 @@ pub(crate) fn run(command: &mut Command) -> Ended {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// The command without root's right to read and write everything, or nothing where that cannot be given up.
+pub(crate) fn without_privileges(command: &Command) -> Option<Command> {
+    let drop = ["--bounding-set", "-dac_override,-dac_read_search"];
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        return Some(wrapped(Command::new("env"), command));
+    }
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(drop);
+    if !Command::new("setpriv").args(drop).arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: root may do everything, and cannot give that up without setpriv");
+        return None;
+    }
+    Some(wrapped(setpriv, command))
+}
+
+/// `command` as `wrapper` runs it; with the same environment, but for the working directory.
+pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
+    wrapper.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    wrapper.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapper
+}
+
+/// Makes a named pipe in `folder`.
+pub(crate) fn pipe(folder: &TempDir, name: &str) -> PathBuf {
+    let pipe = folder.path().join(name);
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    pipe
 }
 
 /// A directory with a file for each of `files`.

@@ -8,42 +8,56 @@ fn with(options: &[&str]) -> Ended {
     run(transcribe().current_dir(&folder).arg("a.wav").args(options))
 }
 
-#[track_caller]
-fn assert_usage(ended: &Ended, parts: &[&str]) {
-    assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
-    for part in parts {
-        assert!(ended.err.contains(part), "{part:?} is missing in {}", ended.err);
-    }
-}
-
 #[test]
 fn no_recording_is_a_usage_error() {
-    assert_usage(&run(subrosa().arg("transcribe")), &["<FILE>", "--help"]);
+    run(subrosa().arg("transcribe")).assert_one_line(2, &["<FILE>", "--help"]);
 }
 
 #[test]
 fn an_unknown_language_gets_suggestions() {
-    assert_usage(&with(&["--language", "germn"]), &["germn", "german (de)"]);
+    with(&["--language", "germn"]).assert_one_line(2, &["germn", "german (de)"]);
 }
 
 #[test]
 fn an_unknown_format_device_or_channel_mode_lists_what_there_is() {
-    assert_usage(&with(&["--format", "txt,pdf"]), &["pdf", "srt"]);
-    assert_usage(&with(&["--device", "tpu"]), &["tpu", "cuda"]);
-    assert_usage(&with(&["--channels", "left"]), &["left", "split"]);
+    with(&["--format", "txt,pdf"]).assert_one_line(2, &["pdf", "srt"]);
+    with(&["--device", "tpu"]).assert_one_line(2, &["tpu", "cuda"]);
+    with(&["--channels", "left"]).assert_one_line(2, &["left", "split"]);
 }
 
 #[test]
 fn an_impossible_number_of_speakers_or_threads_is_refused() {
-    assert_usage(&with(&["--speakers", "0"]), &["from 1 to"]);
-    assert_usage(&with(&["--speakers", "4-2"]), &["the fewest and the most"]);
-    assert_usage(&with(&["--threads", "0"]), &["--threads"]);
+    with(&["--speakers", "0"]).assert_one_line(2, &["from 1 to"]);
+    with(&["--speakers", "4-2"]).assert_one_line(2, &["the fewest and the most"]);
+    with(&["--threads", "0"]).assert_one_line(2, &["--threads"]);
 }
 
 #[test]
 fn an_unknown_model_lists_those_there_are() {
     let ended = with(&["--model", "tiny.fr"]);
     ended.assert_one_line(2, &["tiny.fr", "tiny.en", "large-v3-turbo"]);
+}
+
+#[test]
+fn an_option_that_does_not_exist_is_one_line_with_the_one_that_was_meant() {
+    with(&["--hotword", "Subrosa"]).assert_one_line(2, &["--hotword'", "'--hotwords'", "--help"]);
+}
+
+#[test]
+fn more_context_than_the_model_hears_is_refused_without_repeating_it() {
+    let ended = with(&["--hotwords", &"Quince, ".repeat(200), "--prompt", &"and so on ".repeat(50)]);
+    ended.assert_one_line(2, &["2100 characters", "at most 2000"]);
+    assert!(!ended.err.contains("Quince"));
+}
+
+#[test]
+fn an_empty_data_directory_in_the_environment_is_none() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = subrosa();
+    command.env("SUBROSA_DATA_DIR", "").env("XDG_DATA_HOME", home.path());
+    let ended = run(command.args(["models", "path"]));
+    assert_eq!(ended.out, format!("{}\n", home.path().join("subrosa/models").display()), "{}", ended.err);
+    run(subrosa().args(["models", "path", "--data-dir", ""])).assert_one_line(2, &["--data-dir"]);
 }
 
 #[test]

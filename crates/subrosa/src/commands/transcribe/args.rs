@@ -9,10 +9,14 @@ use speech::{
     transcribe::{Channels, Device, EngineOptions, Options, Stages, Task},
 };
 
-use super::languages;
+use super::{failure::Failure, languages};
 
 /// The most recogniser threads: more than any machine that this is likely to meet has cores.
 const MAX_THREADS: u64 = 1024;
+
+/// Characters of --hotwords and of --prompt together: the model hears 223 tokens before a window, of about four characters
+/// each in English, so that more than this is never heard.
+const MAX_CONTEXT_CHARS: usize = 2_000;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -129,8 +133,19 @@ struct Language(Option<String>);
 
 impl Args {
     /// What the engine is to do with each recording.
-    pub(super) fn options(&self) -> Options {
-        Options {
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] when there is more context than the model hears.
+    pub(super) fn options(&self) -> Result<Options, Failure> {
+        let context =
+            [&self.hotwords, &self.prompt].into_iter().flatten().map(|text| text.chars().count()).sum::<usize>();
+        if context > MAX_CONTEXT_CHARS {
+            return Err(Failure::Usage(format!(
+                "--hotwords and --prompt have {context} characters together, and the model hears at most \
+                 {MAX_CONTEXT_CHARS}; keep what matters most"
+            )));
+        }
+        Ok(Options {
             language: self.language.0.clone(),
             task: if self.translate { Task::Translate } else { self.task },
             channels: self.channels,
@@ -139,7 +154,7 @@ impl Args {
             initial_prompt: self.prompt.clone(),
             beams: self.beams.into(),
             stages: Stages { denoise: self.denoise, high_pass: self.high_pass, level: self.level },
-        }
+        })
     }
 
     /// How the engine is to be laid out.

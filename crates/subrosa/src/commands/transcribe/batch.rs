@@ -1,8 +1,7 @@
-//! Many recordings through one engine. A few are under way at once, so that the recognisers always have windows of some
-//! call; a recording that fails ends alone.
+//! Many recordings through one engine. As many are under way at once as keep the recognisers in windows; a recording that
+//! fails ends alone.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -12,24 +11,27 @@ use std::{
 };
 
 use insight::quality;
-use speech::transcribe::{Engine, Options, TranscribeError, Transcription, Watch};
+use speech::transcribe::{Device, Engine, EngineOptions, Options, TranscribeError, Transcription, Watch};
 
 use super::{
     failure::Failure,
     inputs::Input,
-    interrupt::Interrupt,
+    interrupt::{self, Interrupt},
     outputs::Outputs,
     progress::{Reporter, Watched},
 };
+use crate::{exit, panics};
 
-/// Recordings under way at once: one is decoded and diarized while windows of another are recognised. More would only
-/// take memory.
-const MAX_UNDER_WAY: usize = 4;
+/// The most recordings under way at once: each holds up to two minutes of two channels (15 MB) and its decoder's buffers,
+/// so that this many take 2 GB, beside which the models of as many recognisers are large.
+const MAX_UNDER_WAY: usize = 64;
+/// Recordings under way on a GPU: it takes 16 windows at once, a short recording has one, and the next 16 are made meanwhile.
+const UNDER_WAY_ON_GPU: usize = 32;
 
 /// All that the recordings of a run share.
 pub(super) struct Batch<'a> {
     pub(super) engine: &'a Engine,
-    pub(super) threads: usize,
+    pub(super) layout: &'a EngineOptions,
     pub(super) options: &'a Options,
     pub(super) outputs: &'a Outputs,
     pub(super) reporter: &'a Reporter,
@@ -50,7 +52,7 @@ impl Batch<'_> {
             }
         };
         thread::scope(|scope| {
-            for _ in 0..self.threads.min(inputs.len()).min(MAX_UNDER_WAY) {
+            for _ in 0..under_way(self.layout).min(inputs.len()) {
                 scope.spawn(work);
             }
         });
@@ -60,13 +62,14 @@ impl Batch<'_> {
     fn one(&self, index: usize, input: &Input, turns: &Turns) -> Result<f64, Failure> {
         let name = input.name();
         let mut watched = self.reporter.begin(&name);
-        let transcription = self.transcribe(input, &mut watched);
+        // A defect that one recording brings to light must not take the others down.
+        let transcription = guarded(|| self.transcribe(input, &mut watched));
         let _turn = self.outputs.ordered().then(|| turns.wait_for(index));
         let delivered = transcription.and_then(|transcription| {
             if self.interrupt.asked() {
                 return Err(Failure::Interrupted);
             }
-            self.outputs.deliver(input, &transcription, self.reporter, self.interrupt)?;
+            guarded(|| self.outputs.deliver(input, &transcription, self.reporter, self.interrupt))?;
             Ok(transcription.transcript)
         });
         match delivered {
@@ -79,7 +82,8 @@ impl Batch<'_> {
             }
             Err(failure) => {
                 match &failure {
-                    Failure::Closed => self.interrupt.stop(),
+                    // Nobody is left to read this transcript or another.
+                    Failure::Closed => interrupt::end(exit::SUCCESS),
                     // Told once, at the end.
                     Failure::Interrupted => {}
                     other => self.reporter.error(format_args!("{name}: {other}")),
@@ -92,19 +96,29 @@ impl Batch<'_> {
     fn transcribe(&self, input: &Input, watched: &mut Watched<'_>) -> Result<Transcription, Failure> {
         let source = input.open()?;
         let watch = Watch { progress: &mut |progress| watched.update(progress), cancelled: self.interrupt.flag() };
-        // A defect that one recording brings to light must not take the others down.
-        let transcribed = catch_unwind(AssertUnwindSafe(|| self.engine.transcribe(source, self.options, watch)));
-        match transcribed {
-            Ok(Ok(mut transcription)) => {
+        match self.engine.transcribe(source, self.options, watch) {
+            Ok(mut transcription) => {
                 transcription.transcript.created_at =
                     Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
                 Ok(transcription)
             }
-            Ok(Err(TranscribeError::Cancelled)) => Err(Failure::Interrupted),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_panic) => Err(Failure::Defect),
+            Err(TranscribeError::Cancelled) => Err(Failure::Interrupted),
+            Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Recordings under way at once. The work on a recording of one window is either on its own thread or on a recogniser's, so
+/// that it takes as many of them as there are recognisers to keep all cores busy.
+fn under_way(layout: &EngineOptions) -> usize {
+    match layout.device {
+        Device::Cpu => layout.threads.min(MAX_UNDER_WAY),
+        Device::Cuda => UNDER_WAY_ON_GPU,
+    }
+}
+
+fn guarded<T>(act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    panics::caught(act).unwrap_or_else(|place| Err(Failure::Defect { place }))
 }
 
 /// Lets threads pass in the order of their numbers, so that results that are ready early wait instead of piling up.

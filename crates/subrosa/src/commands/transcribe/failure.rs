@@ -4,7 +4,10 @@ use std::{io, path::PathBuf};
 
 use speech::transcribe::{EngineError, TranscribeError};
 
-use crate::{exit, models::ModelError};
+use crate::{
+    exit::{self, advice},
+    models::ModelError,
+};
 
 /// Why there is no transcript. The message says what is wrong and what to do, and holds nothing of the recording.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +31,14 @@ pub(super) enum Failure {
     #[error(transparent)]
     Transcribe(#[from] TranscribeError),
     /// The engine has a defect that shows on this recording.
-    #[error("internal error while transcribing; please report it with the output of `subrosa --version`")]
-    Defect,
+    #[error("internal error at {place}; please report it with the output of `subrosa --version`")]
+    Defect {
+        /// Where in the source.
+        place: String,
+    },
+    /// The transcript is there already.
+    #[error("{path} exists already; --force overwrites it", path = .0.display())]
+    Exists(PathBuf),
     /// A transcript cannot be written.
     #[error("cannot write {path}: {source}{advice}", path = path.display(), advice = advice(source))]
     Output {
@@ -56,21 +65,13 @@ impl Failure {
             Self::Model(error) => exit::model(error),
             Self::Engine(EngineError::Model { .. }) => exit::MODEL,
             Self::Engine(EngineError::Device(_)) => exit::DEVICE,
-            Self::Input(_) | Self::Open(_) | Self::Transcribe(_) | Self::Defect | Self::Signals(_) => exit::FAILED,
-            Self::Output { .. } => exit::OUTPUT,
+            Self::Input(_) | Self::Open(_) | Self::Transcribe(_) | Self::Defect { .. } | Self::Signals(_) => {
+                exit::FAILED
+            }
+            Self::Exists(_) | Self::Output { .. } => exit::OUTPUT,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Closed => exit::SUCCESS,
         }
-    }
-}
-
-/// What to do about an error of the operating system.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "; check the name",
-        io::ErrorKind::PermissionDenied => "; check its permissions",
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room and run it again",
-        _ => "",
     }
 }
 

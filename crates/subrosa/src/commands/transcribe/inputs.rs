@@ -11,6 +11,7 @@ use std::{
 use speech::audio::Source;
 
 use super::failure::Failure;
+use crate::exit;
 
 /// A recording on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +40,19 @@ impl Input {
         }
     }
 
-    /// What to call it in messages: without control characters, which a terminal would act upon.
+    /// Where it is.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::StandardInput => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
+    /// What to call it in messages and headings, which may go to a terminal.
     pub(super) fn name(&self) -> String {
         match self {
             Self::StandardInput => "standard input".to_owned(),
-            Self::File(path) => path.to_string_lossy().replace(char::is_control, "\u{FFFD}"),
+            Self::File(path) => exit::plain(&path.to_string_lossy()),
         }
     }
 

@@ -42,8 +42,7 @@ impl Interrupt {
                 thread::sleep(GRACE);
                 let _no_file_is_being_written = writing.lock().unwrap_or_else(PoisonError::into_inner);
                 exit::report(Failure::Interrupted, exit::INTERRUPTED);
-                // Without exit handlers: native threads may still be computing.
-                low_level::exit(i32::from(exit::INTERRUPTED));
+                end(exit::INTERRUPTED);
             }
         })?;
         Ok(interrupt)
@@ -58,13 +57,14 @@ impl Interrupt {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Asks every recording under way to end, as a signal does.
-    pub(super) fn stop(&self) {
-        self.asked.store(true, Ordering::SeqCst);
-    }
-
     /// Holds off the end of the process while a temporary file exists.
     pub(super) fn hold_off(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends the process where it is: other recordings may be waiting for a pipe. Without exit handlers, as native threads may
+/// still be computing.
+pub(super) fn end(code: u8) -> ! {
+    low_level::exit(i32::from(code))
 }

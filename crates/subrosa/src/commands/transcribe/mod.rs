@@ -3,6 +3,7 @@
 mod args;
 mod batch;
 mod failure;
+mod files;
 mod inputs;
 mod interrupt;
 mod languages;
@@ -37,23 +38,29 @@ pub(crate) fn run(args: &Args, data_dir: &Path) -> ExitCode {
 }
 
 fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
+    let options = args.options()?;
     let inputs = Input::all(&args.inputs)?;
     let outputs = Outputs::plan(args, &inputs)?;
     let reporter = Reporter::new(args.quiet);
-    let (readable, mut ended) = check(&inputs, &reporter);
+    let (ready, mut ended) = check(&inputs, &outputs, &reporter);
     let began = Instant::now();
-    if !readable.is_empty() {
+    if !ready.is_empty() {
         let interrupt = Interrupt::install().map_err(Failure::Signals)?;
         let paths = models::resolve(data_dir, &args.model)?;
-        let layout = args.engine();
-        let engine = Engine::load(&paths, &layout)?;
-        let (options, threads) = (&args.options(), layout.threads);
-        let batch =
-            Batch { engine: &engine, threads, options, outputs: &outputs, reporter: &reporter, interrupt: &interrupt };
-        ended.extend(batch.run(&readable));
-        if ended.iter().any(|end| matches!(end, Err(Failure::Closed))) {
-            return Ok(exit::SUCCESS);
+        if let Some(note) = models::note(&paths) {
+            reporter.note(note);
         }
+        let layout = &args.engine();
+        let engine = Engine::load(&paths, layout)?;
+        let batch = Batch {
+            engine: &engine,
+            layout,
+            options: &options,
+            outputs: &outputs,
+            reporter: &reporter,
+            interrupt: &interrupt,
+        };
+        ended.extend(batch.run(&ready));
         if interrupt.asked() {
             return Err(Failure::Interrupted);
         }
@@ -64,19 +71,19 @@ fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
     Ok(overall(ended.iter().filter_map(|end| end.as_ref().err().map(Failure::code))))
 }
 
-/// Parts the inputs into those that can be opened, and the failures of the others, which are reported at once.
-fn check(inputs: &[Input], reporter: &Reporter) -> (Vec<Input>, Vec<Result<f64, Failure>>) {
-    let (mut readable, mut refused) = (Vec::new(), Vec::new());
+/// Parts the inputs into those that can be transcribed, and the failures of the others, which are reported at once.
+fn check(inputs: &[Input], outputs: &Outputs, reporter: &Reporter) -> (Vec<Input>, Vec<Result<f64, Failure>>) {
+    let (mut ready, mut refused) = (Vec::new(), Vec::new());
     for input in inputs {
-        match input.check() {
-            Ok(()) => readable.push(input.clone()),
+        match input.check().and_then(|()| outputs.check(input)) {
+            Ok(()) => ready.push(input.clone()),
             Err(failure) => {
                 reporter.error(format_args!("{}: {failure}", input.name()));
                 refused.push(Err(failure));
             }
         }
     }
-    (readable, refused)
+    (ready, refused)
 }
 
 /// The last line of a run over several recordings.

@@ -1,17 +1,23 @@
-//! Where transcripts go: standard output, one file, or a directory. Whatever can be refused is refused before the first
-//! recording is read, and a file is either there as a whole or not at all.
+//! Where transcripts go: standard output, one file, or a directory. Its one invariant: whatever can be refused is refused
+//! before the first recording is read.
 
 use std::{
-    collections::HashMap,
-    fs::{self, OpenOptions},
-    io::{self, IsTerminal as _, Write as _},
+    collections::{HashMap, HashSet},
+    io::{self, IsTerminal as _},
     path::{Path, PathBuf},
 };
 
 use insight::export::{self, Format, Style};
 use speech::transcribe::Transcription;
 
-use super::{args::Args, failure::Failure, inputs::Input, interrupt::Interrupt, progress::Reporter};
+use super::{
+    args::Args,
+    failure::Failure,
+    files::{self, Place, nearest, parent, probe},
+    inputs::Input,
+    interrupt::Interrupt,
+    progress::Reporter,
+};
 
 /// Where the transcripts of a run go and what they look like.
 pub(super) struct Outputs {
@@ -30,10 +36,10 @@ enum Destination {
 }
 
 impl Outputs {
-    /// Works out the destination and makes sure that nothing known now stands in the way.
+    /// Works out the destination and makes sure that it can be written to at all.
     ///
     /// # Errors
-    /// [`Failure::Usage`] where options or names clash, [`Failure::Output`] where a file exists or cannot be made.
+    /// [`Failure::Usage`] where options or names clash, [`Failure::Output`] where no file can be made.
     pub(super) fn plan(args: &Args, inputs: &[Input]) -> Result<Self, Failure> {
         let formats = formats(args)?;
         if args.word_times && !formats.iter().any(|format| matches!(format, Format::Json | Format::Csv | Format::Vtt)) {
@@ -55,7 +61,8 @@ impl Outputs {
             }
         };
         let outputs = Self { destination, words: args.word_times, overwrite: args.force };
-        outputs.check(inputs)?;
+        outputs.check_destination()?;
+        outputs.check_names(inputs)?;
         Ok(outputs)
     }
 
@@ -86,11 +93,9 @@ impl Outputs {
                 _ => Failure::Output { path: "standard output".into(), source },
             });
         }
-        for (format, path) in self.files(input) {
-            let bytes = self.render(input, transcription, format)?;
-            write_whole(&path, &bytes, self.overwrite, interrupt).map_err(|source| Failure::Output { path, source })?;
-        }
-        Ok(())
+        let render = |(format, path)| Ok((path, self.render(input, transcription, format)?));
+        let files = self.files(input).into_iter().map(render).collect::<Result<Vec<_>, Failure>>()?;
+        files::write(&files, self.overwrite, interrupt)
     }
 
     fn render(&self, input: &Input, transcription: &Transcription, format: Format) -> Result<Vec<u8>, Failure> {
@@ -117,39 +122,48 @@ impl Outputs {
         }
     }
 
-    fn check(&self, inputs: &[Input]) -> Result<(), Failure> {
+    /// Whether the transcript of `input` has a place to go.
+    ///
+    /// # Errors
+    /// [`Failure::Exists`]; [`Failure::Output`] where something else is in the way.
+    pub(super) fn check(&self, input: &Input) -> Result<(), Failure> {
+        self.files(input).into_iter().try_for_each(|(_, path)| match Place::of(&path)? {
+            Place::Taken if !self.overwrite => Err(Failure::Exists(path)),
+            Place::Taken | Place::Free | Place::Stream => Ok(()),
+        })
+    }
+
+    fn check_destination(&self) -> Result<(), Failure> {
         match &self.destination {
-            Destination::StandardOutput { .. } => return Ok(()),
+            Destination::StandardOutput { .. } => Ok(()),
             Destination::File { path, .. } if path.is_dir() => {
-                return Err(usage(&format!("{} is a directory; use --output-dir", path.display())));
+                Err(usage(&format!("{} is a directory; use --output-dir", path.display())))
             }
-            Destination::File { path, .. } => probe(parent(path))?,
-            Destination::Directory { path, .. } if path.exists() => probe(path)?,
-            Destination::Directory { .. } => {}
+            Destination::File { path, .. } => match Place::of(path)? {
+                // `/dev` and `/dev/fd` take no files, `/dev/null` and `/dev/fd/63` take bytes.
+                Place::Stream => Ok(()),
+                Place::Taken => probe(parent(&path.canonicalize().unwrap_or_else(|_| path.clone()))),
+                Place::Free => probe(parent(path)),
+            },
+            Destination::Directory { path, .. } => probe(nearest(path)),
         }
+    }
+
+    /// No transcript replaces a recording of the run or another transcript of it.
+    fn check_names(&self, inputs: &[Input]) -> Result<(), Failure> {
+        let real = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
+        let recordings: HashSet<_> = inputs.iter().filter_map(Input::path).filter_map(real).collect();
         let mut writers = HashMap::new();
         for input in inputs {
             for (_, path) in self.files(input) {
-                self.check_file(&path, inputs)?;
+                if real(&path).is_some_and(|path| recordings.contains(&path)) {
+                    return Err(usage(&format!("{} is a recording of this run; name another output", path.display())));
+                }
                 if let Some(other) = writers.insert(path.clone(), input) {
                     let (path, one, two) = (path.display(), other.name(), input.name());
                     return Err(usage(&format!("{one} and {two} would both be written to {path}; run them apart")));
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn check_file(&self, path: &Path, inputs: &[Input]) -> Result<(), Failure> {
-        let Ok(target) = path.canonicalize() else { return Ok(()) };
-        let is_target =
-            |input: &Input| matches!(input, Input::File(file) if file.canonicalize().ok().as_ref() == Some(&target));
-        if target.is_file() && inputs.iter().any(is_target) {
-            return Err(usage(&format!("{} is a recording of this run; name another output", path.display())));
-        }
-        if target.is_file() && !self.overwrite {
-            let source = io::Error::new(io::ErrorKind::AlreadyExists, "it exists already; --force overwrites it");
-            return Err(Failure::Output { path: path.to_owned(), source });
         }
         Ok(())
     }
@@ -184,32 +198,4 @@ fn standard_output(format: Format, recordings: usize) -> Result<Destination, Fai
         return Err(usage("docx is no text to show in a terminal; name a file with --output"));
     }
     Ok(Destination::StandardOutput { format, headers: recordings > 1 })
-}
-
-/// Makes sure that files can be made in `directory`, without leaving one.
-fn probe(directory: &Path) -> Result<(), Failure> {
-    let probed = tempfile::tempfile_in(directory).map(drop);
-    probed.map_err(|source| Failure::Output { path: directory.to_owned(), source })
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Puts `bytes` at `path` through a temporary file beside it (mode 0600, as transcripts are private), so that a full disk or
-/// a kill leaves the old state; pipes and devices are written to as they are.
-fn write_whole(path: &Path, bytes: &[u8], overwrite: bool, interrupt: &Interrupt) -> io::Result<()> {
-    // A link stays a link, what it points to is replaced.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return OpenOptions::new().write(true).open(path)?.write_all(bytes);
-    }
-    let _held = interrupt.hold_off();
-    fs::create_dir_all(parent(path))?;
-    let mut file = tempfile::Builder::new().prefix(".subrosa-").tempfile_in(parent(path))?;
-    file.write_all(bytes)?;
-    // Some file systems tell only now that they are full.
-    file.as_file().sync_all()?;
-    let placed = if overwrite { file.persist(path) } else { file.persist_noclobber(path) };
-    placed.map(drop).map_err(|failed| failed.error)
 }
