@@ -14,10 +14,11 @@ const ARCHITECTURE_LINES: usize = 150;
 const BINARY_BYTES: usize = 64 * 1024;
 
 /// Which crates of the workspace a crate may use; everything else points the wrong way.
-const DIRECTION: [(&str, &[&str]); 4] = [
+const DIRECTION: [(&str, &[&str]); 5] = [
     ("crates/speech", &[]),
     ("crates/insight", &["speech"]),
-    ("crates/subrosa", &["insight", "speech"]),
+    ("crates/server", &["insight", "speech"]),
+    ("crates/subrosa", &["insight", "server", "speech"]),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,1 @@
+//! Keys, sealed content, blobs, deletion receipts.
