@@ -1,1 +1,0 @@
-//! Keys, sealed content, blobs, deletion receipts.
