@@ -10,6 +10,7 @@
 //! blobs       recordings and exports in an object store, sealed in a stream
 //! ```
 
+pub mod blobs;
 pub mod key;
 pub mod keyring;
 pub mod seal;
