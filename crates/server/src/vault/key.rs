@@ -128,7 +128,7 @@ impl KeyType for Length {
 }
 
 /// What a derived key is for: a label and the ids it is bound to. It is the `info` of the derivation and the additional
-/// authenticated data of the seal. Each part is preceded by its length, so no two lists of parts read alike.
+/// authenticated data of the seal.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Purpose(Vec<u8>);
 
@@ -136,12 +136,7 @@ impl Purpose {
     /// A purpose from its label and ids.
     #[must_use]
     pub fn new(parts: &[&[u8]]) -> Self {
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
-        for part in parts {
-            bytes.extend((part.len() as u64).to_be_bytes());
-            bytes.extend(*part);
-        }
-        Self(bytes)
+        Self(framed(parts))
     }
 
     /// The encoded parts.
@@ -149,6 +144,16 @@ impl Purpose {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// The parts one after the other, each preceded by its length in eight bytes, so that no two lists of parts read alike.
+pub(crate) fn framed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(parts.iter().map(|part| 8 + part.len()).sum());
+    for part in parts {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(*part);
+    }
+    bytes
 }
 
 #[cfg(test)]

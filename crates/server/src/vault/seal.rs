@@ -18,23 +18,32 @@ pub(crate) const TAG_BYTES: usize = 16;
 /// Bytes that sealing adds: format, salt, tag.
 const OVERHEAD: usize = 1 + SALT_BYTES + TAG_BYTES;
 
-/// What a record key belongs to: the unit that deletion destroys.
+/// What has a key of its own, and so can be deleted by destroying it. The numbers are those of the database.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(i16)]
 pub enum RecordKind {
     /// One call and everything made of it.
-    Call,
+    Call = 1,
     /// One contact.
-    Contact,
+    Contact = 2,
     /// One voice profile.
-    VoiceProfile,
+    VoiceProfile = 3,
     /// One user's data in a tenant.
-    User,
-    /// One processing run: what recognition produced before redaction.
-    Run,
+    User = 4,
+    /// What belongs to the tenant as a whole.
+    Tenant = 5,
 }
 
 impl RecordKind {
-    /// As in the database and in derivations.
+    const ALL: [Self; 5] = [Self::Call, Self::Contact, Self::VoiceProfile, Self::User, Self::Tenant];
+
+    /// The kind of that number in the database.
+    #[must_use]
+    pub fn numbered(number: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as i16 == number)
+    }
+
+    /// As in derivations, receipts and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,7 +51,7 @@ impl RecordKind {
             Self::Contact => "contact",
             Self::VoiceProfile => "voice_profile",
             Self::User => "user",
-            Self::Run => "run",
+            Self::Tenant => "tenant",
         }
     }
 }
@@ -52,23 +61,26 @@ impl RecordKind {
 pub enum KeyPlace<'a> {
     /// A tenant's key, under a KEK.
     Tenant(Uuid),
-    /// A system key, under a KEK.
-    System(&'a str),
+    /// A version of a system key, under a KEK.
+    System(&'a str, i32),
     /// The key of a user's personal fields, which belong to no tenant, under a KEK.
     GlobalUser(Uuid),
     /// The key of a record, under its tenant's key.
     Record(Uuid, RecordKind, Uuid),
+    /// The key of a processing run, which seals what recognition made before redaction, under the tenant's key.
+    Run(Uuid, Uuid),
 }
 
 impl KeyPlace<'_> {
     fn purpose(&self) -> Purpose {
         match self {
             Self::Tenant(tenant) => Purpose::new(&[b"tenant key", tenant.as_bytes()]),
-            Self::System(name) => Purpose::new(&[b"system key", name.as_bytes()]),
+            Self::System(name, version) => Purpose::new(&[b"system key", name.as_bytes(), &version.to_be_bytes()]),
             Self::GlobalUser(user) => Purpose::new(&[b"user key", user.as_bytes()]),
             Self::Record(tenant, kind, id) => {
                 Purpose::new(&[b"record key", tenant.as_bytes(), kind.as_str().as_bytes(), id.as_bytes()])
             }
+            Self::Run(tenant, id) => Purpose::new(&[b"run key", tenant.as_bytes(), id.as_bytes()]),
         }
     }
 }
@@ -77,9 +89,10 @@ impl fmt::Display for KeyPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tenant(tenant) => write!(f, "the key of tenant {tenant}"),
-            Self::System(name) => write!(f, "system key {name}"),
+            Self::System(name, version) => write!(f, "system key {name} {version}"),
             Self::GlobalUser(user) => write!(f, "the key of user {user}"),
             Self::Record(tenant, kind, id) => write!(f, "the key of {} {id} of tenant {tenant}", kind.as_str()),
+            Self::Run(tenant, id) => write!(f, "the key of run {id} of tenant {tenant}"),
         }
     }
 }
@@ -237,9 +250,10 @@ mod tests {
             KeyPlace::Tenant(tenant),
             KeyPlace::Tenant(id),
             KeyPlace::GlobalUser(tenant),
-            KeyPlace::System("receipts"),
+            KeyPlace::System("receipts", 1),
             KeyPlace::Record(tenant, RecordKind::Call, id),
-            KeyPlace::Record(tenant, RecordKind::Run, id),
+            KeyPlace::Record(tenant, RecordKind::Contact, id),
+            KeyPlace::Run(tenant, id),
             KeyPlace::Record(id, RecordKind::Call, id),
         ];
         for place in places {
@@ -253,7 +267,7 @@ mod tests {
 
     #[test]
     fn content_of_another_length_is_no_key() {
-        let place = KeyPlace::System("receipts");
+        let place = KeyPlace::System("receipts", 1);
         let sealed = seal(&key(1), Salt::fresh().unwrap(), &place.purpose(), &[1; 31]).unwrap();
         assert_eq!(open_key(&key(1), place, &sealed).err(), Some(Broken::at(place)));
     }

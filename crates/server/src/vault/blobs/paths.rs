@@ -64,17 +64,17 @@ pub(super) fn tenant_prefix(tenant: Uuid) -> Path {
 /// The place of a signed copy outside the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MirrorPlace {
-    /// A deletion receipt, by its place in the chain.
-    Receipt(u64),
+    /// A deletion receipt of a tenant, by its place in the chain.
+    Receipt(Uuid, i64),
     /// The head of a tenant's audit chain when it had this length.
-    AuditHead(Uuid, u64),
+    AuditHead(Uuid, i64),
 }
 
 impl MirrorPlace {
     pub(super) fn path(self) -> Path {
         // Twenty digits hold any 64-bit number, so names sort as numbers do.
         match self {
-            Self::Receipt(number) => Path::from(format!("receipts/{number:020}")),
+            Self::Receipt(tenant, number) => Path::from(format!("receipts/{tenant}/{number:020}")),
             Self::AuditHead(tenant, number) => Path::from(format!("audit/{tenant}/{number:020}")),
         }
     }
