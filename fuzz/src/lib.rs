@@ -1,4 +1,4 @@
-//! Feeds bytes of strangers to the audio reader. It takes in the reader's source instead of the crate `speech`, whose
+//! Feeds bytes of strangers to the audio reader and to the [`vault`]. It takes in the reader's source instead of the crate `speech`, whose
 //! other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
 
 use std::{
@@ -12,6 +12,7 @@ pub const SAMPLE_RATE: u32 = 16_000;
 
 #[path = "../../crates/speech/src/audio/mod.rs"]
 pub mod audio;
+pub mod vault;
 
 use audio::{Container, Reader, Source, sniff};
 

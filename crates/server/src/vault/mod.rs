@@ -11,6 +11,7 @@
 //! ```
 
 pub mod blobs;
+pub mod chain;
 pub mod key;
 pub mod keyring;
 pub mod seal;
