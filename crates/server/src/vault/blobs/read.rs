@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
 use object_store::{GetOptions, GetRange};
-use zeroize::Zeroizing;
 
 use super::{
     BlobError, BlobPlace, Blobs,
@@ -63,14 +62,13 @@ pub struct BlobReader<'a> {
     part: Option<OpenPart>,
 }
 
+/// What is left of a part, still sealed; at most 4 MiB.
 struct OpenPart {
     number: u32,
     opener: PartOpener,
     /// The next chunk.
     chunk: usize,
-    body: BoxStream<'static, object_store::Result<Bytes>>,
-    /// Bytes that have arrived and belong to later chunks.
-    arrived: Bytes,
+    sealed: BytesMut,
 }
 
 impl BlobReader<'_> {
@@ -103,15 +101,14 @@ impl BlobReader<'_> {
         };
         let last = number + 1 == self.layout.parts() && part.chunk + 1 == self.layout.chunks(number);
         let broken = || Broken::at(format_args!("{}, part {number}, chunk {chunk}", self.place));
-        let mut sealed = Zeroizing::new(part.next_sealed().await?);
-        let plain = part.opener.open(part.chunk, last, &mut sealed).ok_or_else(broken)?;
+        let mut bytes = part.sealed.split_to(part.sealed.len().min(CHUNK_SEALED));
+        let length = part.opener.open(part.chunk, last, &mut bytes).ok_or_else(broken)?.len();
         part.chunk += 1;
-        let wanted = (self.end - self.position).min((plain.len() - skip) as u64);
-        #[expect(clippy::cast_possible_truncation, reason = "at most a chunk")]
-        let bytes = Bytes::copy_from_slice(&plain[skip..][..wanted as usize]);
-        self.position += wanted;
         self.part = Some(part);
-        Ok((!bytes.is_empty()).then_some(bytes))
+        #[expect(clippy::cast_possible_truncation, reason = "at most a chunk")]
+        let wanted = (self.end - self.position).min((length - skip) as u64) as usize;
+        self.position += wanted as u64;
+        Ok((wanted > 0).then(|| bytes.freeze().slice(skip..skip + wanted)))
     }
 
     /// Fetches part `number` from chunk `chunk` on, as far as the range goes.
@@ -124,32 +121,21 @@ impl BlobReader<'_> {
             match self.blobs.store.get_opts(&path, options).await {
                 // A part that was there when the parts were listed has been removed since, or cut.
                 Err(object_store::Error::NotFound { .. }) => Err(BlobError::Missing(self.place)),
-                other => Ok(other?),
+                other => Ok(other?.bytes().await?),
             }
         };
-        let header = get(0..HEADER as u64).await?.bytes().await?;
-        let opener = PartOpener::new(self.record, self.place.purpose(number), &header).ok_or_else(broken)?;
         let part_start = u64::from(number) * PART as u64;
         let chunks_wanted = (self.end.min(part_start + PART as u64) - part_start).div_ceil(CHUNK as u64);
-        let start = (HEADER + chunk * CHUNK_SEALED) as u64;
         let end = (HEADER as u64 + chunks_wanted.max(1) * CHUNK_SEALED as u64).min(size);
-        let body = get(start..end).await?.into_stream().boxed();
-        Ok(OpenPart { number, opener, chunk, body, arrived: Bytes::new() })
-    }
-}
-
-impl OpenPart {
-    /// The next chunk as it is stored: a full one, or what is left at the end.
-    async fn next_sealed(&mut self) -> Result<Vec<u8>, BlobError> {
-        let mut sealed = Vec::with_capacity(CHUNK_SEALED);
-        while sealed.len() < CHUNK_SEALED {
-            if self.arrived.is_empty() {
-                let Some(bytes) = self.body.try_next().await? else { break };
-                self.arrived = bytes;
-            }
-            let room = CHUNK_SEALED - sealed.len();
-            sealed.extend(self.arrived.split_to(room.min(self.arrived.len())));
-        }
-        Ok(sealed)
+        let start = (HEADER + chunk * CHUNK_SEALED) as u64;
+        let (header, sealed) = if chunk == 0 {
+            let mut bytes = get(0..end).await?;
+            (bytes.split_to(HEADER.min(bytes.len())), bytes)
+        } else {
+            (get(0..HEADER as u64).await?, get(start..end).await?)
+        };
+        let opener = PartOpener::new(self.record, self.place.purpose(number), &header).ok_or_else(broken)?;
+        // Without a copy where the store gave these bytes to nobody else.
+        Ok(OpenPart { number, opener, chunk, sealed: BytesMut::from(sealed) })
     }
 }
