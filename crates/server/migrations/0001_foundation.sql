@@ -68,6 +68,10 @@ DECLARE
   scope bytea := app.scope_bytes(tenant, actor, role, expires);
   newest bytea;
 BEGIN
+  -- One transaction, one context: what is still open from somebody else is never taken over.
+  IF app.scope() IS NOT NULL THEN
+    RAISE EXCEPTION 'this transaction has a context' USING ERRCODE = '28000';
+  END IF;
   IF scope IS NULL OR NOT EXISTS (
     SELECT FROM global.context_keys k WHERE sha256(app.scope_signature(scope, k.key)) = sha256(signature)
   ) THEN

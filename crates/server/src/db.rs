@@ -1,1 +1,0 @@
-//! The one gate to the database.

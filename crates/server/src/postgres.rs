@@ -1,1 +1,0 @@
-//! The PostgreSQL that the program runs or is given.
