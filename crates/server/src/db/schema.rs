@@ -77,9 +77,10 @@ pub(super) async fn verify(connection: &mut PgConnection) -> Result<(), StartErr
     if is_there != Some(true) {
         return Err(StartError::SchemaOlder { found: 0, needed });
     }
-    let applied = sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
-        .fetch_all(&mut *connection)
-        .await?;
+    let applied =
+        sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
+            .fetch_all(&mut *connection)
+            .await?;
     let found = applied.iter().map(|migration| migration.version).max().unwrap_or_default();
     if found > needed {
         return Err(StartError::SchemaNewer { found, needed });

@@ -31,6 +31,9 @@ impl Salt {
         Ok(Self(salt))
     }
 
+    /// No salt, for keys that do not encrypt.
+    pub(crate) const NONE: Self = Self([0; SALT_BYTES]);
+
     /// The salt of something that was sealed before; `None` when it is not [`SALT_BYTES`] long.
     #[must_use]
     pub fn stored(bytes: &[u8]) -> Option<Self> {

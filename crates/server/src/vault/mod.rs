@@ -5,13 +5,22 @@
 //! keyring     key-encryption keys: where they come from, what is wrong with them
 //! key         256 random bits, and every key derived from them
 //! seal        one sealed value: keys under keys, content in its place
-//! keys        tenant and record keys in the database; the cache; run keys
+//! system      the installation's own keys
+//! start       proves the ring against the database and opens both
+//! keys        keys of tenants, records and runs in the database
+//! rotation    a new key-encryption key in the place of an old one
 //! content     content columns: pgcrypto around what `seal` made
 //! blobs       recordings and exports in an object store, sealed in a stream
+//! chain       hash chains with a signed end: receipts, the audit log
 //! ```
 
 pub mod blobs;
 pub mod chain;
+pub mod content;
 pub mod key;
 pub mod keyring;
+pub mod keys;
+pub mod rotation;
 pub mod seal;
+pub mod start;
+pub mod system;

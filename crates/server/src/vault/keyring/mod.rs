@@ -11,7 +11,6 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use source::{KeySource, VARIABLES};
@@ -326,13 +325,11 @@ pub enum KeyringError {
         /// The id.
         id: KeyId,
     },
-    /// A tenant whose key no longer opens.
-    #[error("the key of tenant {tenant} does not open under key {id}: it was changed or moved")]
-    Tenant {
-        /// The tenant.
-        tenant: Uuid,
-        /// The key it names.
-        id: String,
+    /// The ring has a retired key in front.
+    #[error("key {id} was retired in this database; put a new key in front of it")]
+    Retired {
+        /// Its id.
+        id: KeyId,
     },
     /// A check value or key could not be sealed.
     #[error(transparent)]
