@@ -1,0 +1,6 @@
+//! The database against its attackers: each module is one kind of attack, on a real PostgreSQL.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod attacks;
