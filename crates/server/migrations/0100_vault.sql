@@ -59,3 +59,41 @@ BEGIN
   RETURN FOUND;
 END
 $$;
+
+-- Part of the transaction that deletes a user's data in a tenant: the person goes when no other tenant has them. Who may delete
+-- somebody else's data manages the tenant; everyone may go.
+CREATE FUNCTION app.forget_user(the_user uuid) RETURNS boolean
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  IF app.tenant() IS NULL OR NOT (app.manages() OR app.owner() IS NOT DISTINCT FROM the_user) THEN
+    RAISE EXCEPTION 'this transaction may not delete the user' USING ERRCODE = '42501';
+  END IF;
+  DELETE FROM global.users u WHERE u.id = the_user AND NOT EXISTS (SELECT FROM tenant.memberships m WHERE m.user_id = u.id);
+  RETURN FOUND;
+END
+$$;
+
+-- Whether what a blob belongs to still has its key: then the blob stays. An upload writes its entry in the outbox before its
+-- first part, so that one which never ended is removed, and one that did is not.
+CREATE POLICY jobs ON tenant.record_keys TO subrosa_jobs USING (true);
+GRANT SELECT (tenant_id, kind, record_id) ON tenant.record_keys TO subrosa_jobs;
+CREATE FUNCTION app.has_key(the_tenant uuid, the_class smallint, the_subject uuid) RETURNS boolean
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  PERFORM app.require(103::smallint);
+  IF the_class = 5 THEN
+    RETURN EXISTS (SELECT FROM tenant.tenants t WHERE t.tenant_id = the_tenant);
+  END IF;
+  RETURN EXISTS (
+    SELECT FROM tenant.record_keys k WHERE k.tenant_id = the_tenant AND k.kind = the_class AND k.record_id = the_subject);
+END
+$$;
+
+GRANT EXECUTE ON FUNCTION app.forget_user(uuid), app.has_key(uuid, smallint, uuid) TO subrosa_app;
+GRANT EXECUTE ON FUNCTION app.tenant(), app.owner(), app.manages() TO subrosa_auth;
+GRANT CREATE ON SCHEMA app TO subrosa_auth, subrosa_jobs;
+ALTER FUNCTION app.forget_user(uuid) OWNER TO subrosa_auth;
+ALTER FUNCTION app.has_key(uuid, smallint, uuid) OWNER TO subrosa_jobs;
+REVOKE CREATE ON SCHEMA app FROM subrosa_auth, subrosa_jobs;

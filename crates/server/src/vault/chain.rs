@@ -7,6 +7,8 @@ use aws_lc_rs::{
 };
 use serde::{Deserialize, Serialize};
 
+use uuid::Uuid;
+
 use super::key::{Key, framed};
 
 /// Bytes of SHA-256.
@@ -37,6 +39,95 @@ impl Hash {
     #[must_use]
     pub fn stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+}
+
+/// A link as it is stored.
+pub trait Link {
+    /// Whose chain it is in.
+    fn tenant(&self) -> Uuid;
+    /// Its place in the chain, from 1.
+    fn sequence(&self) -> i64;
+    /// The hash that it says the link before has.
+    fn previous(&self) -> Hash;
+    /// The hash that it says it has.
+    fn hash(&self) -> Hash;
+    /// The hash of its fields.
+    fn computed(&self) -> Hash;
+}
+
+/// What is wrong with a chain, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A link is not there, or not in its place.
+    #[error("tenant {tenant}: link {expected} is missing or out of order; {found} is there")]
+    Missing {
+        /// Whose chain.
+        tenant: Uuid,
+        /// What should come.
+        expected: i64,
+        /// What came.
+        found: i64,
+    },
+    /// A link's fields are not those that were hashed, or it does not follow the one before.
+    #[error("tenant {tenant}: link {sequence} was changed, or the one before it")]
+    Changed {
+        /// Whose chain.
+        tenant: Uuid,
+        /// Which link.
+        sequence: i64,
+    },
+    /// A signature is not this installation's.
+    #[error("tenant {tenant}: link {sequence} is not signed by this installation")]
+    Unsigned {
+        /// Whose chain.
+        tenant: Uuid,
+        /// Which link.
+        sequence: i64,
+    },
+    /// The end of the chain is gone.
+    #[error("tenant {tenant}: the chain was cut: it ends at {found}, but {known} was signed")]
+    Cut {
+        /// Whose chain.
+        tenant: Uuid,
+        /// Where it ends.
+        found: i64,
+        /// The end that is known.
+        known: i64,
+    },
+}
+
+/// Follows chains link by link, one tenant after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Walker {
+    tenant: Uuid,
+    sequence: i64,
+    hash: Option<Hash>,
+}
+
+impl Walker {
+    /// Takes the next link.
+    ///
+    /// # Errors
+    /// When it is not the one that follows.
+    pub fn step(&mut self, link: &impl Link) -> Result<(), Fault> {
+        let tenant = link.tenant();
+        if self.tenant != tenant {
+            *self = Self { tenant, ..Self::default() };
+        }
+        if link.sequence() != self.sequence + 1 {
+            return Err(Fault::Missing { tenant, expected: self.sequence + 1, found: link.sequence() });
+        }
+        if link.previous() != self.hash.unwrap_or(Hash::START) || link.computed() != link.hash() {
+            return Err(Fault::Changed { tenant, sequence: link.sequence() });
+        }
+        self.resume_at(link);
+        Ok(())
+    }
+
+    /// Goes on behind a link as if it had been right.
+    pub fn resume_at(&mut self, link: &impl Link) {
+        *self = Self { tenant: link.tenant(), sequence: link.sequence(), hash: Some(link.hash()) };
     }
 }
 

@@ -12,14 +12,18 @@
 //! content     content columns: pgcrypto around what `seal` made
 //! blobs       recordings and exports in an object store, sealed in a stream
 //! chain       hash chains with a signed end: receipts, the audit log
+//! heads       the ends of chains, in the database and signed outside of it
+//! receipts    what a deletion leaves behind
 //! ```
 
 pub mod blobs;
 pub mod chain;
 pub mod content;
+pub mod heads;
 pub mod key;
 pub mod keyring;
 pub mod keys;
+pub mod receipts;
 pub mod rotation;
 pub mod seal;
 pub mod start;

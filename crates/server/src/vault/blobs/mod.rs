@@ -4,6 +4,7 @@
 //! An object is a row of parts of 4 MiB, each an object of the store of its own, so that one that was begun and never
 //! finished can be listed and removed like any other; a pending multipart upload of S3 cannot. docs/adr/008 has the format.
 
+mod mirror;
 mod paths;
 mod read;
 mod stream;
@@ -105,15 +106,6 @@ impl Blobs {
             }
         }
     }
-
-    /// Stores a signed copy of something public (a receipt, the head of an audit chain).
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn put_mirror(&self, place: MirrorPlace, content: Vec<u8>) -> Result<(), BlobError> {
-        self.store.put_opts(&place.path(), content.into(), object_store::PutOptions::default()).await?;
-        Ok(())
-    }
 }
 
 /// Makes the directory and removes what the store's `put` leaves behind when the program dies in it: `NAME#N`.
@@ -166,6 +158,14 @@ pub enum BlobError {
     /// The store failed.
     #[error("the object store failed: {0}")]
     Store(#[from] object_store::Error),
+    /// A signed copy that nobody can read any more.
+    #[error("the signed copy {number} of tenant {tenant} is damaged")]
+    Mirror {
+        /// Whose.
+        tenant: Uuid,
+        /// Its place in the chain.
+        number: i64,
+    },
     /// No randomness.
     #[error(transparent)]
     NotSealed(#[from] NotSealed),

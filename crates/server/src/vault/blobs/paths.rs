@@ -61,6 +61,12 @@ pub(super) fn tenant_prefix(tenant: Uuid) -> Path {
     Path::from(format!("blobs/{tenant}"))
 }
 
+/// Where copies of receipts are.
+pub(super) const RECEIPTS: &str = "receipts";
+
+/// Where signed heads of audit chains are.
+pub(super) const AUDIT_HEADS: &str = "audit";
+
 /// The place of a signed copy outside the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MirrorPlace {
@@ -71,11 +77,31 @@ pub enum MirrorPlace {
 }
 
 impl MirrorPlace {
+    /// Under which all copies of this kind and tenant are.
+    pub(super) fn prefix(self) -> Path {
+        match self {
+            Self::Receipt(tenant, _) => Path::from(format!("{RECEIPTS}/{tenant}")),
+            Self::AuditHead(tenant, _) => Path::from(format!("{AUDIT_HEADS}/{tenant}")),
+        }
+    }
+
+    /// The same kind and tenant, with another place in the chain.
+    pub(super) fn at(self, number: i64) -> Self {
+        match self {
+            Self::Receipt(tenant, _) => Self::Receipt(tenant, number),
+            Self::AuditHead(tenant, _) => Self::AuditHead(tenant, number),
+        }
+    }
+
+    /// Whose it is, and its place in the chain.
+    pub(super) fn ids(self) -> (Uuid, i64) {
+        match self {
+            Self::Receipt(tenant, number) | Self::AuditHead(tenant, number) => (tenant, number),
+        }
+    }
+
     pub(super) fn path(self) -> Path {
         // Twenty digits hold any 64-bit number, so names sort as numbers do.
-        match self {
-            Self::Receipt(tenant, number) => Path::from(format!("receipts/{tenant}/{number:020}")),
-            Self::AuditHead(tenant, number) => Path::from(format!("audit/{tenant}/{number:020}")),
-        }
+        Path::from(format!("{}/{:020}", self.prefix(), self.ids().1))
     }
 }
