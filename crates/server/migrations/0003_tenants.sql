@@ -12,8 +12,8 @@ CREATE TABLE tenant.tenants (
   audio_retention boolean NOT NULL DEFAULT false,
   shares_calls boolean NOT NULL DEFAULT false,
   redaction integer NOT NULL DEFAULT 0,
-  allowed_providers text[] NOT NULL DEFAULT '{}' CHECK (array_to_string(allowed_providers, '') ~ '^[a-z0-9_-]{0,512}$'),
-  allowed_regions text[] NOT NULL DEFAULT '{}' CHECK (array_to_string(allowed_regions, '') ~ '^[a-z0-9-]{0,512}$'),
+  allowed_providers text[] NOT NULL DEFAULT '{}' CHECK (array_to_string(allowed_providers, '') ~ '^[a-z0-9_-]*$'),
+  allowed_regions text[] NOT NULL DEFAULT '{}' CHECK (array_to_string(allowed_regions, '') ~ '^[a-z0-9-]*$'),
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now()
 );

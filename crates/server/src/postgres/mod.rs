@@ -113,7 +113,9 @@ impl Embedded {
             .fetch_one(&mut session)
             .await?;
         if !exists {
-            session.execute("CREATE ROLE subrosa_owner LOGIN; CREATE DATABASE subrosa OWNER subrosa_owner").await?;
+            // A database is made outside of any transaction, and the role may be there from a start that was cut off before.
+            session.execute(sqlx::raw_sql(include_str!("../../roles.sql"))).await?;
+            session.execute("CREATE DATABASE subrosa OWNER subrosa_owner").await?;
         }
         session.close().await?;
         let mut session = self.superuser(DATABASE).connect().await?;
