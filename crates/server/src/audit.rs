@@ -99,7 +99,12 @@ impl Link for Event {
 ///
 /// # Errors
 /// When the transaction fails, and with it the act.
-pub async fn record(tx: &mut TenantTx<Write>, action: Action, subject_kind: i16, subject: Uuid) -> Result<Event, DbError> {
+pub async fn record(
+    tx: &mut TenantTx<Write>,
+    action: Action,
+    subject_kind: i16,
+    subject: Uuid,
+) -> Result<Event, DbError> {
     let head = heads::lock(tx, Chain::Audit).await?;
     let scope = tx.scope();
     let mut event = Event {

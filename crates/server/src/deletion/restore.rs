@@ -26,7 +26,9 @@ pub enum RestoreError {
     #[error("receipts do not fit this database: {0}")]
     Receipts(#[from] Fault),
     /// The database is older than its receipts.
-    #[error("this database is older than its deletion receipts, a restored backup perhaps: run `subrosa restore check` first")]
+    #[error(
+        "this database is older than its deletion receipts, a restored backup perhaps: run `subrosa restore check` first"
+    )]
     Behind,
 }
 
@@ -113,7 +115,10 @@ async fn apply(database: &Database, receipt: &Receipt, restored: &mut Restored) 
     Ok(tx.commit().await?)
 }
 
-async fn stored_hash(tx: &mut crate::db::TenantTx<crate::db::Write>, receipt: &Receipt) -> Result<Option<Hash>, DbError> {
+async fn stored_hash(
+    tx: &mut crate::db::TenantTx<crate::db::Write>,
+    receipt: &Receipt,
+) -> Result<Option<Hash>, DbError> {
     let hash = sqlx::query_scalar!(
         "SELECT hash FROM tenant.deletion_receipts WHERE tenant_id = $1 AND sequence = $2",
         receipt.tenant,

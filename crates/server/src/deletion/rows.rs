@@ -8,14 +8,14 @@ use crate::{
     vault::{receipts::Counts, seal::RecordKind},
 };
 
-/// Runs statements that take the tenant, and whatever follows, and adds up how many rows they removed.
-macro_rules! remove {
-    ($tx:expr, [$($value:expr),*], $($statement:literal),+ $(,)?) => {{
+/// Runs statements that take the tenant, and whatever is in the parentheses, and adds up how many rows they touched.
+macro_rules! run {
+    ($tx:expr, ($($value:expr),*), $statement:literal) => {{
         let tenant = $tx.scope().tenant();
-        let mut removed = 0;
-        $(removed += sqlx::query!($statement, tenant $(, $value)*).execute($tx.conn()).await?.rows_affected();)+
-        i64::try_from(removed).unwrap_or(i64::MAX)
+        let touched = sqlx::query!($statement, tenant $(, $value)*).execute($tx.conn()).await?.rows_affected();
+        i64::try_from(touched).unwrap_or(i64::MAX)
     }};
+    ($tx:expr, $values:tt, $($statement:literal),+ $(,)?) => { 0 $(+ run!($tx, $values, $statement))+ };
 }
 
 /// Whether a call that would go is under legal hold; also locks the calls, so that none is put under it meanwhile.
@@ -67,7 +67,7 @@ async fn count_children(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Opti
 
 pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts, DbError> {
     let mut counts = count_children(tx, Some(call), None).await?;
-    counts.rows += remove!(tx, [call], "DELETE FROM tenant.calls WHERE tenant_id = $1 AND id = $2");
+    counts.rows += run!(tx, (call), "DELETE FROM tenant.calls WHERE tenant_id = $1 AND id = $2");
     counts.keys += key(tx, RecordKind::Call, call).await?;
     if counts.keys > 0 {
         blobs(tx, RecordKind::Call, call).await?;
@@ -76,31 +76,31 @@ pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts,
 }
 
 pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<Counts, DbError> {
-    let rows = remove!(tx, [contact], "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2");
+    let rows = run!(tx, (contact), "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2");
     Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::Contact, contact).await? })
 }
 
 pub(super) async fn voice_profile(tx: &mut TenantTx<Write>, profile: Uuid) -> Result<Counts, DbError> {
-    let rows = remove!(tx, [profile], "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND id = $2");
+    let rows = run!(tx, (profile), "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND id = $2");
     Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::VoiceProfile, profile).await? })
 }
 
 pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts, DbError> {
     let mut counts = count_children(tx, None, Some(user)).await?;
-    let exports = remove!(tx, [user], "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2");
+    let exports = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2");
     counts.blobs += exports;
     // The calls are still there: each names a folder of blobs.
-    remove!(
+    run!(
         tx,
-        [user],
+        (user),
         "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id)
            SELECT tenant_id, gen_random_uuid(), 1, id FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2"
     );
-    counts.keys += remove!(tx, [user], "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND owner_id = $2");
+    counts.keys += run!(tx, (user), "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND owner_id = $2");
     counts.rows += exports
-        + remove!(
+        + run!(
             tx,
-            [user],
+            (user),
             "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
@@ -122,13 +122,13 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
     let members = sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1", tenant)
         .fetch_all(tx.conn())
         .await?;
-    let exports = remove!(tx, [], "DELETE FROM tenant.exports WHERE tenant_id = $1");
+    let exports = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1");
     counts.blobs += exports;
-    counts.keys += remove!(tx, [], "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
+    counts.keys += run!(tx, (), "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
     counts.rows += exports
-        + remove!(
+        + run!(
             tx,
-            [],
+            (),
             "DELETE FROM tenant.calls WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
@@ -141,7 +141,7 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.workers WHERE tenant_id = $1",
             "DELETE FROM tenant.memberships WHERE tenant_id = $1",
         );
-    let own = remove!(tx, [], "DELETE FROM tenant.tenants WHERE tenant_id = $1");
+    let own = run!(tx, (), "DELETE FROM tenant.tenants WHERE tenant_id = $1");
     // The tenant's row is its key as well.
     counts.rows += own;
     counts.keys += own;
@@ -155,7 +155,8 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
 /// People whom no tenant has any more, each with a key of their own.
 async fn forget(tx: &mut TenantTx<Write>, users: &[Uuid], counts: &mut Counts) -> Result<(), DbError> {
     for user in users {
-        let is_gone = sqlx::query_scalar!(r#"SELECT app.forget_user($1) AS "gone!""#, user).fetch_one(tx.conn()).await?;
+        let is_gone =
+            sqlx::query_scalar!(r#"SELECT app.forget_user($1) AS "gone!""#, user).fetch_one(tx.conn()).await?;
         counts.rows += i64::from(is_gone);
         counts.keys += i64::from(is_gone);
     }
@@ -164,7 +165,7 @@ async fn forget(tx: &mut TenantTx<Write>, users: &[Uuid], counts: &mut Counts) -
 
 async fn key(tx: &mut TenantTx<Write>, kind: RecordKind, id: Uuid) -> Result<i64, DbError> {
     let kind = kind as i16;
-    Ok(remove!(tx, [kind, id], "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND kind = $2 AND record_id = $3"))
+    Ok(run!(tx, (kind, id), "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND kind = $2 AND record_id = $3"))
 }
 
 /// Leaves word that the blobs of what is deleted are to go.

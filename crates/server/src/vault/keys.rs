@@ -113,8 +113,20 @@ impl Vault {
     /// # Errors
     /// [`NotSealed`] when the system has no randomness to give.
     pub fn new_tenant_key(&self, tenant: Uuid) -> Result<(String, Vec<u8>), NotSealed> {
+        self.new_key(KeyPlace::Tenant(tenant))
+    }
+
+    /// The same for the personal fields of a user, which belong to no tenant.
+    ///
+    /// # Errors
+    /// [`NotSealed`] when the system has no randomness to give.
+    pub fn new_user_key(&self, user: Uuid) -> Result<(String, Vec<u8>), NotSealed> {
+        self.new_key(KeyPlace::GlobalUser(user))
+    }
+
+    fn new_key(&self, place: KeyPlace<'_>) -> Result<(String, Vec<u8>), NotSealed> {
         let ring = self.ring();
-        let sealed = seal_key(&ring.newest().key, KeyPlace::Tenant(tenant), &Key::generate()?)?;
+        let sealed = seal_key(&ring.newest().key, place, &Key::generate()?)?;
         Ok((ring.newest().id.as_str().to_owned(), sealed))
     }
 

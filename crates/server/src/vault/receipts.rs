@@ -105,7 +105,8 @@ impl Receipt {
     /// # Errors
     /// [`Fault::Unsigned`] when not.
     pub fn verify(&self, keys: &[PublicKey]) -> Result<(), Fault> {
-        let is_signed = keys.iter().any(|key| key.version == self.signing_key && key.verifies(&self.hash, &self.signature));
+        let is_signed =
+            keys.iter().any(|key| key.version == self.signing_key && key.verifies(&self.hash, &self.signature));
         if is_signed && self.computed() == self.hash {
             return Ok(());
         }

@@ -53,7 +53,9 @@ impl Blobs {
         let mut found: Vec<i64> = self
             .store
             .list_with_offset(Some(&place.prefix()), &place.path())
-            .try_filter_map(|object| std::future::ready(Ok(object.location.filename().and_then(|name| name.parse().ok()))))
+            .try_filter_map(|object| {
+                std::future::ready(Ok(object.location.filename().and_then(|name| name.parse::<i64>().ok())))
+            })
             .try_collect()
             .await?;
         found.sort_unstable();
