@@ -94,7 +94,7 @@ DECLARE
   digits text := current_setting('subrosa.context', true);
   context bytea;
 BEGIN
-  IF octet_length(digits) IS DISTINCT FROM 148 THEN
+  IF digits IS NULL OR digits !~ '^[0-9a-f]{148}$' THEN
     RETURN NULL;
   END IF;
   context := decode(digits, 'hex');

@@ -74,3 +74,19 @@ CREATE TABLE global.plans (
   overage_thousandths integer CHECK (overage_thousandths >= 0) -- of the currency's unit, a minute; NULL: blocked
 );
 INSERT INTO global.plans VALUES ('FREE', 150, 3, NULL), ('PRO', 1000, NULL, 25);
+
+COMMENT ON COLUMN global.context_keys.key IS 'no-content: HMAC key, read by the owner alone';
+COMMENT ON COLUMN global.keyring.key_id IS 'no-content: name of a key, checked';
+COMMENT ON COLUMN global.keyring.check_value IS 'no-content: proves a key without holding it';
+COMMENT ON COLUMN global.system_keys.key_id IS 'no-content: name of a key';
+COMMENT ON COLUMN global.system_keys.sealed IS 'no-content: a key, sealed';
+COMMENT ON COLUMN global.system_keys.public_key IS 'no-content: the public half of a key pair';
+COMMENT ON COLUMN global.users.address_hmac IS 'no-content: HMAC under a global key';
+COMMENT ON COLUMN global.users.credential IS 'no-content: bcrypt over a peppered HMAC';
+COMMENT ON COLUMN global.users.key_id IS 'no-content: name of a key';
+COMMENT ON COLUMN global.users.sealed_key IS 'no-content: record key, sealed under the key-encryption key';
+COMMENT ON COLUMN global.identities.issuer_hmac IS 'no-content: HMAC under a global key';
+COMMENT ON COLUMN global.identities.subject_hmac IS 'no-content: HMAC under a global key';
+COMMENT ON COLUMN global.sessions.token_hash IS 'no-content: SHA-256 of a random token';
+COMMENT ON COLUMN global.feature_flags.name IS 'no-content: name of a flag, checked';
+COMMENT ON COLUMN global.plans.code IS 'no-content: code of a plan, checked';

@@ -58,7 +58,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Opened, checked, and locked: contexts cannot be signed yet, so no row of a tenant can be reached.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Locked {
     pool: PgPool,
 }

@@ -4,3 +4,9 @@
 mod support;
 
 mod attacks;
+mod bleed;
+mod catalogue;
+mod crossfire;
+mod mutation;
+mod pooler;
+mod start;

@@ -35,8 +35,11 @@ const CONNECTIONS: u32 = 8;
 
 /// Stops the server in a directory and removes it, once standard input ends.
 const UNDERTAKER: &str = r#"read -r _
-pid=$(head -n 1 "$0/cluster/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null
-while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+for file in "$0/cluster/postmaster.pid" "$0/pgbouncer.pid"; do
+  pid=$(head -n 1 "$file" 2>/dev/null) || continue
+  kill -QUIT "$pid" 2>/dev/null
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+done
 rm -rf "$0""#;
 
 /// A directory that PostgreSQL may use and that goes when the test process ends.
@@ -61,7 +64,9 @@ pub fn cluster() -> &'static Path {
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let embedded = Embedded::start(&directory(), ACCOUNT).await.unwrap();
+                let directory = directory();
+                let embedded = Embedded::start(&directory, ACCOUNT).await.unwrap();
+                admit_pooler(&directory, embedded.socket()).await;
                 let mut owner = Owner::connect(&embedded.owner_address()).await.unwrap();
                 owner.migrate().await.unwrap();
                 owner.install_context_key(1, &context_key()).await.unwrap();
@@ -72,6 +77,14 @@ pub fn cluster() -> &'static Path {
         });
         socket.recv().unwrap()
     })
+}
+
+/// Lets a pooler in that runs under the account, where the tests run as root.
+async fn admit_pooler(directory: &Path, socket: &Path) {
+    let path = directory.join("cluster/pg_ident.conf");
+    let logins = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{logins}subrosa {ACCOUNT} subrosa_app\n")).unwrap();
+    connect(socket, "postgres", "postgres").await.execute("SELECT pg_reload_conf()").await.unwrap();
 }
 
 /// The key that the test databases know.
