@@ -23,39 +23,38 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text), app.pgp_open(bytea, text) TO subrosa_app;
 
--- A program that was started before a retirement may still have the old key in front; what it would seal nobody could open.
-CREATE FUNCTION app.refuse_retired_key() RETURNS trigger
+-- Retiring a key takes it out of the keyring, to which everything that is sealed refers: the reference refuses while anything is
+-- sealed under it, and from then on nothing can be, even by a program that still has the old key in front. What is kept of it says
+-- that its id is taken for ever.
+CREATE TABLE global.retired_keys (LIKE global.keyring INCLUDING CONSTRAINTS INCLUDING DEFAULTS);
+ALTER TABLE global.retired_keys ADD PRIMARY KEY (key_id), ALTER COLUMN retired_at SET NOT NULL;
+GRANT SELECT, INSERT ON global.retired_keys TO subrosa_jobs;
+GRANT DELETE ON global.keyring TO subrosa_jobs;
+
+CREATE OR REPLACE FUNCTION app.keyring() RETURNS SETOF global.keyring
+  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$ SELECT * FROM global.keyring UNION ALL SELECT * FROM global.retired_keys ORDER BY created_at, key_id $$;
+
+CREATE OR REPLACE FUNCTION app.keyring_add(new_key_id text, new_check_value bytea) RETURNS void
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
-  -- The lock makes a retirement wait for this transaction, and this one for the retirement.
-  PERFORM FROM global.keyring k WHERE k.key_id = NEW.key_id AND k.retired_at IS NULL FOR KEY SHARE;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'this key-encryption key was retired' USING ERRCODE = '55006';
+  PERFORM app.require(100::smallint);
+  IF EXISTS (SELECT FROM global.retired_keys WHERE key_id = new_key_id) THEN
+    RAISE EXCEPTION 'a key of this id was retired' USING ERRCODE = '23505';
   END IF;
-  RETURN NEW;
+  INSERT INTO global.keyring (key_id, check_value) VALUES (new_key_id, new_check_value);
 END
 $$;
-CREATE TRIGGER refuse_retired_key BEFORE INSERT OR UPDATE OF key_id ON tenant.tenants
-  FOR EACH ROW EXECUTE FUNCTION app.refuse_retired_key();
-CREATE TRIGGER refuse_retired_key BEFORE INSERT OR UPDATE OF key_id ON global.users
-  FOR EACH ROW EXECUTE FUNCTION app.refuse_retired_key();
-CREATE TRIGGER refuse_retired_key BEFORE INSERT OR UPDATE OF key_id ON global.system_keys
-  FOR EACH ROW EXECUTE FUNCTION app.refuse_retired_key();
 
--- As before, but with the lock that the trigger meets.
 CREATE OR REPLACE FUNCTION app.keyring_retire(old_key_id text) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
-  PERFORM FROM global.keyring WHERE key_id = old_key_id FOR UPDATE;
-  IF EXISTS (SELECT FROM tenant.tenants WHERE key_id = old_key_id)
-    OR EXISTS (SELECT FROM global.users WHERE key_id = old_key_id)
-    OR EXISTS (SELECT FROM global.system_keys WHERE key_id = old_key_id) THEN
-    RAISE EXCEPTION 'something is still sealed under this key' USING ERRCODE = '55006';
-  END IF;
-  UPDATE global.keyring SET retired_at = now() WHERE key_id = old_key_id AND retired_at IS NULL;
+  WITH gone AS (DELETE FROM global.keyring WHERE key_id = old_key_id RETURNING *)
+    INSERT INTO global.retired_keys (key_id, check_value, created_at, retired_at)
+      SELECT key_id, check_value, created_at, now() FROM gone;
   RETURN FOUND;
 END
 $$;

@@ -1,9 +1,11 @@
 //! Content columns: pgcrypto's AES-256 around the program's own. Its one invariant: this is the only place that calls pgcrypto;
 //! what it sends is a passphrase derived for one field and this one seal, as a bind parameter, and a text that is sealed already.
 //!
-//! A stored value is the OpenPGP message of pgcrypto followed by a packet of a private type (RFC 4880, 4.3: 60) that holds the
-//! salt of the passphrase, so that value and salt cannot be parted.
+//! A stored value is the OpenPGP message of pgcrypto followed by a packet of a private type (RFC 4880, 4.3: 60) with the salt of
+//! the passphrase and an HMAC over the message. OpenPGP's own check covers the text and not the framing around it, and with the
+//! HMAC no byte that somebody else wrote ever reaches pgcrypto's parser.
 
+use aws_lc_rs::hmac;
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
@@ -14,8 +16,14 @@ use super::{
 };
 use crate::db::{Access, DbError, TenantTx, Write};
 
-/// Head of the salt's packet: new format, private type 60, 32 bytes.
-const SALT_PACKET: [u8; 2] = [0xC0 | 60, SALT_BYTES as u8];
+/// Bytes of an HMAC-SHA-256.
+const MAC_BYTES: usize = 32;
+
+/// Head of the packet behind the message: new format, private type 60, salt and HMAC.
+const TRAILER_HEAD: [u8; 2] = [0xC0 | 60, (SALT_BYTES + MAC_BYTES) as u8];
+
+/// Bytes of that packet.
+const TRAILER: usize = TRAILER_HEAD.len() + SALT_BYTES + MAC_BYTES;
 
 /// Bytes of content in one column: what the domain `app.enc` allows less what sealing adds.
 pub const MAX_CONTENT: usize = (64 << 20) - 1024;
@@ -46,8 +54,10 @@ pub async fn seal(tx: &mut TenantTx<Write>, key: &Key, field: &Field, content: &
             .fetch_one(tx.conn())
             .await
             .map_err(DbError::from)?;
-    sealed.extend(SALT_PACKET);
+    let mac = hmac::sign(&mac_key(key, field, &salt), &sealed);
+    sealed.extend(TRAILER_HEAD);
     sealed.extend(salt.as_bytes());
+    sealed.extend(mac.as_ref());
     Ok(sealed)
 }
 
@@ -71,7 +81,7 @@ pub async fn open_all<A: Access>(
     let mut messages = Vec::with_capacity(stored.len());
     let mut passphrases = Vec::with_capacity(stored.len());
     for Stored { key, field, sealed } in stored {
-        let (message, salt) = split(sealed).ok_or_else(|| Broken::at(field))?;
+        let (message, salt) = authentic(key, field, sealed).ok_or_else(|| Broken::at(field))?;
         messages.push(message.to_vec());
         passphrases.push(key.derive(&salt, &field.purpose("pg")).passphrase());
     }
@@ -92,8 +102,15 @@ pub async fn open_all<A: Access>(
     stored.iter().zip(inner).map(open).collect()
 }
 
-/// The OpenPGP message and the salt behind it.
-fn split(sealed: &[u8]) -> Option<(&[u8], Salt)> {
-    let (message, salt) = sealed.split_at_checked(sealed.len().checked_sub(SALT_PACKET.len() + SALT_BYTES)?)?;
-    Some((message, Salt::stored(salt.strip_prefix(&SALT_PACKET)?)?))
+/// The OpenPGP message and the salt behind it, if both were put together here for this field.
+fn authentic<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Option<(&'a [u8], Salt)> {
+    let (message, trailer) = sealed.split_at_checked(sealed.len().checked_sub(TRAILER)?)?;
+    let (salt, mac) = trailer.strip_prefix(&TRAILER_HEAD)?.split_at_checked(SALT_BYTES)?;
+    let salt = Salt::stored(salt)?;
+    hmac::verify(&mac_key(key, field, &salt), message, mac).ok()?;
+    Some((message, salt))
+}
+
+fn mac_key(key: &Key, field: &Field, salt: &Salt) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, key.derive(salt, &field.purpose("mac")).expose())
 }

@@ -78,8 +78,8 @@ pub async fn list(database: &Database, vault: &Vault) -> Result<Vec<KeyState>, V
     let mut tx = database.system(Reason::Keys).await?;
     let rows = sqlx::query!(
         r#"SELECT k.key_id AS "id!", k.created_at AS "since!", k.retired_at AS retired,
-             u.tenants + u.users + u.system_keys AS "seals!"
-           FROM app.keyring() k JOIN app.key_uses() u ON u.key_id = k.key_id ORDER BY k.created_at, k.key_id"#
+             coalesce(u.tenants + u.users + u.system_keys, 0) AS "seals!"
+           FROM app.keyring() k LEFT JOIN app.key_uses() u ON u.key_id = k.key_id ORDER BY k.created_at, k.key_id"#
     )
     .fetch_all(tx.conn())
     .await
@@ -240,10 +240,10 @@ pub async fn retire(database: &Database, vault: &Vault, id: &KeyId) -> Result<()
         return Err(KeyringError::InUse { id: id.clone(), sealed: state.seals }.into());
     }
     let mut tx = database.system(Reason::Keys).await?;
-    // The database looks again, under a lock that whoever would use the key has to wait for.
+    // The database looks again: what is sealed refers to its key.
     sqlx::query_scalar!("SELECT app.keyring_retire($1)", id.as_str()).fetch_one(tx.conn()).await.map_err(|error| {
         match DbError::from(error) {
-            DbError::Refused { code, .. } if code == "55006" => {
+            DbError::Refused { code, .. } if code == "23503" => {
                 VaultError::from(KeyringError::InUse { id: id.clone(), sealed: 1 })
             }
             error => error.into(),

@@ -73,7 +73,7 @@ async fn nothing_is_sealed_under_a_retired_key_even_by_a_program_that_does_not_k
     let insert =
         sqlx::query("INSERT INTO tenant.tenants (tenant_id, key_id, sealed_key) VALUES (gen_random_uuid(), $1, $2)");
     let error = insert.bind(key_id).bind(sealed).execute(&mut superuser).await.unwrap_err();
-    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("55006"));
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("23503"));
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn one_flipped_bit_or_a_cut_anywhere_is_refused_and_the_row_is_named() {
         store(&installation, call, &changed).await;
         assert_broken(&installation, scope, call, &format!("bit flipped in byte {at}")).await;
     }
-    for length in [sealed.len() - 1, sealed.len() - 34, sealed.len() - 60, 57] {
+    for length in [sealed.len() - 1, sealed.len() - 66, sealed.len() - 70, 57] {
         store(&installation, call, &sealed[..length]).await;
         assert_broken(&installation, scope, call, &format!("cut to {length} bytes")).await;
     }
