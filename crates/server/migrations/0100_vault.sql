@@ -59,19 +59,24 @@ BEGIN
 END
 $$;
 
--- Part of the transaction that deletes a user's data in a tenant: the person goes when no other tenant has them. Who may delete
--- somebody else's data manages the tenant; everyone may go.
-CREATE FUNCTION app.forget_user(the_user uuid) RETURNS boolean
+-- Part of the transaction that deletes a user's data in a tenant: the membership goes, and the person when no other tenant has
+-- them. Who may delete somebody else's data manages the tenant; everyone may go. Returns how many of the two went.
+CREATE FUNCTION app.forget_member(the_user uuid) RETURNS integer
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
-  IF app.tenant() IS NULL OR NOT (app.manages() OR app.owner() IS NOT DISTINCT FROM the_user) THEN
+  IF NOT coalesce(app.manages() OR app.owner() = the_user, false) THEN
     RAISE EXCEPTION 'this transaction may not delete the user' USING ERRCODE = '42501';
   END IF;
+  DELETE FROM tenant.memberships m WHERE m.tenant_id = app.tenant() AND m.user_id = the_user;
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
   DELETE FROM global.users u WHERE u.id = the_user AND NOT EXISTS (SELECT FROM tenant.memberships m WHERE m.user_id = u.id);
-  RETURN FOUND;
+  RETURN CASE WHEN FOUND THEN 2 ELSE 1 END;
 END
 $$;
+GRANT DELETE ON tenant.memberships TO subrosa_auth;
 
 -- Whether what a blob belongs to still has its key: then the blob stays. An upload writes its entry in the outbox before its
 -- first part, so that one which never ended is removed, and one that did is not.
@@ -90,9 +95,9 @@ BEGIN
 END
 $$;
 
-GRANT EXECUTE ON FUNCTION app.forget_user(uuid), app.has_key(uuid, smallint, uuid) TO subrosa_app;
+GRANT EXECUTE ON FUNCTION app.forget_member(uuid), app.has_key(uuid, smallint, uuid) TO subrosa_app;
 GRANT EXECUTE ON FUNCTION app.tenant(), app.owner(), app.manages() TO subrosa_auth;
 GRANT CREATE ON SCHEMA app TO subrosa_auth, subrosa_jobs;
-ALTER FUNCTION app.forget_user(uuid) OWNER TO subrosa_auth;
+ALTER FUNCTION app.forget_member(uuid) OWNER TO subrosa_auth;
 ALTER FUNCTION app.has_key(uuid, smallint, uuid) OWNER TO subrosa_jobs;
 REVOKE CREATE ON SCHEMA app FROM subrosa_auth, subrosa_jobs;

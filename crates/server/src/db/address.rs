@@ -27,15 +27,20 @@ pub enum Tls {
 #[derive(Clone)]
 pub struct Address {
     pub(super) options: PgConnectOptions,
+    /// Whether statements may be kept prepared from one transaction to the next.
+    pub(super) prepared: bool,
 }
 
 impl Address {
     /// Reads `postgres://…`. Statements are not kept prepared, so that a transaction-mode pooler may stand in between;
     /// `statement-cache-capacity=128` in the address keeps them where none does.
     pub fn parse(url: &str, tls: Tls) -> Result<Self, StartError> {
-        let unprepared = !url.contains("statement-cache-capacity=");
+        if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+            return Err(StartError::Address);
+        }
         let mut options = PgConnectOptions::from_str(url).map_err(|_| StartError::Address)?;
-        if unprepared {
+        let prepared = url.contains("statement-cache-capacity=") && !url.contains("statement-cache-capacity=0");
+        if !prepared {
             options = options.statement_cache_capacity(0);
         }
         let is_local = options.get_socket().is_some() || options.get_host().starts_with('/');
@@ -43,20 +48,19 @@ impl Address {
         if tls == Tls::Required && !is_local && !matches!(mode, PgSslMode::VerifyFull) {
             return Err(StartError::Tls(name(mode).to_owned(), options.get_host().to_owned()));
         }
-        Ok(Self::new(options))
+        Ok(Self::new(options, prepared))
     }
 
     /// A server on this machine, by the directory of its socket.
     pub(crate) fn local(socket: &Path, login: &str, database: &str) -> Self {
-        let options =
-            PgConnectOptions::new_without_pgpass().socket(socket).port(5432).username(login).database(database);
-        Self::new(options.ssl_mode(PgSslMode::Disable).statement_cache_capacity(PREPARED_STATEMENTS))
+        let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432).username(login).database(database);
+        Self::new(options.ssl_mode(PgSslMode::Disable).statement_cache_capacity(PREPARED_STATEMENTS), true)
     }
 
-    fn new(options: PgConnectOptions) -> Self {
+    fn new(options: PgConnectOptions, prepared: bool) -> Self {
         // A pooler refuses start-up parameters that it does not know; version 12 and later are exact without this one.
         let options = options.extra_float_digits(None).application_name("subrosa").disable_statement_logging();
-        Self { options }
+        Self { options, prepared }
     }
 }
 

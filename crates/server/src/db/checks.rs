@@ -2,9 +2,9 @@
 //!
 //! Invariant: a server that would log a bind parameter, or whose pgcrypto has the known hole, never sees one.
 
-use sqlx::PgConnection;
+use sqlx::PgExecutor;
 
-use super::StartError;
+use super::{StartError, session::Open};
 
 /// The first version with `security_invoker` views, `SET NULL (column)` and a schema `public` that not everyone may write to.
 const OLDEST: u32 = 15;
@@ -26,7 +26,7 @@ const SETTINGS: [(&str, &[&str]); 8] = [
 ];
 
 /// Refuses versions that are too old or have the hole in pgcrypto.
-pub(super) async fn server(connection: &mut PgConnection) -> Result<(), StartError> {
+pub(super) async fn server(connection: impl PgExecutor<'_>) -> Result<(), StartError> {
     let number = sqlx::query_scalar!(r#"SELECT current_setting('server_version_num')::integer AS "number!""#)
         .fetch_one(connection)
         .await?;
@@ -46,9 +46,9 @@ fn version(number: u32) -> Result<(), StartError> {
 }
 
 /// Refuses a session whose parameters would be logged, and a login that row-level security does not hold.
-pub(super) async fn login(connection: &mut PgConnection) -> Result<(), StartError> {
+pub(super) async fn login(open: &mut Open) -> Result<(), StartError> {
     for (name, safe) in SETTINGS {
-        let value = sqlx::query_scalar!("SELECT current_setting($1, true)", name).fetch_one(&mut *connection).await?;
+        let value = sqlx::query_scalar!("SELECT current_setting($1, true)", name).fetch_one(open.session()).await?;
         if let Some(value) = value.filter(|value| !value.is_empty() && !safe.contains(&value.as_str())) {
             return Err(StartError::Logs { name: name.to_owned(), value, remedy: remedy(name, safe[0]) });
         }
@@ -59,7 +59,7 @@ pub(super) async fn login(connection: &mut PgConnection) -> Result<(), StartErro
              EXISTS (SELECT FROM pg_class WHERE relowner = r.oid) AS "owner!"
            FROM pg_roles r WHERE rolname = session_user"#
     )
-    .fetch_one(connection)
+    .fetch_one(open.session())
     .await?;
     let fault = match role {
         _ if role.superuser => "is a superuser",

@@ -10,9 +10,7 @@
 //! A transaction cannot be made without the gate:
 //! ```compile_fail,E0451
 //! use server::db::{Read, Scope, TenantTx};
-//! fn handler(scope: Scope, transaction: sqlx::Transaction<'static, sqlx::Postgres>) -> TenantTx<Read> {
-//!     TenantTx { transaction, scope, access: std::marker::PhantomData }
-//! }
+//! fn handler(other: TenantTx<Read>, scope: Scope) -> TenantTx<Read> { TenantTx { scope, ..other } }
 //! ```
 //! Nor a scope from thin air:
 //! ```compile_fail,E0451
@@ -35,18 +33,21 @@ mod checks;
 mod error;
 mod schema;
 mod scope;
+mod session;
 mod transaction;
 
 use std::{sync::Arc, time::Duration};
 
-use sqlx::{PgPool, Postgres, Transaction, postgres::PgPoolOptions};
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 pub use address::{Address, Tls};
 pub use error::{DbError, StartError};
 pub use schema::Owner;
 pub use scope::{ContextKey, Reason, Role, Scope};
-pub use transaction::{Access, Read, SystemTx, TenantTx, Write};
+pub use session::Session;
+use session::Open;
+pub use transaction::{Access, Read, StartTx, SystemTx, TenantTx, Write};
 
 /// Connections of one program. Beyond it a request waits; PostgreSQL's default is 100 for everything.
 pub const MAX_CONNECTIONS: u32 = 32;
@@ -61,6 +62,7 @@ const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug)]
 pub struct Locked {
     pool: PgPool,
+    prepared: bool,
 }
 
 impl Locked {
@@ -76,23 +78,22 @@ impl Locked {
             .connect_with(address.options.clone())
             .await
             .map_err(StartError::unreachable)?;
-        let mut connection = pool.acquire().await.map_err(StartError::unreachable)?;
-        checks::server(&mut connection).await?;
-        checks::login(&mut connection).await?;
-        schema::verify(&mut connection).await?;
-        drop(connection);
-        Ok(Self { pool })
+        let mut open = Open::begin(&pool, address.prepared, Read::BEGIN).await?;
+        checks::server(open.session()).await?;
+        checks::login(&mut open).await?;
+        schema::verify(&mut open).await?;
+        open.rollback().await?;
+        Ok(Self { pool, prepared: address.prepared })
     }
 
-    /// A read-only transaction without a context, in which only the functions of the start answer: `app.keyring()` and
-    /// `app.system_keys()`.
-    pub async fn read(&self) -> Result<Transaction<'static, Postgres>, DbError> {
-        Ok(self.pool.begin_with(Read::BEGIN).await?)
+    /// Opens the one kind of transaction that needs no context.
+    pub async fn read(&self) -> Result<StartTx, DbError> {
+        Ok(StartTx::new(begin(&self.pool, self.prepared, Read::BEGIN).await?))
     }
 
     /// Opens the gate with the key that signs contexts.
     pub fn unlock(self, key: ContextKey) -> Database {
-        Database { pool: self.pool, key: Arc::new(key) }
+        Database { pool: self.pool, prepared: self.prepared, key: Arc::new(key) }
     }
 }
 
@@ -100,6 +101,7 @@ impl Locked {
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    prepared: bool,
     key: Arc<ContextKey>,
 }
 
@@ -116,8 +118,8 @@ impl Database {
 
     /// Opens a transaction across tenants, in which the functions for this reason can be called and no row can be reached.
     pub async fn system(&self, reason: Reason) -> Result<SystemTx, DbError> {
-        let transaction = self.enter(Write::BEGIN, Uuid::nil(), Uuid::nil(), reason.code()).await?;
-        Ok(SystemTx::new(transaction, reason))
+        let open = self.enter(Write::BEGIN, Uuid::nil(), Uuid::nil(), reason.code()).await?;
+        Ok(SystemTx::new(open, reason))
     }
 
     /// Waits for open transactions to end, and closes all connections.
@@ -126,35 +128,29 @@ impl Database {
     }
 
     async fn tenant<A: Access>(&self, scope: &Scope) -> Result<TenantTx<A>, DbError> {
-        let transaction = self.enter(A::BEGIN, scope.tenant(), scope.user(), scope.role().code()).await?;
-        Ok(TenantTx::new(transaction, *scope))
+        let open = self.enter(A::BEGIN, scope.tenant(), scope.user(), scope.role().code()).await?;
+        Ok(TenantTx::new(open, *scope))
     }
 
     /// Begins and has the database verify the signed context. The signature is a bind parameter and never part of the statement:
     /// every session of the same login can read the text of the others' statements in `pg_stat_activity`.
-    async fn enter(
-        &self,
-        begin: &'static str,
-        tenant: Uuid,
-        actor: Uuid,
-        role: i16,
-    ) -> Result<Transaction<'static, Postgres>, DbError> {
-        let mut transaction = self.begin(begin).await?;
+    async fn enter(&self, begin_with: &'static str, tenant: Uuid, actor: Uuid, role: i16) -> Result<Open, DbError> {
+        let mut open = begin(&self.pool, self.prepared, begin_with).await?;
         let (expires, signature) = self.key.sign(tenant, actor, role);
         sqlx::query!("SELECT app.enter($1, $2, $3, $4, $5)", tenant, actor, role, expires, &signature[..])
-            .execute(&mut *transaction)
+            .execute(open.session())
             .await?;
-        Ok(transaction)
+        Ok(open)
     }
+}
 
-    /// Begins on a connection that lives. After the server was restarted every pooled connection is dead.
-    async fn begin(&self, begin: &'static str) -> Result<Transaction<'static, Postgres>, DbError> {
-        for _ in 0..self.pool.size() {
-            match self.pool.begin_with(begin).await {
-                Err(error) if error::is_disconnected(&error) => {}
-                result => return Ok(result?),
-            }
+/// Begins on a connection that lives. After the server was restarted every pooled connection is dead.
+async fn begin(pool: &PgPool, prepared: bool, begin: &'static str) -> Result<Open, DbError> {
+    for _ in 0..pool.size() {
+        match Open::begin(pool, prepared, begin).await {
+            Err(error) if error::is_disconnected(&error) => {}
+            result => return Ok(result?),
         }
-        Ok(self.pool.begin_with(begin).await?)
     }
+    Ok(Open::begin(pool, prepared, begin).await?)
 }

@@ -9,7 +9,7 @@ use sqlx::{
     migrate::{MigrateError, Migrator},
 };
 
-use super::{Address, ContextKey, StartError};
+use super::{Address, ContextKey, StartError, session::Open};
 
 /// What was applied is kept beside the functions, out of the runtime login's reach.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -69,18 +69,17 @@ impl Owner {
 }
 
 /// Refuses a schema that is older or newer than the program, or made of other migrations.
-pub(super) async fn verify(connection: &mut PgConnection) -> Result<(), StartError> {
+pub(super) async fn verify(open: &mut Open) -> Result<(), StartError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
     let is_there = sqlx::query_scalar!("SELECT to_regprocedure('app.applied_migrations()') IS NOT NULL")
-        .fetch_one(&mut *connection)
+        .fetch_one(open.session())
         .await?;
     if is_there != Some(true) {
         return Err(StartError::SchemaOlder { found: 0, needed });
     }
-    let applied =
-        sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
-            .fetch_all(&mut *connection)
-            .await?;
+    let applied = sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
+        .fetch_all(open.session())
+        .await?;
     let found = applied.iter().map(|migration| migration.version).max().unwrap_or_default();
     if found > needed {
         return Err(StartError::SchemaNewer { found, needed });

@@ -4,9 +4,10 @@
 
 use std::marker::PhantomData;
 
-use sqlx::{PgConnection, Postgres, Transaction};
-
-use super::{DbError, Reason, Scope};
+use super::{
+    DbError, Reason, Scope,
+    session::{Open, Session},
+};
 
 /// What a transaction may do; [`Read`] and [`Write`] are all there is.
 pub trait Access: sealed::Sealed {
@@ -40,14 +41,14 @@ mod sealed {
 /// context.
 #[derive(Debug)]
 pub struct TenantTx<A: Access> {
-    transaction: Transaction<'static, Postgres>,
+    open: Open,
     scope: Scope,
     access: PhantomData<A>,
 }
 
 impl<A: Access> TenantTx<A> {
-    pub(super) fn new(transaction: Transaction<'static, Postgres>, scope: Scope) -> Self {
-        Self { transaction, scope, access: PhantomData }
+    pub(super) fn new(open: Open, scope: Scope) -> Self {
+        Self { open, scope, access: PhantomData }
     }
 
     /// Whose transaction it is.
@@ -56,31 +57,31 @@ impl<A: Access> TenantTx<A> {
     }
 
     /// Where statements run.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
     }
 
-    /// Ends it and keeps what it changed.
+    /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.transaction.commit().await?)
+        self.open.commit().await
     }
 
     /// Ends it and undoes what it changed; dropping does the same without waiting.
     pub async fn rollback(self) -> Result<(), DbError> {
-        Ok(self.transaction.rollback().await?)
+        self.open.rollback().await
     }
 }
 
 /// A transaction across tenants. It sees no row of any; the functions for its reason answer.
 #[derive(Debug)]
 pub struct SystemTx {
-    transaction: Transaction<'static, Postgres>,
+    open: Open,
     reason: Reason,
 }
 
 impl SystemTx {
-    pub(super) fn new(transaction: Transaction<'static, Postgres>, reason: Reason) -> Self {
-        Self { transaction, reason }
+    pub(super) fn new(open: Open, reason: Reason) -> Self {
+        Self { open, reason }
     }
 
     /// Why it was opened.
@@ -89,12 +90,30 @@ impl SystemTx {
     }
 
     /// Where statements run.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
     }
 
-    /// Ends it and keeps what it changed.
+    /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.transaction.commit().await?)
+        self.open.commit().await
+    }
+}
+
+/// A read-only transaction of the start, without a context: no row can be reached, and only `app.keyring()` and
+/// `app.system_keys()` answer.
+#[derive(Debug)]
+pub struct StartTx {
+    open: Open,
+}
+
+impl StartTx {
+    pub(super) fn new(open: Open) -> Self {
+        Self { open }
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
     }
 }

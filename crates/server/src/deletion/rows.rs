@@ -107,12 +107,11 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
             "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.api_keys WHERE tenant_id = $1 AND owner_id = $2",
-            "DELETE FROM tenant.memberships WHERE tenant_id = $1 AND user_id = $2",
         );
+    forget(tx, &[user], &mut counts).await?;
     if counts.rows + counts.keys > 0 {
         blobs(tx, RecordKind::User, user).await?;
     }
-    forget(tx, &[user], &mut counts).await?;
     Ok(counts)
 }
 
@@ -139,8 +138,8 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1",
             "DELETE FROM tenant.topups WHERE tenant_id = $1",
             "DELETE FROM tenant.workers WHERE tenant_id = $1",
-            "DELETE FROM tenant.memberships WHERE tenant_id = $1",
         );
+    forget(tx, &members, &mut counts).await?;
     let own = run!(tx, (), "DELETE FROM tenant.tenants WHERE tenant_id = $1");
     // The tenant's row is its key as well.
     counts.rows += own;
@@ -148,17 +147,15 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
     if counts.rows > 0 {
         blobs(tx, RecordKind::Tenant, tenant).await?;
     }
-    forget(tx, &members, &mut counts).await?;
     Ok(counts)
 }
 
-/// People whom no tenant has any more, each with a key of their own.
+/// Memberships, and the people whom no other tenant has, each with a key of their own.
 async fn forget(tx: &mut TenantTx<Write>, users: &[Uuid], counts: &mut Counts) -> Result<(), DbError> {
     for user in users {
-        let is_gone =
-            sqlx::query_scalar!(r#"SELECT app.forget_user($1) AS "gone!""#, user).fetch_one(tx.conn()).await?;
-        counts.rows += i64::from(is_gone);
-        counts.keys += i64::from(is_gone);
+        let gone = sqlx::query_scalar!(r#"SELECT app.forget_member($1) AS "gone!""#, user).fetch_one(tx.conn()).await?;
+        counts.rows += i64::from(gone);
+        counts.keys += i64::from(gone > 1);
     }
     Ok(())
 }

@@ -113,9 +113,7 @@ pub(super) async fn create_once(
     write(&new.join("pg_ident.conf"), &logins())?;
     fs::rename(&new, data(directory)).map_err(|error| PostgresError::File(new, error))?;
     // The rename is what makes the cluster exist.
-    File::open(directory)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| PostgresError::File(directory.to_owned(), error))
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| PostgresError::File(directory.to_owned(), error))
 }
 
 /// The account that runs the program may be any of the roles, and no other account may.

@@ -3,18 +3,18 @@
 
 use aws_lc_rs::hmac;
 use server::db::{DbError, Role, Scope};
-use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row};
 use uuid::Uuid;
 
 use crate::support::{CONTEXT_KEY, Tenant, TestDatabase};
 
 /// Rows of calls that a session sees.
-async fn visible(connection: &mut PgConnection) -> i64 {
+async fn visible(connection: impl Executor<'_, Database = Postgres>) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM tenant.calls").fetch_one(connection).await.unwrap()
 }
 
 /// SQLSTATE of a statement that fails.
-async fn refused(connection: &mut PgConnection, statement: &str) -> String {
+async fn refused(connection: impl Executor<'_, Database = Postgres>, statement: &str) -> String {
     let error = connection.execute(sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))).await.unwrap_err();
     error.as_database_error().unwrap().code().unwrap().into_owned()
 }
@@ -92,7 +92,7 @@ async fn a_forged_or_expired_or_altered_scope_does_not_open() {
 }
 
 async fn enter(
-    app: &mut PgConnection,
+    app: impl Executor<'_, Database = Postgres>,
     tenant: Uuid,
     actor: Uuid,
     role: i16,

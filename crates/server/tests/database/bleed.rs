@@ -21,7 +21,7 @@ async fn left_behind(locked: &Locked) -> (String, i64) {
     let mut transaction = locked.read().await.unwrap();
     let query = "SELECT coalesce(current_setting('subrosa.context', true), '') AS context, \
                  (SELECT count(*) FROM tenant.calls) AS calls";
-    let row = sqlx::query(query).fetch_one(&mut *transaction).await.unwrap();
+    let row = sqlx::query(query).fetch_one(transaction.conn()).await.unwrap();
     (row.get("context"), row.get("calls"))
 }
 

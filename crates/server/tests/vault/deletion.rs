@@ -4,6 +4,7 @@ use bytes::Bytes;
 use chrono::Utc;
 use futures::stream;
 use server::{
+    db::{Role, Scope},
     deletion::{self, DeletionError, blobs as outbox, mirror, restore, verify},
     vault::{
         blobs::{BlobError, BlobPlace},
@@ -21,7 +22,7 @@ use crate::{
 };
 
 /// Stores a recording for a call.
-async fn upload(installation: &Installation, scope: server::db::Scope, call: Uuid) -> BlobPlace {
+async fn upload(installation: &Installation, scope: Scope, call: Uuid) -> BlobPlace {
     let place = BlobPlace { tenant: scope.tenant(), record: call, object: Uuid::now_v7() };
     let mut tx = installation.database.write(&scope).await.unwrap();
     let key = installation.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
@@ -40,7 +41,7 @@ async fn upload(installation: &Installation, scope: server::db::Scope, call: Uui
     place
 }
 
-async fn delete(installation: &Installation, scope: server::db::Scope, class: RecordKind, subject: Uuid) -> Receipt {
+async fn delete(installation: &Installation, scope: Scope, class: RecordKind, subject: Uuid) -> Receipt {
     let mut tx = installation.database.write(&scope).await.unwrap();
     let receipt = deletion::delete(&mut tx, installation.vault.signer(), class, subject).await.unwrap();
     tx.commit().await.unwrap();
@@ -168,6 +169,21 @@ async fn a_deleted_user_takes_everything_along_but_stays_where_another_tenant_ha
     assert_eq!(outbox::sweep(&installation.database, &installation.blobs).await.unwrap().parts, 1);
     delete(&installation, two, RecordKind::User, one.user()).await;
     assert!(!exists().await);
+}
+
+#[tokio::test]
+async fn nobody_but_a_manager_deletes_another_user_and_nobody_one_of_another_tenant() {
+    let installation = Installation::new().await;
+    let (one, two) = (installation.tenant().await, installation.tenant().await);
+    let member = Scope::authenticated(one.tenant(), Uuid::now_v7(), Role::Member);
+    let forget = async |scope, user: Uuid| {
+        let mut tx = installation.database.write(&scope).await.unwrap();
+        let gone = sqlx::query_scalar::<_, i32>("SELECT app.forget_member($1)").bind(user).fetch_one(tx.conn()).await;
+        gone.map_err(|error| error.as_database_error().unwrap().code().unwrap().into_owned())
+    };
+    assert_eq!(forget(member, one.user()).await, Err("42501".to_owned()));
+    assert_eq!(forget(two, one.user()).await, Ok(0));
+    assert_eq!(forget(one, one.user()).await, Ok(2));
 }
 
 #[tokio::test]
