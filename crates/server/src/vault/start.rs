@@ -1,8 +1,8 @@
 //! Opening the vault, before any port. Its one invariant: a [`Vault`] exists only when every key of the ring is the one that its
 //! id named before, and every key that still seals something is in the ring.
 
+use crate::db::Session;
 use secrecy::SecretBox;
-use sqlx::PgConnection;
 
 use super::{
     chain::{PublicKey, Signer},
@@ -60,8 +60,8 @@ pub async fn open(
 ) -> Result<(Database, Vault), OpenError> {
     let ring = keyring::load(&source).await?;
     let mut tx = locked.read().await?;
-    let known = known(&mut tx).await?;
-    let sealed = system::sealed(&mut tx).await?;
+    let known = known(tx.conn()).await?;
+    let sealed = system::sealed(tx.conn()).await?;
     drop(tx);
     prove(&ring, &known)?;
 
@@ -82,7 +82,7 @@ pub async fn open(
     Ok((database, Vault::new(ring, source, signer, public_keys)))
 }
 
-async fn known(connection: &mut PgConnection) -> Result<Vec<Known>, DbError> {
+async fn known(connection: Session<'_>) -> Result<Vec<Known>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT key_id AS "id!", check_value AS "check_value!", retired_at IS NOT NULL AS "retired!" FROM app.keyring()"#
     )

@@ -1,7 +1,7 @@
 //! System keys: what the installation signs, hashes and proves contexts with. Its one invariant: each is random and lies in
 //! the database sealed under a key-encryption key, bound to its purpose and version.
 
-use sqlx::PgConnection;
+use crate::db::Session;
 
 use super::{
     chain::Signer,
@@ -63,7 +63,7 @@ pub(super) struct SealedSystemKey {
 }
 
 /// All system keys, sealed.
-pub(super) async fn sealed(connection: &mut PgConnection) -> Result<Vec<SealedSystemKey>, DbError> {
+pub(super) async fn sealed(connection: Session<'_>) -> Result<Vec<SealedSystemKey>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT purpose AS "purpose!", version AS "version!", key_id AS "key_id!", sealed AS "sealed!" FROM app.system_keys()"#
     )
