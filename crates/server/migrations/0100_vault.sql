@@ -28,6 +28,8 @@ GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text), app.pgp_open(bytea, text) T
 -- that its id is taken for ever.
 CREATE TABLE global.retired_keys (LIKE global.keyring INCLUDING CONSTRAINTS INCLUDING DEFAULTS);
 ALTER TABLE global.retired_keys ADD PRIMARY KEY (key_id), ALTER COLUMN retired_at SET NOT NULL;
+COMMENT ON COLUMN global.retired_keys.key_id IS 'no-content: id of a key, checked';
+COMMENT ON COLUMN global.retired_keys.check_value IS 'no-content: proves that a given key is this one';
 GRANT SELECT, INSERT ON global.retired_keys TO subrosa_jobs;
 GRANT DELETE ON global.keyring TO subrosa_jobs;
 

@@ -10,7 +10,7 @@ mod read;
 mod stream;
 mod write;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
@@ -30,7 +30,7 @@ pub struct Blobs {
 
 impl Blobs {
     /// In a directory of this machine, which is made (mode 0700) when it is not there. What a killed program left
-    /// half-written in it is removed; so one program at a time may own a directory.
+    /// half-written in it is removed after an hour.
     ///
     /// # Errors
     /// When the directory cannot be made or read.
@@ -108,6 +108,9 @@ impl Blobs {
     }
 }
 
+/// How old a half-written file is when nobody can be writing it any more: a part of 4 MiB takes seconds.
+const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
+
 /// Makes the directory and removes what the store's `put` leaves behind when the program dies in it: `NAME#N`.
 fn prepare_directory(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
@@ -118,7 +121,9 @@ fn prepare_directory(directory: &Path) -> std::io::Result<()> {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 directories.push(entry.path());
-            } else if entry.file_name().to_string_lossy().contains('#') {
+            } else if entry.file_name().to_string_lossy().contains('#')
+                && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
+            {
                 std::fs::remove_file(entry.path())?;
             }
         }

@@ -91,6 +91,10 @@ async fn what_a_killed_program_left_half_written_is_removed_when_the_directory_i
     let part = directory.path().join(place.part(0).as_ref());
     let staged = part.with_file_name("00000001#1");
     std::fs::write(&staged, b"half").unwrap();
+    Blobs::local(directory.path()).unwrap();
+    assert!(staged.exists(), "somebody may be writing it");
+    let old = std::time::SystemTime::now() - 2 * LEFTOVER_AGE;
+    std::fs::File::options().write(true).open(&staged).unwrap().set_modified(old).unwrap();
     let blobs = Blobs::local(directory.path()).unwrap();
     assert!(!staged.exists());
     assert_eq!(read(&blobs, place, 0..9).await.unwrap(), b"kept");
