@@ -30,10 +30,11 @@ test: lint licences models ## Everything that has to pass: set-up, style, licenc
 	@target/release/xtask tidy
 	cargo test --release --locked
 
-lint: setup ## Format, clippy, documentation
+lint: setup ## Format, clippy, documentation, queries against a fresh schema
 	@cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
+	scripts/queries
 
 licences: setup ## Licences, sources and unused dependencies
 	@cargo deny --locked check licenses bans sources
@@ -42,11 +43,14 @@ licences: setup ## Licences, sources and unused dependencies
 advisories: setup ## Known vulnerabilities (needs the advisory database)
 	@cargo deny --locked check advisories
 
-bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
+bench: models ## Compare with faster-whisper and whisper.cpp; what the gate and the vault cost (docs/benchmarks.md)
 	@bench/run
+	cargo bench --locked -p server --bench gate --bench vault
 
-soak: models ## Long runs: a five-hour recording, memory flat
+soak: models ## Long runs: a five-hour recording with memory flat; ten million probes, a million dropped transactions
 	@cargo test --release --locked -- --ignored
+	SUBROSA_PROBES=10000000 SUBROSA_BLEED=1000000 cargo test --release --locked -p server --test database -- \
+	  --nocapture crossfire bleed
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each

@@ -6,8 +6,24 @@
 )]
 
 mod blobs;
+mod content;
+mod rotation;
+#[path = "../../tests/support/mod.rs"]
+mod support;
 
 use std::time::{Duration, Instant};
+
+use secrecy::ExposeSecret as _;
+use server::{
+    db::{Database, Locked, Owner},
+    vault::{
+        keyring::{self, KeyId, KeySource},
+        keys::Vault,
+        start,
+    },
+};
+
+use support::TestDatabase;
 
 /// How long each figure is measured; three times, the best counts, because the machine does other things as well.
 const MEASURE: Duration = Duration::from_secs(1);
@@ -17,6 +33,26 @@ const ROUNDS: usize = 3;
 
 fn main() {
     blobs::run();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        content::run().await;
+        rotation::run().await;
+    });
+}
+
+/// A database and a vault that opened it.
+async fn open(test: &TestDatabase) -> (Database, Vault) {
+    open_with(test, &key("k1")).await
+}
+
+async fn open_with(test: &TestDatabase, ring: &str) -> (Database, Vault) {
+    let mut owner = Owner::connect(&test.address("subrosa_owner")).await.unwrap();
+    let locked = Locked::connect(&test.address("subrosa_app"), 4).await.unwrap();
+    start::open(locked, KeySource::Text(ring.into()), Some(&mut owner)).await.unwrap()
+}
+
+fn key(id: &str) -> String {
+    keyring::generate(&KeyId::parse(id).unwrap()).unwrap().expose_secret().to_owned()
 }
 
 /// Seconds that one call of `work` takes, in the best of the rounds.

@@ -53,7 +53,8 @@ impl Address {
 
     /// A server on this machine, by the directory of its socket.
     pub(crate) fn local(socket: &Path, login: &str, database: &str) -> Self {
-        let options = PgConnectOptions::new_without_pgpass().socket(socket).port(5432).username(login).database(database);
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(socket).port(5432).username(login).database(database);
         Self::new(options.ssl_mode(PgSslMode::Disable).statement_cache_capacity(PREPARED_STATEMENTS), true)
     }
 

@@ -42,7 +42,9 @@ impl From<sqlx::Error> for DbError {
     fn from(error: sqlx::Error) -> Self {
         match error {
             sqlx::Error::PoolTimedOut => Self::Busy,
-            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Disconnected(std::io::ErrorKind::NotConnected),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => {
+                Self::Disconnected(std::io::ErrorKind::NotConnected)
+            }
             sqlx::Error::Io(error) => Self::Disconnected(error.kind()),
             sqlx::Error::RowNotFound => Self::NotFound,
             sqlx::Error::Database(error) => {
@@ -114,7 +116,9 @@ pub enum StartError {
         fault: &'static str,
     },
     /// The schema lacks migrations.
-    #[error("the schema is at version {found}, this program needs {needed}: run the migrations over DATABASE_OWNER_URL")]
+    #[error(
+        "the schema is at version {found}, this program needs {needed}: run the migrations over DATABASE_OWNER_URL"
+    )]
     SchemaOlder {
         /// The last migration in the database.
         found: i64,

@@ -45,8 +45,8 @@ pub use address::{Address, Tls};
 pub use error::{DbError, StartError};
 pub use schema::Owner;
 pub use scope::{ContextKey, Reason, Role, Scope};
-pub use session::Session;
 use session::Open;
+pub use session::Session;
 pub use transaction::{Access, Read, StartTx, SystemTx, TenantTx, Write};
 
 /// Connections of one program. Beyond it a request waits; PostgreSQL's default is 100 for everything.

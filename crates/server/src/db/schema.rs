@@ -77,9 +77,10 @@ pub(super) async fn verify(open: &mut Open) -> Result<(), StartError> {
     if is_there != Some(true) {
         return Err(StartError::SchemaOlder { found: 0, needed });
     }
-    let applied = sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
-        .fetch_all(open.session())
-        .await?;
+    let applied =
+        sqlx::query!(r#"SELECT version AS "version!", checksum AS "checksum!" FROM app.applied_migrations()"#)
+            .fetch_all(open.session())
+            .await?;
     let found = applied.iter().map(|migration| migration.version).max().unwrap_or_default();
     if found > needed {
         return Err(StartError::SchemaNewer { found, needed });

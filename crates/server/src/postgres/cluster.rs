@@ -64,24 +64,37 @@ pub(super) fn major(directory: &Path) -> Result<Option<u32>, PostgresError> {
     }
 }
 
-/// Ends a server that outlived the program that started it. The lock is ours, so nobody else's server can be in this directory;
-/// its working directory proves that the process in the file still is that server.
+/// Ends a server that outlived the program that started it, and waits for processes that outlived their server: they hold its
+/// shared memory, and a server does not start beside it. The lock is ours, so nobody else's server can be in this directory.
 pub(super) async fn end_orphan(directory: &Path, most: Duration) -> Result<(), PostgresError> {
-    let data = data(directory);
-    let Ok(file) = fs::read_to_string(data.join("postmaster.pid")) else { return Ok(()) };
-    let Some(id) = file.lines().next().and_then(|line| line.trim().parse::<i32>().ok()) else { return Ok(()) };
-    let at = PathBuf::from(format!("/proc/{id}/cwd"));
-    let is_ours = || matches!((fs::read_link(&at), data.canonicalize()), (Ok(there), Ok(data)) if there == data);
+    let Ok(data) = data(directory).canonicalize() else { return Ok(()) };
+    let postmaster = fs::read_to_string(data.join("postmaster.pid")).ok();
+    let postmaster = postmaster.and_then(|file| file.lines().next().and_then(|line| line.trim().parse::<i32>().ok()));
     let deadline = Instant::now() + most;
-    let mut signal = Signal::SIGINT;
-    while is_ours() {
-        let _ = kill(Pid::from_raw(id), signal);
-        if Instant::now() > deadline {
-            signal = Signal::SIGQUIT;
+    loop {
+        let left = processes_in(&data);
+        if left.is_empty() {
+            return Ok(());
+        }
+        // In order while there is time: the server ends its processes, and they end themselves without it.
+        let (targets, signal) = match postmaster.filter(|id| left.contains(id)) {
+            _ if Instant::now() > deadline => (left, Signal::SIGQUIT),
+            Some(server) => (vec![server], Signal::SIGINT),
+            None => (Vec::new(), Signal::SIGINT),
+        };
+        for id in targets {
+            // It may have ended in between, which is what was wanted.
+            let _ = kill(Pid::from_raw(id), signal);
         }
         sleep(LOOK).await;
     }
-    Ok(())
+}
+
+/// Processes whose working directory is the cluster's: the server and all that it started.
+fn processes_in(data: &Path) -> Vec<i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    ids.filter(|id| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|at| at == data)).collect()
 }
 
 /// Makes the cluster: checksums, UTF-8, one superuser, logins by the account of this program's process alone.
@@ -113,7 +126,9 @@ pub(super) async fn create_once(
     write(&new.join("pg_ident.conf"), &logins())?;
     fs::rename(&new, data(directory)).map_err(|error| PostgresError::File(new, error))?;
     // The rename is what makes the cluster exist.
-    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| PostgresError::File(directory.to_owned(), error))
+    File::open(directory)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| PostgresError::File(directory.to_owned(), error))
 }
 
 /// The account that runs the program may be any of the roles, and no other account may.

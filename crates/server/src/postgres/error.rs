@@ -11,7 +11,9 @@ use crate::db::DbError;
 #[non_exhaustive]
 pub enum PostgresError {
     /// No usable installation.
-    #[error("PostgreSQL 15 or newer is not installed: run `apt-get install postgresql`, or set DATABASE_URL to a server")]
+    #[error(
+        "PostgreSQL 15 or newer is not installed: run `apt-get install postgresql`, or set DATABASE_URL to a server"
+    )]
     NotInstalled,
     /// The cluster was made by another major version.
     #[error(
@@ -25,13 +27,17 @@ pub enum PostgresError {
         found: String,
     },
     /// Root may not run PostgreSQL, and the account is missing.
-    #[error("PostgreSQL does not run as root, and there is no account {0:?} to run it under: create it, or run Subrosa unprivileged")]
+    #[error(
+        "PostgreSQL does not run as root, and there is no account {0:?} to run it under: create it, or run Subrosa unprivileged"
+    )]
     NoAccount(String),
     /// Another program holds the directory.
     #[error("another Subrosa uses {0}")]
     InUse(PathBuf),
     /// The account cannot reach the directory.
-    #[error("the account {account:?} cannot enter {directory}: run `chmod o+x {directory}`, or choose another data directory")]
+    #[error(
+        "the account {account:?} cannot enter {directory}: run `chmod o+x {directory}`, or choose another data directory"
+    )]
     Unreachable {
         /// The account.
         account: String,

@@ -143,7 +143,8 @@ impl Embedded {
 
     /// Only this module connects as the superuser, and only to make the database and the roles.
     fn superuser(&self, database: &str) -> PgConnectOptions {
-        let options = PgConnectOptions::new_without_pgpass().socket(&self.socket).port(5432).ssl_mode(PgSslMode::Disable);
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(&self.socket).port(5432).ssl_mode(PgSslMode::Disable);
         options.username(SUPERUSER).database(database).disable_statement_logging()
     }
 

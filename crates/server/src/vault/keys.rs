@@ -161,32 +161,31 @@ impl Vault {
         Ok(open_key(&kek.key, place, sealed)?)
     }
 
-    /// Makes the key of a new record of the transaction's user; `Tenant` records belong to nobody.
+    /// A key for a new record, not stored yet, so that an upload can be sealed under it before anything of the call is committed
+    /// and without holding a connection for as long as it takes.
+    ///
+    /// # Errors
+    /// As [`Self::tenant_key`].
+    pub async fn new_record_key<A: Access>(
+        &self,
+        tx: &mut TenantTx<A>,
+        kind: RecordKind,
+        id: Uuid,
+    ) -> Result<NewRecordKey, VaultError> {
+        let key = Key::generate()?;
+        let place = KeyPlace::Record(tx.scope().tenant(), kind, id);
+        let sealed = seal_key(&*self.tenant_key(tx).await?, place, &key)?;
+        Ok(NewRecordKey { key, kind, id, sealed })
+    }
+
+    /// Makes and stores the key of a new record of the transaction's user; `Tenant` records belong to nobody.
     ///
     /// # Errors
     /// When the record has a key already (unique violation) or the role may not make one.
-    pub async fn create_record_key(
-        &self,
-        tx: &mut TenantTx<Write>,
-        kind: RecordKind,
-        id: Uuid,
-    ) -> Result<Key, VaultError> {
-        let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
-        let key = Key::generate()?;
-        let sealed = seal_key(&*self.tenant_key(tx).await?, KeyPlace::Record(tenant, kind, id), &key)?;
-        let owner = (kind != RecordKind::Tenant).then_some(user);
-        sqlx::query!(
-            "INSERT INTO tenant.record_keys (tenant_id, kind, record_id, owner_id, sealed) VALUES ($1, $2, $3, $4, $5)",
-            tenant,
-            kind as i16,
-            id,
-            owner,
-            sealed,
-        )
-        .execute(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-        Ok(key)
+    pub async fn create_record_key(&self, tx: &mut TenantTx<Write>, kind: RecordKind, id: Uuid) -> Result<Key, VaultError> {
+        let new = self.new_record_key(tx, kind, id).await?;
+        new.store(tx).await?;
+        Ok(new.key)
     }
 
     /// The key of a record.
@@ -281,6 +280,37 @@ impl Vault {
             .execute(tx.conn())
             .await
             .map_err(DbError::from)?;
+        Ok(())
+    }
+}
+
+/// The key of a record that is not there yet.
+pub struct NewRecordKey {
+    /// The key.
+    pub key: Key,
+    kind: RecordKind,
+    id: Uuid,
+    sealed: Vec<u8>,
+}
+
+impl NewRecordKey {
+    /// Stores it, with the record that it seals.
+    ///
+    /// # Errors
+    /// When the record has a key already (unique violation) or the role may not make one.
+    pub async fn store(&self, tx: &mut TenantTx<Write>) -> Result<(), VaultError> {
+        let owner = (self.kind != RecordKind::Tenant).then_some(tx.scope().user());
+        sqlx::query!(
+            "INSERT INTO tenant.record_keys (tenant_id, kind, record_id, owner_id, sealed) VALUES ($1, $2, $3, $4, $5)",
+            tx.scope().tenant(),
+            self.kind as i16,
+            self.id,
+            owner,
+            self.sealed,
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(DbError::from)?;
         Ok(())
     }
 }

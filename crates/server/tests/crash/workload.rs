@@ -58,12 +58,14 @@ pub(crate) fn sound_of(call: Uuid) -> u8 {
 }
 
 pub(crate) async fn run() {
+    // The test harness may have begun a line.
+    println!();
     let socket = std::env::var_os(SOCKET).unwrap();
     let (database, vault) = open(Path::new(&socket), &std::env::var("SUBROSA_KEYS").unwrap()).await;
     let blobs = Blobs::local(Path::new(&std::env::var_os(OBJECTS).unwrap())).unwrap();
     let (database, vault) = (Arc::new(database), Arc::new(vault));
     tenant_once(&database, &vault).await;
-    let rotation = tokio::spawn({
+    tokio::spawn({
         let (database, vault) = (Arc::clone(&database), Arc::clone(&vault));
         async move { rotation::rotate(&database, &vault, |_| {}).await.unwrap() }
     });
@@ -84,7 +86,6 @@ pub(crate) async fn run() {
             outbox::sweep(&database, &blobs).await.unwrap();
             mirror::catch_up(&database, &blobs, vault.signer()).await.unwrap();
         }
-        assert!(!rotation.is_finished() || calls.len() < 10_000);
     }
 }
 
@@ -127,15 +128,17 @@ async fn upload(database: &Database, vault: &Vault, blobs: &Blobs) -> Uuid {
     println!("@uploading {call}");
     let mut tx = database.write(&scope()).await.unwrap();
     outbox::expect_upload(&mut tx, RecordKind::Call, call, Utc::now() + Duration::days(1)).await.unwrap();
+    let new = vault.new_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     tx.commit().await.unwrap();
 
-    let mut tx = database.write(&scope()).await.unwrap();
-    let key = vault.create_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     let block = Bytes::from(vec![sound_of(call); 1 << 20]);
     let last = block.slice(..RECORDING % (1 << 20));
     let blocks = (0..RECORDING >> 20).map(|_| block.clone()).chain([last]).map(Ok);
-    blobs.write(&key, place(call), stream::iter(blocks)).await.unwrap();
-    let sealed = content::seal(&mut tx, &key, &title_of(call), call.to_string().as_bytes()).await.unwrap();
+    blobs.write(&new.key, place(call), stream::iter(blocks)).await.unwrap();
+
+    let mut tx = database.write(&scope()).await.unwrap();
+    new.store(&mut tx).await.unwrap();
+    let sealed = content::seal(&mut tx, &new.key, &title_of(call), call.to_string().as_bytes()).await.unwrap();
     sqlx::query("INSERT INTO tenant.calls (tenant_id, id, owner_id, sealed) VALUES ($1, $2, $3, $4)")
         .bind(scope().tenant())
         .bind(call)

@@ -60,7 +60,8 @@ async fn without_a_context_no_statement_sees_or_writes_a_row() {
         ] {
             assert_eq!(app.execute(statement).await.unwrap().rows_affected(), 0, "{statement}");
         }
-        let insert = format!("INSERT INTO tenant.calls (tenant_id, id, owner_id) VALUES ('{id}', gen_random_uuid(), '{owner}')");
+        let insert =
+            format!("INSERT INTO tenant.calls (tenant_id, id, owner_id) VALUES ('{id}', gen_random_uuid(), '{owner}')");
         assert_eq!(refused(&mut app, &insert).await, "42501");
     }
 }
@@ -104,7 +105,8 @@ async fn enter(
 
 fn sign(key: &[u8], tenant: Uuid, actor: Uuid, role: i16, expires: i64) -> Vec<u8> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let scope = [&b"subrosa scope 1"[..], tenant.as_bytes(), actor.as_bytes(), &role.to_be_bytes(), &expires.to_be_bytes()];
+    let scope =
+        [&b"subrosa scope 1"[..], tenant.as_bytes(), actor.as_bytes(), &role.to_be_bytes(), &expires.to_be_bytes()];
     hmac::sign(&key, &scope.concat()).as_ref().to_vec()
 }
 
@@ -114,10 +116,8 @@ async fn a_context_that_was_copied_out_is_worth_nothing_elsewhere() {
     let tenant = test.tenant().await;
     let database = test.open().await;
     let mut transaction = database.write(&tenant.as_owner()).await.unwrap();
-    let context: String = sqlx::query_scalar("SELECT current_setting('subrosa.context')")
-        .fetch_one(transaction.conn())
-        .await
-        .unwrap();
+    let context: String =
+        sqlx::query_scalar("SELECT current_setting('subrosa.context')").fetch_one(transaction.conn()).await.unwrap();
     // Left behind in the session by an injected statement, and carried to another session.
     let keep = format!("SELECT set_config('subrosa.context', '{context}', false)");
     transaction.conn().execute(AssertSqlSafe(keep.clone())).await.unwrap();
@@ -136,7 +136,8 @@ async fn statements_injected_into_a_transaction_stay_in_its_tenant() {
     let database = test.open().await;
     let genuine = {
         let mut transaction = database.write(&ours.as_owner()).await.unwrap();
-        let row = sqlx::query("SELECT current_setting('subrosa.context') AS c").fetch_one(transaction.conn()).await.unwrap();
+        let row =
+            sqlx::query("SELECT current_setting('subrosa.context') AS c").fetch_one(transaction.conn()).await.unwrap();
         row.get::<String, _>("c")
     };
     let foreign = genuine.replacen(&ours.id.simple().to_string(), &theirs.id.simple().to_string(), 1);
@@ -177,7 +178,10 @@ async fn statements_injected_into_a_transaction_stay_in_its_tenant() {
     ] {
         let mut transaction = database.write(&ours.as_owner()).await.unwrap();
         let code = refused(transaction.conn(), &injected).await;
-        assert!(["42501", "28000", "0A000", "22023", "23503", "42809", "25001", "42P17"].contains(&&*code), "{injected}: {code}");
+        assert!(
+            ["42501", "28000", "0A000", "22023", "23503", "42809", "25001", "42P17"].contains(&&*code),
+            "{injected}: {code}"
+        );
     }
     for (injected, is_ours) in [(foreign, false), (String::new(), false), (genuine, false)] {
         let mut transaction = database.write(&ours.as_owner()).await.unwrap();

@@ -9,11 +9,13 @@ use crate::support::TestDatabase;
 pub(crate) async fn deviations(superuser: &mut PgConnection) -> Vec<String> {
     let rules: Vec<(String, String)> =
         sqlx::query_as(include_str!("catalogue_rules.sql")).persistent(false).fetch_all(&mut *superuser).await.unwrap();
-    let mut deviations: Vec<String> = rules.into_iter().map(|(problem, object)| format!("{problem}: {object}")).collect();
+    let mut deviations: Vec<String> =
+        rules.into_iter().map(|(problem, object)| format!("{problem}: {object}")).collect();
     let there: Vec<String> =
         sqlx::query_scalar(include_str!("catalogue_list.sql")).persistent(false).fetch_all(superuser).await.unwrap();
     let wanted: Vec<&str> = include_str!("catalogue.txt").lines().collect();
-    deviations.extend(wanted.iter().filter(|line| !there.iter().any(|other| other == *line)).map(|line| format!("- {line}")));
+    deviations
+        .extend(wanted.iter().filter(|line| !there.iter().any(|other| other == *line)).map(|line| format!("- {line}")));
     deviations.extend(there.iter().filter(|line| !wanted.contains(&line.as_str())).map(|line| format!("+ {line}")));
     deviations
 }
@@ -31,7 +33,8 @@ async fn a_content_column_takes_nothing_but_aes_256_with_integrity() {
     let test = TestDatabase::new().await;
     let mut superuser = test.superuser().await;
     let ours = "cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0";
-    let encrypt = |options: &str| format!("crypto.pgp_sym_encrypt_bytea('a canary that is long enough', 'key', '{options}')");
+    let encrypt =
+        |options: &str| format!("crypto.pgp_sym_encrypt_bytea('a canary that is long enough', 'key', '{options}')");
     for (value, taken) in [
         (encrypt(ours), true),
         (format!("crypto.pgp_sym_encrypt_bytea('', 'key', '{ours}')"), true),
@@ -44,7 +47,10 @@ async fn a_content_column_takes_nothing_but_aes_256_with_integrity() {
         (encrypt(&ours.replace("sha256", "sha1")), false),
         (encrypt(&format!("{ours}, disable-mdc=1")), false),
         (encrypt(&format!("{ours}, sess-key=1")), false),
-        ("convert_to('plaintext that is long enough for every check of a length, is it not?', 'UTF8')".to_owned(), false),
+        (
+            "convert_to('plaintext that is long enough for every check of a length, is it not?', 'UTF8')".to_owned(),
+            false,
+        ),
         ("''::bytea".to_owned(), false),
         ("'\\xc30c04090108'::bytea".to_owned(), false),
     ] {

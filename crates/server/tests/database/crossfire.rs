@@ -93,7 +93,8 @@ async fn fire(database: &Database, sides: &[Side], number: usize, chance: &mut u
         sides.iter().enumerate().filter(|(other, _)| *other != number).flat_map(|(_, side)| side.ids.clone()).collect();
     let (table, id, set, deletes) = TABLES[draw(chance, TABLES.len())];
     let mut transaction = database.write(&own.tenant.as_owner()).await?;
-    let seen = format!("SELECT count(*) FILTER (WHERE tenant_id <> $1), count(*) FROM tenant.{table} WHERE {id} = ANY ($2)");
+    let seen =
+        format!("SELECT count(*) FILTER (WHERE tenant_id <> $1), count(*) FROM tenant.{table} WHERE {id} = ANY ($2)");
     let mut all = foreign.clone();
     all.extend(&own.ids);
     let (strangers, rows): (i64, i64) =
@@ -141,10 +142,18 @@ async fn populate(superuser: &mut PgConnection, side: &Side) {
     for insert in [
         format!("contacts (tenant_id, id, owner_id, sealed) SELECT '{tenant}', r.id, '{owner}', {sealed} {rows}"),
         format!("calls (tenant_id, id, owner_id) SELECT '{tenant}', r.id, '{owner}' {rows}"),
-        format!("artifacts (tenant_id, call_id, owner_id, kind, parts) SELECT '{tenant}', r.id, '{owner}', 1, 1 {rows}"),
-        format!("jobs (tenant_id, id, call_id, owner_id, kind, region) SELECT '{tenant}', r.id, r.id, '{owner}', 1, 'local' {rows}"),
-        format!("record_keys (tenant_id, kind, record_id, owner_id, sealed) SELECT '{tenant}', 1, r.id, '{owner}', {key} {rows}"),
-        format!("run_keys (tenant_id, id, call_id, owner_id, sealed) SELECT '{tenant}', r.id, r.id, '{owner}', {key} {rows}"),
+        format!(
+            "artifacts (tenant_id, call_id, owner_id, kind, parts) SELECT '{tenant}', r.id, '{owner}', 1, 1 {rows}"
+        ),
+        format!(
+            "jobs (tenant_id, id, call_id, owner_id, kind, region) SELECT '{tenant}', r.id, r.id, '{owner}', 1, 'local' {rows}"
+        ),
+        format!(
+            "record_keys (tenant_id, kind, record_id, owner_id, sealed) SELECT '{tenant}', 1, r.id, '{owner}', {key} {rows}"
+        ),
+        format!(
+            "run_keys (tenant_id, id, call_id, owner_id, sealed) SELECT '{tenant}', r.id, r.id, '{owner}', {key} {rows}"
+        ),
         format!(
             "search_postings (tenant_id, token, call_id, segment, owner_id, term_frequency, positions) \
              SELECT '{tenant}', {hash}, r.id, 0, '{owner}', 1, '{{1}}' {rows}"

@@ -11,7 +11,11 @@ use crate::{
 /// The functions that make and check contexts: what takes a guard out of each, by text. The catalogue does not see these.
 const WEAKENED: [(&str, &str, &str); 16] = [
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "app.scope() IS NOT NULL", "false"),
-    ("app.enter(uuid,uuid,smallint,bigint,bytea)", "sha256(app.scope_signature(scope, k.key)) = sha256(signature)", "true"),
+    (
+        "app.enter(uuid,uuid,smallint,bigint,bytea)",
+        "sha256(app.scope_signature(scope, k.key)) = sha256(signature)",
+        "true",
+    ),
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "to_timestamp(expires) <= clock_timestamp()", "false"),
     ("app.scope_bytes(uuid,uuid,smallint,bigint)", "uuid_send(tenant)", "uuid_send(actor)"),
     ("app.scope_signature(bytea,bytea)", "|| scope", "|| substring(scope FROM 1 FOR 32)"),
@@ -229,10 +233,19 @@ fn attacks([ours, theirs]: &[Tenant; 2]) -> Vec<(&'static str, Vec<String>)> {
         ("a second context", vec![open(1), enter(*theirs, 1, FAR), yes()]),
         ("another tenant's rows", vec![open(1), "SELECT count(*) <> 2 FROM tenant.calls".to_owned()]),
         ("another member's calls", vec![open(3), "SELECT count(*) > 1 FROM tenant.calls".to_owned()]),
-        ("a tenant changed by its member", vec![open(3), "UPDATE tenant.tenants SET status = 2 RETURNING true".to_owned()]),
+        (
+            "a tenant changed by its member",
+            vec![open(3), "UPDATE tenant.tenants SET status = 2 RETURNING true".to_owned()],
+        ),
         ("an auditor who owns", vec![open(4), "SELECT app.owner() IS NOT NULL".to_owned()]),
         ("a member who audits", vec![open(3), "SELECT app.audits()".to_owned()]),
-        ("a tenant who looks across tenants", vec![open(1), "SELECT count(*) >= 0 FROM app.chain_heads('{}', '0', 1)".replace("{}", &ours.id.to_string())]),
+        (
+            "a tenant who looks across tenants",
+            vec![
+                open(1),
+                "SELECT count(*) >= 0 FROM app.chain_heads('{}', '0', 1)".replace("{}", &ours.id.to_string()),
+            ],
+        ),
         ("a system transaction with a tenant", vec![open(100), "SELECT app.tenant() IS NOT NULL".to_owned()]),
     ]
 }

@@ -43,7 +43,8 @@ fn pooler(test: &TestDatabase) -> PathBuf {
         chown(&directory, Some(uid), Some(gid)).unwrap();
         command.uid(uid).gid(gid);
     }
-    command.spawn().unwrap();
+    // The undertaker of the directory ends it.
+    std::mem::forget(command.spawn().unwrap());
     directory
 }
 

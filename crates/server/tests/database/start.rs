@@ -82,7 +82,10 @@ async fn a_login_that_row_level_security_does_not_hold_is_refused() {
 async fn a_schema_that_is_older_newer_or_other_than_the_program_is_refused() {
     for (change, wanted) in [
         ("DELETE FROM app.migrations WHERE version = (SELECT max(version) FROM app.migrations)", "run the migrations"),
-        ("INSERT INTO app.migrations SELECT 9999, description, now(), true, checksum, 0 FROM app.migrations LIMIT 1", "newer program"),
+        (
+            "INSERT INTO app.migrations SELECT 9999, description, now(), true, checksum, 0 FROM app.migrations LIMIT 1",
+            "newer program",
+        ),
         ("UPDATE app.migrations SET checksum = '\\x00' WHERE version = 1", "is not the one of this program"),
         ("DROP FUNCTION app.applied_migrations", "run the migrations"),
     ] {
@@ -138,7 +141,10 @@ async fn what_was_committed_is_there_after_the_server_was_killed() {
     let directory = directory();
     let embedded = Embedded::start(&directory, ACCOUNT).await.unwrap();
     let mut owner = connect(embedded.socket(), "subrosa_owner", "subrosa").await;
-    owner.execute("CREATE SCHEMA app; CREATE TABLE app.kept (n integer); INSERT INTO app.kept VALUES (1)").await.unwrap();
+    owner
+        .execute("CREATE SCHEMA app; CREATE TABLE app.kept (n integer); INSERT INTO app.kept VALUES (1)")
+        .await
+        .unwrap();
     kill(Pid::from_raw(postmaster(&directory)), Signal::SIGKILL).unwrap();
     drop(embedded);
     let embedded = Embedded::start(&directory, ACCOUNT).await.unwrap();

@@ -2,7 +2,12 @@
 //!
 //! Invariant: when the test process ends, however it ends, its cluster ends and its directory goes. A shell waits for the end of a
 //! pipe that only the test process holds.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary includes it and uses its own part")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::zombie_processes,
+    reason = "a test fails by panicking; the undertaker outlives it"
+)]
 
 use std::{
     os::unix::process::CommandExt,
