@@ -30,10 +30,11 @@ test: lint licences models ## Everything that has to pass: set-up, style, licenc
 	@target/release/xtask tidy
 	cargo test --release --locked
 
-lint: setup ## Format, clippy, documentation
+lint: setup ## Format, clippy, documentation, queries against a fresh schema
 	@cargo fmt --all --check
 	cargo clippy --release --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
+	scripts/queries
 
 # cargo shear finds what cargo machete finds (which passes too), and comes prebuilt instead of costing minutes.
 licences: setup ## Licences, sources and unused dependencies
@@ -43,12 +44,15 @@ licences: setup ## Licences, sources and unused dependencies
 advisories: setup ## Known vulnerabilities (needs the advisory database)
 	@cargo deny --locked check advisories
 
-bench: models ## Compare with faster-whisper and whisper.cpp (docs/benchmarks.md)
+bench: models ## Compare with faster-whisper and whisper.cpp; what the gate and the vault cost (docs/benchmarks.md)
 	@bench/run
+	cargo bench --locked -p server --bench gate --bench vault
 
 # One test after the other: what is measured is the memory of the process.
-soak: models ## Long runs: five hours of speech, memory flat (SUBROSA_SOAK_MINUTES=5 for less)
+soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); ten million probes of the gate
 	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
+	SUBROSA_PROBES=10000000 SUBROSA_BLEED=1000000 cargo test --release --locked -p server --test database -- \
+	  --nocapture crossfire bleed
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each

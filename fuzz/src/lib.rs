@@ -1,5 +1,5 @@
-//! Feeds bytes of strangers to the audio reader and to the reader of weights. It takes in their source instead of the
-//! crate `speech`, whose other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
+//! Feeds bytes of strangers to the audio reader, the reader of weights and the [`vault`]. It takes in their source instead of
+//! the crate `speech`, whose other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
 
 use std::{
     io::{Cursor, Write},
@@ -12,6 +12,7 @@ pub const SAMPLE_RATE: u32 = 16_000;
 
 #[path = "../../crates/speech/src/audio/mod.rs"]
 pub mod audio;
+pub mod vault;
 
 #[path = "../../crates/speech/src/whisper/encoder/weights.rs"]
 mod weights;

@@ -8,6 +8,8 @@ use std::{
 
 use clap::error::ErrorKind;
 
+use server::vault::keyring::KeyringError;
+
 use crate::models::ModelError;
 
 /// Everything was done.
@@ -22,12 +24,46 @@ pub(crate) const MODEL: u8 = 3;
 pub(crate) const DEVICE: u8 = 4;
 /// An output cannot be written.
 pub(crate) const OUTPUT: u8 = 5;
+/// Receipts or the audit log were tampered with, or do not fit the database.
+pub(crate) const TAMPERED: u8 = 6;
+/// The database cannot be used.
+pub(crate) const DATABASE: u8 = 7;
+/// The object store cannot be used.
+pub(crate) const OBJECTS: u8 = 8;
+/// A key cannot be retired.
+pub(crate) const RETIRE: u8 = 9;
 /// Interrupted by SIGINT or SIGTERM: 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The code of a failure around models.
 pub(crate) fn model(error: &ModelError) -> u8 {
     if matches!(error, ModelError::Unknown { .. }) { USAGE } else { MODEL }
+}
+
+/// The code of a fault of the keyring: one each, so that whoever starts the program can tell them apart.
+pub(crate) fn keyring(error: &KeyringError) -> u8 {
+    match error {
+        KeyringError::Missing => 10,
+        KeyringError::Ambiguous { .. } => 11,
+        KeyringError::Empty => 12,
+        KeyringError::NoId { .. } | KeyringError::BadId { .. } => 13,
+        KeyringError::EmptyKey { .. } => 14,
+        KeyringError::NotBase64 { .. } => 15,
+        KeyringError::Length { .. } => 16,
+        KeyringError::Degenerate { .. } => 17,
+        KeyringError::DuplicateId { .. } => 18,
+        KeyringError::DuplicateKey { .. } => 19,
+        KeyringError::TooMany | KeyringError::TooLong | KeyringError::NotText => 20,
+        KeyringError::File { .. } | KeyringError::NotAFile { .. } => 21,
+        KeyringError::Mode { .. } => 22,
+        KeyringError::Owner { .. } => 23,
+        KeyringError::Command(_) => 24,
+        KeyringError::WrongKey { .. } => 25,
+        KeyringError::KeyLacking { .. } => 26,
+        KeyringError::Retired { .. } => 27,
+        KeyringError::InUse { .. } | KeyringError::Newest { .. } | KeyringError::Unknown { .. } => RETIRE,
+        KeyringError::NotSealed(_) => FAILED,
+    }
 }
 
 /// Prints the one line of an error and gives back its exit code.

@@ -3,6 +3,7 @@
 
 mod commands;
 mod exit;
+mod installation;
 mod memory;
 mod models;
 mod panics;
@@ -11,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use commands::{completions, man, transcribe};
+use commands::{audit, completions, keys, man, receipts, restore, transcribe};
 
 /// Private speech intelligence for calls, on your own machines.
 #[derive(Parser)]
@@ -31,6 +32,18 @@ enum Command {
     /// List, fetch, check and import the models.
     #[command(subcommand)]
     Models(models::Command),
+    /// Make, list, rotate and retire key-encryption keys.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Check deletion receipts.
+    #[command(subcommand)]
+    Receipts(receipts::Command),
+    /// Check the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Bring a restored database up to its deletion receipts.
+    #[command(subcommand)]
+    Restore(restore::Command),
     /// Print the completion script of a shell.
     Completions(completions::Args),
     /// Write the manual pages into a directory.
@@ -57,6 +70,10 @@ fn run() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit::report(&error, exit::model(&error)),
         },
+        Command::Keys(command) => keys::run(command, &data_dir),
+        Command::Receipts(receipts::Command::Verify) => receipts::verify(&data_dir),
+        Command::Audit(audit::Command::Verify) => audit::verify(&data_dir),
+        Command::Restore(restore::Command::Check) => restore::check(&data_dir),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

@@ -5,6 +5,7 @@
 mod bad_recordings;
 mod inputs;
 mod interrupts;
+mod keyrings;
 mod kit;
 mod outputs;
 mod shell;

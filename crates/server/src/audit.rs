@@ -1,0 +1,177 @@
+//! The audit log: who did what to what, and when. Its one invariant: an event is committed with the act it speaks of, and events
+//! of a tenant form a chain that the application can extend and read but neither change nor shorten.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    db::{DbError, SystemTx, TenantTx, Write},
+    vault::{
+        chain::{Hash, Link},
+        heads::{self, Chain},
+        receipts::PAGE,
+    },
+};
+
+/// A privileged act. The numbers are those of the database; one that was used is never given another meaning.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i16)]
+pub enum Action {
+    /// A call, with everything made of it, was deleted.
+    DeleteCall = 1,
+    /// A contact was deleted.
+    DeleteContact = 2,
+    /// A voice profile was deleted.
+    DeleteVoiceProfile = 3,
+    /// A user was deleted, with all their data in the tenant.
+    DeleteUser = 4,
+    /// The tenant was deleted.
+    DeleteTenant = 5,
+    /// A deletion was applied again after a backup had been restored.
+    ReapplyDeletion = 6,
+}
+
+/// An event of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// In whose log it is.
+    pub tenant: Uuid,
+    /// Its place, from 1.
+    pub sequence: i64,
+    /// Its id.
+    pub id: Uuid,
+    /// Who acted.
+    pub actor: Uuid,
+    /// As what: a number of [`crate::db::Role`].
+    pub role: i16,
+    /// What was done: a number of [`Action`].
+    pub action: i16,
+    /// What kind of thing it was done to: a number of [`crate::vault::seal::RecordKind`].
+    pub subject_kind: i16,
+    /// To what.
+    pub subject: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The hash of the event before.
+    pub previous: Hash,
+    /// The hash of this one.
+    pub hash: Hash,
+}
+
+impl Link for Event {
+    fn tenant(&self) -> Uuid {
+        self.tenant
+    }
+
+    fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    fn previous(&self) -> Hash {
+        self.previous
+    }
+
+    fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    fn computed(&self) -> Hash {
+        let [role, action, kind] = [self.role, self.action, self.subject_kind].map(i16::to_be_bytes);
+        Hash::of(
+            "audit event 1",
+            &[
+                self.tenant.as_bytes(),
+                &self.sequence.to_be_bytes(),
+                self.id.as_bytes(),
+                self.actor.as_bytes(),
+                &role,
+                &action,
+                &kind,
+                self.subject.as_bytes(),
+                &self.at.timestamp_micros().to_be_bytes(),
+                &self.previous.0,
+            ],
+        )
+    }
+}
+
+/// Records an act in its own transaction: both are committed, or neither.
+///
+/// # Errors
+/// When the transaction fails, and with it the act.
+pub async fn record(
+    tx: &mut TenantTx<Write>,
+    action: Action,
+    subject_kind: i16,
+    subject: Uuid,
+) -> Result<Event, DbError> {
+    let head = heads::lock(tx, Chain::Audit).await?;
+    let scope = tx.scope();
+    let mut event = Event {
+        tenant: scope.tenant(),
+        sequence: head.sequence + 1,
+        id: Uuid::now_v7(),
+        actor: scope.user(),
+        role: scope.role() as i16,
+        action: action as i16,
+        subject_kind,
+        subject,
+        at: head.now,
+        previous: head.hash,
+        hash: Hash::START,
+    };
+    event.hash = event.computed();
+    sqlx::query!(
+        "INSERT INTO tenant.audit_events (tenant_id, sequence, id, actor_id, actor_role, action, subject_kind, subject_id, at,
+           previous, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        event.tenant,
+        event.sequence,
+        event.id,
+        event.actor,
+        event.role,
+        event.action,
+        event.subject_kind,
+        event.subject,
+        event.at,
+        &event.previous.0[..],
+        &event.hash.0[..],
+    )
+    .execute(tx.conn())
+    .await?;
+    heads::advance(tx, Chain::Audit, event.sequence, &event.hash).await?;
+    Ok(event)
+}
+
+/// Events of all tenants, deleted ones too, in the order of their chains, after a place in it.
+///
+/// # Errors
+/// When the transaction fails, or a row is not an event.
+pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Event>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT tenant_id AS "tenant!", sequence AS "sequence!", id AS "id!", actor_id AS "actor!", actor_role AS "role!",
+             action AS "action!", subject_kind AS "kind!", subject_id AS "subject!", at AS "at!", previous AS "previous!",
+             hash AS "hash!"
+           FROM app.audit_events($1, $2, $3)"#,
+        after.0,
+        after.1,
+        PAGE,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let events = rows.into_iter().map(|row| {
+        Some(Event {
+            tenant: row.tenant,
+            sequence: row.sequence,
+            id: row.id,
+            actor: row.actor,
+            role: row.role,
+            action: row.action,
+            subject_kind: row.kind,
+            subject: row.subject,
+            at: row.at,
+            previous: Hash::stored(&row.previous)?,
+            hash: Hash::stored(&row.hash)?,
+        })
+    });
+    events.collect::<Option<_>>().ok_or(DbError::Unexpected)
+}

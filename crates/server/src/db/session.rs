@@ -1,0 +1,147 @@
+//! A connection with a transaction on it, and how statements run there.
+//!
+//! Invariant: a connection goes back to the pool only after its transaction has ended. One whose transaction was given up, even while
+//! it began, is rolled back first, and closed if that fails.
+
+use std::{fmt, time::Duration};
+
+use futures::{future::BoxFuture, stream::BoxStream};
+use sqlx::{
+    Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres, SqlStr,
+    error::BoxDynError,
+    pool::PoolConnection,
+    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+use tokio::time::timeout;
+
+use super::DbError;
+
+/// How long a given-up statement may run on before its connection is closed under it.
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ends a transaction and keeps what it changed. After a statement that failed, `COMMIT` alone would undo everything and report
+/// success; the empty query before it fails instead.
+const COMMIT: &str = "SELECT; COMMIT";
+
+/// A transaction that has begun, or is about to.
+pub(super) struct Open {
+    /// Gone only while it is dropped.
+    connection: Option<PoolConnection<Postgres>>,
+    has_ended: bool,
+    prepared: bool,
+}
+
+impl Open {
+    /// Takes a connection and begins. The guard is there before the statement is sent.
+    pub(super) async fn begin(pool: &PgPool, prepared: bool, begin: &'static str) -> Result<Self, Error> {
+        let mut open = Self { connection: Some(pool.acquire().await?), has_ended: false, prepared };
+        open.session().execute(begin).await?;
+        Ok(open)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), DbError> {
+        self.session().execute(COMMIT).await?;
+        self.has_ended = true;
+        Ok(())
+    }
+
+    pub(super) async fn rollback(mut self) -> Result<(), DbError> {
+        self.session().execute("ROLLBACK").await?;
+        self.has_ended = true;
+        Ok(())
+    }
+
+    #[expect(clippy::expect_used, reason = "only drop takes the connection")]
+    pub(super) fn session(&mut self) -> Session<'_> {
+        Session { connection: self.connection.as_mut().expect("a connection until drop"), prepared: self.prepared }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let Some(mut connection) = self.connection.take().filter(|_| !self.has_ended) else { return };
+        tokio::spawn(async move {
+            // Waits for what is under way first; outside a transaction it does nothing.
+            if !matches!(timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
+                connection.close_on_drop();
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Open")
+    }
+}
+
+/// Where statements of a transaction run. Behind a pooler every statement is unnamed, whatever its query says: the next
+/// transaction may find itself on another session of the server, which has not seen it.
+pub struct Session<'c> {
+    connection: &'c mut PgConnection,
+    prepared: bool,
+}
+
+impl<'c> Executor<'c> for Session<'c> {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        self.connection.fetch_many(Statement { query, prepared: self.prepared })
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        self.connection.fetch_optional(Statement { query, prepared: self.prepared })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'c: 'e,
+    {
+        self.connection.prepare_with(sql, types)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'c: 'e,
+    {
+        self.connection.describe(sql)
+    }
+}
+
+impl fmt::Debug for Session<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Session")
+    }
+}
+
+/// A query that is kept prepared only where that is allowed.
+struct Statement<E> {
+    query: E,
+    prepared: bool,
+}
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.prepared && self.query.persistent()
+    }
+}

@@ -1,0 +1,119 @@
+//! The transactions that the gate hands out.
+//!
+//! Invariant: they are made here and in `mod.rs` alone, after the database has verified their context.
+
+use std::marker::PhantomData;
+
+use super::{
+    DbError, Reason, Scope,
+    session::{Open, Session},
+};
+
+/// What a transaction may do; [`Read`] and [`Write`] are all there is.
+pub trait Access: sealed::Sealed {
+    /// The statement that begins it.
+    const BEGIN: &'static str;
+}
+
+/// The database refuses every change.
+#[derive(Debug)]
+pub enum Read {}
+
+/// Changes are kept by [`TenantTx::commit`].
+#[derive(Debug)]
+pub enum Write {}
+
+impl Access for Read {
+    const BEGIN: &'static str = "BEGIN READ ONLY";
+}
+
+impl Access for Write {
+    const BEGIN: &'static str = "BEGIN READ WRITE";
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Read {}
+    impl Sealed for super::Write {}
+}
+
+/// A transaction that sees one tenant's rows: all of them, or its user's, by role. Dropped, it leaves nothing behind: no change, no
+/// context.
+#[derive(Debug)]
+pub struct TenantTx<A: Access> {
+    open: Open,
+    scope: Scope,
+    access: PhantomData<A>,
+}
+
+impl<A: Access> TenantTx<A> {
+    pub(super) fn new(open: Open, scope: Scope) -> Self {
+        Self { open, scope, access: PhantomData }
+    }
+
+    /// Whose transaction it is.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
+    }
+
+    /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.open.commit().await
+    }
+
+    /// Ends it and undoes what it changed; dropping does the same without waiting.
+    pub async fn rollback(self) -> Result<(), DbError> {
+        self.open.rollback().await
+    }
+}
+
+/// A transaction across tenants. It sees no row of any; the functions for its reason answer.
+#[derive(Debug)]
+pub struct SystemTx {
+    open: Open,
+    reason: Reason,
+}
+
+impl SystemTx {
+    pub(super) fn new(open: Open, reason: Reason) -> Self {
+        Self { open, reason }
+    }
+
+    /// Why it was opened.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
+    }
+
+    /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
+    pub async fn commit(self) -> Result<(), DbError> {
+        self.open.commit().await
+    }
+}
+
+/// A read-only transaction of the start, without a context: no row can be reached, and only `app.keyring()` and
+/// `app.system_keys()` answer.
+#[derive(Debug)]
+pub struct StartTx {
+    open: Open,
+}
+
+impl StartTx {
+    pub(super) fn new(open: Open) -> Self {
+        Self { open }
+    }
+
+    /// Where statements run.
+    pub fn conn(&mut self) -> Session<'_> {
+        self.open.session()
+    }
+}

@@ -1,0 +1,79 @@
+//! Deletion that is real (H13). Its one invariant: rows, keys, receipt, audit event and the entry that removes the blobs are one
+//! transaction; when it is committed, no copy of the content that exists anywhere opens any more.
+//!
+//! Everything here runs in the caller's transaction and is done when that is committed. [`mirror`] then copies what was
+//! signed out of the database, [`blobs`] removes bytes, [`verify`] finds what was tampered with, and [`restore`] deletes again
+//! what a backup brought back.
+
+pub mod blobs;
+pub mod mirror;
+pub mod restore;
+mod rows;
+pub mod verify;
+
+use uuid::Uuid;
+
+use crate::{
+    audit::{self, Action},
+    db::{DbError, TenantTx, Write},
+    vault::{
+        chain::Signer,
+        receipts::{self, Counts, Receipt},
+        seal::RecordKind,
+    },
+};
+
+/// Why something is not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// It is not there, or another user's.
+    #[error("there is nothing to delete")]
+    NotFound,
+    /// A call is under legal hold.
+    #[error("a call is under legal hold; lift the hold first")]
+    LegalHold,
+    /// The transaction failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+}
+
+/// Deletes one thing of the transaction's tenant, and all that belongs to it; with a user, that user's data in the tenant, and
+/// the person when no other tenant has them. A tenant's subject is its own id.
+///
+/// # Errors
+/// See [`DeletionError`]; the transaction should be dropped then.
+pub async fn delete(
+    tx: &mut TenantTx<Write>,
+    signer: &Signer,
+    class: RecordKind,
+    subject: Uuid,
+) -> Result<Receipt, DeletionError> {
+    if rows::is_held(tx, class, subject).await? {
+        return Err(DeletionError::LegalHold);
+    }
+    let counts = erase(tx, class, subject).await?;
+    if counts.rows == 0 {
+        return Err(DeletionError::NotFound);
+    }
+    let action = match class {
+        RecordKind::Call => Action::DeleteCall,
+        RecordKind::Contact => Action::DeleteContact,
+        RecordKind::VoiceProfile => Action::DeleteVoiceProfile,
+        RecordKind::User => Action::DeleteUser,
+        RecordKind::Tenant => Action::DeleteTenant,
+    };
+    audit::record(tx, action, class as i16, subject).await?;
+    Ok(receipts::write(tx, signer, class, subject, counts).await?)
+}
+
+/// Removes rows and keys and leaves word that blobs are to go; nothing there is fine.
+async fn erase(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<Counts, DbError> {
+    match class {
+        RecordKind::Call => rows::call(tx, subject).await,
+        RecordKind::Contact => rows::contact(tx, subject).await,
+        RecordKind::VoiceProfile => rows::voice_profile(tx, subject).await,
+        RecordKind::User => rows::user(tx, subject).await,
+        RecordKind::Tenant if subject == tx.scope().tenant() => rows::tenant(tx).await,
+        RecordKind::Tenant => Ok(Counts::default()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Which rows and keys belong to what is deleted. Its one invariant: children go by the cascade of their call, within the tenant;
+//! everything else is named here, so that a new table is either a call's or added to these lists (a test looks for leftovers).
+
+use uuid::Uuid;
+
+use crate::{
+    db::{DbError, TenantTx, Write},
+    vault::{receipts::Counts, seal::RecordKind},
+};
+
+/// Runs statements that take the tenant, and whatever is in the parentheses, and adds up how many rows they touched.
+macro_rules! run {
+    ($tx:expr, ($($value:expr),*), $statement:literal) => {{
+        let tenant = $tx.scope().tenant();
+        let touched = sqlx::query!($statement, tenant $(, $value)*).execute($tx.conn()).await?.rows_affected();
+        i64::try_from(touched).unwrap_or(i64::MAX)
+    }};
+    ($tx:expr, $values:tt, $($statement:literal),+ $(,)?) => { 0 $(+ run!($tx, $values, $statement))+ };
+}
+
+/// Whether a call that would go is under legal hold; also locks the calls, so that none is put under it meanwhile.
+pub(super) async fn is_held(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<bool, DbError> {
+    let (call, user) = match class {
+        RecordKind::Call => (Some(subject), None),
+        RecordKind::User => (None, Some(subject)),
+        RecordKind::Tenant => (None, None),
+        RecordKind::Contact | RecordKind::VoiceProfile => return Ok(false),
+    };
+    let held = sqlx::query_scalar!(
+        r#"SELECT coalesce(bool_or(c.legal_hold), false) AS "held!" FROM (
+             SELECT legal_hold FROM tenant.calls WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
+               AND ($3::uuid IS NULL OR owner_id = $3) FOR UPDATE) c"#,
+        tx.scope().tenant(),
+        call,
+        user,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(held)
+}
+
+/// What goes with the calls of a tenant: one of them, those of one user, or all.
+async fn count_children(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Option<Uuid>) -> Result<Counts, DbError> {
+    let tenant = tx.scope().tenant();
+    let row = sqlx::query!(
+        r#"WITH c AS (SELECT id FROM tenant.calls WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
+             AND ($3::uuid IS NULL OR owner_id = $3))
+           SELECT
+             (SELECT count(*) FROM tenant.artifacts t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.action_items t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.call_metrics t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.search_postings t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.jobs t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.processing_events t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               AS "rows!",
+             (SELECT count(*) FROM tenant.artifacts t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1 AND t.parts > 0)
+               AS "blobs!",
+             (SELECT count(*) FROM tenant.run_keys t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1) AS "keys!""#,
+        tenant,
+        call,
+        user,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(Counts { rows: row.rows, blobs: row.blobs, keys: row.keys })
+}
+
+pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts, DbError> {
+    let mut counts = count_children(tx, Some(call), None).await?;
+    counts.rows += run!(tx, (call), "DELETE FROM tenant.calls WHERE tenant_id = $1 AND id = $2");
+    counts.keys += key(tx, RecordKind::Call, call).await?;
+    if counts.keys > 0 {
+        blobs(tx, RecordKind::Call, call).await?;
+    }
+    Ok(counts)
+}
+
+pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<Counts, DbError> {
+    let rows = run!(tx, (contact), "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2");
+    Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::Contact, contact).await? })
+}
+
+pub(super) async fn voice_profile(tx: &mut TenantTx<Write>, profile: Uuid) -> Result<Counts, DbError> {
+    let rows = run!(tx, (profile), "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND id = $2");
+    Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::VoiceProfile, profile).await? })
+}
+
+pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts, DbError> {
+    let mut counts = count_children(tx, None, Some(user)).await?;
+    let exports = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2");
+    counts.blobs += exports;
+    // The calls are still there: each names a folder of blobs.
+    run!(
+        tx,
+        (user),
+        "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id)
+           SELECT tenant_id, gen_random_uuid(), 1, id FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2"
+    );
+    counts.keys += run!(tx, (user), "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND owner_id = $2");
+    counts.rows += exports
+        + run!(
+            tx,
+            (user),
+            "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.api_keys WHERE tenant_id = $1 AND owner_id = $2",
+        );
+    forget(tx, &[user], &mut counts).await?;
+    if counts.rows + counts.keys > 0 {
+        blobs(tx, RecordKind::User, user).await?;
+    }
+    Ok(counts)
+}
+
+pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> {
+    let tenant = tx.scope().tenant();
+    let mut counts = count_children(tx, None, None).await?;
+    let members = sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1", tenant)
+        .fetch_all(tx.conn())
+        .await?;
+    let exports = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1");
+    counts.blobs += exports;
+    counts.keys += run!(tx, (), "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
+    counts.rows += exports
+        + run!(
+            tx,
+            (),
+            "DELETE FROM tenant.calls WHERE tenant_id = $1",
+            "DELETE FROM tenant.contacts WHERE tenant_id = $1",
+            "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
+            "DELETE FROM tenant.consents WHERE tenant_id = $1",
+            "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1",
+            "DELETE FROM tenant.api_keys WHERE tenant_id = $1",
+            "DELETE FROM tenant.webhook_deliveries WHERE tenant_id = $1",
+            "DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1",
+            "DELETE FROM tenant.topups WHERE tenant_id = $1",
+            "DELETE FROM tenant.workers WHERE tenant_id = $1",
+        );
+    forget(tx, &members, &mut counts).await?;
+    let own = run!(tx, (), "DELETE FROM tenant.tenants WHERE tenant_id = $1");
+    // The tenant's row is its key as well.
+    counts.rows += own;
+    counts.keys += own;
+    if counts.rows > 0 {
+        blobs(tx, RecordKind::Tenant, tenant).await?;
+    }
+    Ok(counts)
+}
+
+/// Memberships, and the people whom no other tenant has, each with a key of their own.
+async fn forget(tx: &mut TenantTx<Write>, users: &[Uuid], counts: &mut Counts) -> Result<(), DbError> {
+    for user in users {
+        let gone = sqlx::query_scalar!(r#"SELECT app.forget_member($1) AS "gone!""#, user).fetch_one(tx.conn()).await?;
+        counts.rows += i64::from(gone);
+        counts.keys += i64::from(gone > 1);
+    }
+    Ok(())
+}
+
+async fn key(tx: &mut TenantTx<Write>, kind: RecordKind, id: Uuid) -> Result<i64, DbError> {
+    let kind = kind as i16;
+    Ok(run!(tx, (kind, id), "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND kind = $2 AND record_id = $3"))
+}
+
+/// Leaves word that the blobs of what is deleted are to go.
+async fn blobs(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<(), DbError> {
+    let (tenant, id) = (tx.scope().tenant(), Uuid::now_v7());
+    sqlx::query!(
+        "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id) VALUES ($1, $2, $3, $4)",
+        tenant,
+        id,
+        class as i16,
+        subject,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

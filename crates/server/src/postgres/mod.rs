@@ -1,0 +1,164 @@
+//! The program's own PostgreSQL, for those who name none: a private cluster in the data directory.
+//!
+//! Invariant: one program owns a cluster's directory at a time, and only that program's account can reach the socket in it.
+
+mod account;
+mod binaries;
+mod cluster;
+mod error;
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use sqlx::{
+    ConnectOptions, Connection, Executor, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    process::{Child, Command},
+    time,
+};
+
+use crate::db::Address;
+use account::Account;
+use binaries::Binaries;
+pub use error::PostgresError;
+
+/// The one database of the cluster.
+const DATABASE: &str = "subrosa";
+
+/// The role that `initdb` makes. It makes the other roles and does nothing else.
+const SUPERUSER: &str = "postgres";
+
+/// How long a server may take to answer. Recovery after a crash replays at most `max_wal_size` (1 GB), which takes minutes on the
+/// slowest disks.
+const START_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How long a server may take to stop: it ends sessions at once and writes out at most `shared_buffers` (128 MiB).
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two looks at a server that starts or stops; it announces neither.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A cluster that runs.
+#[derive(Debug)]
+pub struct Embedded {
+    child: Child,
+    socket: PathBuf,
+    /// Held for as long as the program may write to the directory.
+    _lock: File,
+}
+
+impl Embedded {
+    /// Starts the cluster in a directory, making it first if there is none, and recovers it if it crashed. Started as root, it
+    /// runs under `account` (Debian's package makes `postgres`), which then owns the directory.
+    pub async fn start(directory: &Path, account: &str) -> Result<Self, PostgresError> {
+        let account = Account::for_cluster(account)?;
+        let lock = cluster::claim(directory, account)?;
+        let binaries = Binaries::find(cluster::major(directory)?)?;
+        cluster::end_orphan(directory, STOP_TIMEOUT).await?;
+        cluster::create_once(directory, &binaries, account).await?;
+        let socket = cluster::socket(directory, account)?;
+        let mut command = Command::new(binaries.postgres());
+        command.args(cluster::settings(directory, &socket)).current_dir(directory).env_clear().stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(cluster::start_log(directory)?).process_group(0);
+        account::drop_privileges(&mut command, account);
+        let child = command.spawn().map_err(|error| PostgresError::Spawn(binaries.postgres(), error))?;
+        let mut embedded = Self { child, socket, _lock: lock };
+        embedded.prepare(directory).await?;
+        Ok(embedded)
+    }
+
+    /// The runtime login's way in.
+    pub fn address(&self) -> Address {
+        Address::local(&self.socket, "subrosa_app", DATABASE)
+    }
+
+    /// The schema owner's way in.
+    pub fn owner_address(&self) -> Address {
+        Address::local(&self.socket, "subrosa_owner", DATABASE)
+    }
+
+    /// The directory of the socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Stops the server: sessions end, what is committed is on the disk.
+    pub async fn stop(mut self) -> Result<(), PostgresError> {
+        self.signal(Signal::SIGINT);
+        match time::timeout(STOP_TIMEOUT, self.child.wait()).await {
+            Ok(_) => Ok(()),
+            Err(_) => {
+                // Nothing is lost: the next start recovers.
+                self.signal(Signal::SIGQUIT);
+                Err(PostgresError::Stop)
+            }
+        }
+    }
+
+    /// Waits until the server answers, then makes the database and the roles; doing that again changes nothing.
+    async fn prepare(&mut self, directory: &Path) -> Result<(), PostgresError> {
+        let mut session = self.answer(directory).await?;
+        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
+            .bind(DATABASE)
+            .fetch_one(&mut session)
+            .await?;
+        if !exists {
+            // A database is made outside of any transaction, and the role may be there from a start that was cut off before.
+            session.execute(sqlx::raw_sql(include_str!("../../roles.sql"))).await?;
+            session.execute("CREATE DATABASE subrosa OWNER subrosa_owner").await?;
+        }
+        session.close().await?;
+        let mut session = self.superuser(DATABASE).connect().await?;
+        session.execute(sqlx::raw_sql(include_str!("../../roles.sql"))).await?;
+        session.close().await?;
+        Ok(())
+    }
+
+    async fn answer(&mut self, directory: &Path) -> Result<PgConnection, PostgresError> {
+        let superuser = self.superuser(SUPERUSER);
+        let deadline = time::Instant::now() + START_TIMEOUT;
+        loop {
+            if let Ok(connection) = superuser.connect().await {
+                return Ok(connection);
+            }
+            if self.child.try_wait().ok().flatten().is_some() {
+                return Err(PostgresError::Died(cluster::last_words(directory)));
+            }
+            if time::Instant::now() > deadline {
+                return Err(PostgresError::Silent);
+            }
+            time::sleep(LOOK).await;
+        }
+    }
+
+    /// Only this module connects as the superuser, and only to make the database and the roles.
+    fn superuser(&self, database: &str) -> PgConnectOptions {
+        let options =
+            PgConnectOptions::new_without_pgpass().socket(&self.socket).port(5432).ssl_mode(PgSslMode::Disable);
+        options.username(SUPERUSER).database(database).disable_statement_logging()
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A child that was waited for has no id any more, so the signal cannot reach another process.
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended by itself, which is what was wanted.
+            let _ = kill(Pid::from_raw(id), signal);
+        }
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGINT);
+    }
+}

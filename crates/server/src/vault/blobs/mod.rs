@@ -1,0 +1,180 @@
+//! Recordings and exports in an object store, sealed on the way. Its one invariant: plaintext exists in memory only, at most a
+//! part of it while writing and a chunk while reading; what is stored opens only under the key of its record, in its place.
+//!
+//! An object is a row of parts of 4 MiB, each an object of the store of its own, so that one that was begun and never
+//! finished can be listed and removed like any other; a pending multipart upload of S3 cannot. docs/adr/008 has the format.
+
+mod mirror;
+mod paths;
+mod read;
+mod stream;
+mod write;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use uuid::Uuid;
+
+use super::{key::NotSealed, seal::Broken};
+
+pub use paths::{BlobPlace, MirrorPlace};
+pub use read::BlobReader;
+pub use stream::{PART_SEALED, open_part, seal_part};
+
+/// Where blobs are kept.
+#[derive(Clone)]
+pub struct Blobs {
+    store: Arc<dyn ObjectStore>,
+}
+
+impl Blobs {
+    /// In a directory of this machine, which is made (mode 0700) when it is not there. What a killed program left
+    /// half-written in it is removed after an hour.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or read.
+    pub fn local(directory: &Path) -> Result<Self, BlobError> {
+        prepare_directory(directory).map_err(|error| BlobError::Directory { kind: error.kind() })?;
+        let store = LocalFileSystem::new_with_prefix(directory)?.with_automatic_cleanup(true).with_fsync(true);
+        Ok(Self::in_store(Arc::new(store)))
+    }
+
+    /// In a bucket that speaks S3: `s3://bucket/prefix`, with the options of `object_store` (region, endpoint, …).
+    ///
+    /// # Errors
+    /// When the address or an option makes no sense.
+    pub fn s3(bucket: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, BlobError> {
+        let mut builder = object_store::aws::AmazonS3Builder::from_env().with_url(bucket);
+        for (name, value) in options {
+            builder = builder.with_config(name.parse()?, value);
+        }
+        Ok(Self::in_store(Arc::new(builder.build()?)))
+    }
+
+    /// In memory, for tests.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::in_store(Arc::new(InMemory::new()))
+    }
+
+    /// In a store that was set up elsewhere.
+    #[must_use]
+    pub fn in_store(store: Arc<dyn ObjectStore>) -> Self {
+        Self { store }
+    }
+
+    /// Removes an object, all parts of it. Nothing there is fine: a removal may be repeated.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove(&self, place: BlobPlace) -> Result<u64, BlobError> {
+        self.remove_under(&place.prefix()).await
+    }
+
+    /// Removes every object of a record, finished or not; returns how many parts were there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove_record(&self, tenant: Uuid, record: Uuid) -> Result<u64, BlobError> {
+        self.remove_under(&paths::record_prefix(tenant, record)).await
+    }
+
+    /// Removes every object of a tenant; returns how many parts were there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remove_tenant(&self, tenant: Uuid) -> Result<u64, BlobError> {
+        self.remove_under(&paths::tenant_prefix(tenant)).await
+    }
+
+    /// Lists again until nothing is left, because a part may arrive while the first list is worked off.
+    async fn remove_under(&self, prefix: &object_store::path::Path) -> Result<u64, BlobError> {
+        let mut removed = 0;
+        loop {
+            let found = self.store.list(Some(prefix)).map_ok(|object| object.location);
+            let mut outcomes = self.store.delete_stream(found.boxed());
+            let before = removed;
+            while let Some(outcome) = outcomes.next().await {
+                match outcome {
+                    Ok(_) | Err(object_store::Error::NotFound { .. }) => removed += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if removed == before {
+                return Ok(removed);
+            }
+        }
+    }
+}
+
+/// How old a half-written file is when nobody can be writing it any more: a part of 4 MiB takes seconds.
+const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Makes the directory and removes what the store's `put` leaves behind when the program dies in it: `NAME#N`.
+fn prepare_directory(directory: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                directories.push(entry.path());
+            } else if entry.file_name().to_string_lossy().contains('#')
+                && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
+            {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What can go wrong with a blob. Holds places (ids), never content.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// It was changed, cut, moved, or sealed under another key.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    /// There is no such object.
+    #[error("there is no {0}")]
+    Missing(BlobPlace),
+    /// More than an object may hold.
+    #[error("{place} is larger than {} GiB", stream::MAX_BYTES >> 30)]
+    TooLarge {
+        /// Which object.
+        place: BlobPlace,
+    },
+    /// What was to be written broke off.
+    #[error("what was to be stored as {place} broke off: {kind}")]
+    Input {
+        /// Which object.
+        place: BlobPlace,
+        /// How it broke off.
+        kind: std::io::ErrorKind,
+    },
+    /// The directory of the store cannot be used.
+    #[error("the directory of the object store cannot be used: {kind}")]
+    Directory {
+        /// Why.
+        kind: std::io::ErrorKind,
+    },
+    /// The store failed.
+    #[error("the object store failed: {0}")]
+    Store(#[from] object_store::Error),
+    /// A signed copy that nobody can read any more.
+    #[error("the signed copy {number} of tenant {tenant} is damaged")]
+    Mirror {
+        /// Whose.
+        tenant: Uuid,
+        /// Its place in the chain.
+        number: i64,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    NotSealed(#[from] NotSealed),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! Opening the vault, before any port. Its one invariant: a [`Vault`] exists only when every key of the ring is the one that its
+//! id named before, and every key that still seals something is in the ring.
+
+use crate::db::Session;
+use secrecy::SecretBox;
+
+use super::{
+    chain::{PublicKey, Signer},
+    key::Key,
+    keyring::{self, KeySource, Keyring, KeyringError},
+    keys::{Vault, VaultError},
+    system::{self, SealedSystemKey, SystemKey},
+};
+use crate::db::{ContextKey, Database, DbError, Locked, Owner, Reason, StartError, SystemTx};
+
+/// Why the vault does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A key is missing, wrong, or does not open what it should.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A database that was never opened before, and nobody who may prepare it.
+    #[error(
+        "this database has no keys yet: start once with DATABASE_OWNER_URL, so that its owner takes the key of contexts"
+    )]
+    NotPrepared,
+}
+
+impl From<KeyringError> for OpenError {
+    fn from(error: KeyringError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+impl From<DbError> for OpenError {
+    fn from(error: DbError) -> Self {
+        Self::Vault(error.into())
+    }
+}
+
+/// A key of the ring as the database knows it.
+struct Known {
+    id: String,
+    check_value: Vec<u8>,
+    retired: bool,
+}
+
+/// Reads the ring, proves it against the database, and opens the gate. A database without keys is given some, which takes its
+/// owner's session.
+///
+/// # Errors
+/// Every fault of a keyring; see [`OpenError`]. Nothing was changed then, unless it is the very first start.
+pub async fn open(
+    locked: Locked,
+    source: KeySource,
+    owner: Option<&mut Owner>,
+) -> Result<(Database, Vault), OpenError> {
+    let ring = keyring::load(&source).await?;
+    let mut tx = locked.read().await?;
+    let known = known(tx.conn()).await?;
+    let sealed = system::sealed(tx.conn()).await?;
+    drop(tx);
+    prove(&ring, &known)?;
+
+    let context = match newest(&sealed, SystemKey::Contexts) {
+        Some(sealed) => sealed.open(&ring)?,
+        None => prepare(owner).await?,
+    };
+    let bytes = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(context.expose()));
+    let database = locked.unlock(ContextKey::new(bytes));
+    let mut tx = database.system(Reason::Keys).await?;
+    enrol(&mut tx, &ring, &known).await?;
+    let signers = complete(&mut tx, &ring, &sealed, &context).await?;
+    prove_complete(&mut tx, &ring).await?;
+    tx.commit().await?;
+
+    let public_keys: Vec<PublicKey> = signers.iter().map(Signer::public_key).collect();
+    let signer = signers.into_iter().max_by_key(|signer| signer.version).ok_or(OpenError::NotPrepared)?;
+    Ok((database, Vault::new(ring, source, signer, public_keys)))
+}
+
+async fn known(connection: Session<'_>) -> Result<Vec<Known>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT key_id AS "id!", check_value AS "check_value!", retired_at IS NOT NULL AS "retired!" FROM app.keyring()"#
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| Known { id: row.id, check_value: row.check_value, retired: row.retired }).collect())
+}
+
+/// Every key of the ring that the database knows is the one it knows, and the one that seals was not retired.
+fn prove(ring: &Keyring, known: &[Known]) -> Result<(), KeyringError> {
+    for kek in ring.iter() {
+        let Some(known) = known.iter().find(|known| known.id == kek.id.as_str()) else { continue };
+        if !kek.fits(&known.check_value) {
+            return Err(KeyringError::WrongKey { id: kek.id.clone() });
+        }
+        if known.retired && kek.id == ring.newest().id {
+            return Err(KeyringError::Retired { id: kek.id.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Every key that seals something is in the ring.
+async fn prove_complete(tx: &mut SystemTx, ring: &Keyring) -> Result<(), OpenError> {
+    let used = sqlx::query_scalar!(
+        r#"SELECT key_id AS "id!" FROM app.key_uses() WHERE tenants > 0 OR users > 0 OR system_keys > 0"#
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    match used.into_iter().find(|id| ring.find(id).is_none()) {
+        Some(id) => Err(KeyringError::KeyLacking { id }.into()),
+        None => Ok(()),
+    }
+}
+
+fn newest(sealed: &[SealedSystemKey], purpose: SystemKey) -> Option<&SealedSystemKey> {
+    sealed.iter().filter(|key| key.purpose == purpose).max_by_key(|key| key.version)
+}
+
+/// The first start: the owner takes the key that signs contexts. If the program dies before it is sealed, the next start takes
+/// another one, since nothing was signed with this.
+async fn prepare(owner: Option<&mut Owner>) -> Result<Key, OpenError> {
+    let owner = owner.ok_or(OpenError::NotPrepared)?;
+    let key = Key::generate().map_err(VaultError::from)?;
+    let bytes = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(key.expose()));
+    owner.install_context_key(1, &ContextKey::new(bytes)).await?;
+    Ok(key)
+}
+
+/// Gives the database the check values of keys that it does not know.
+async fn enrol(tx: &mut SystemTx, ring: &Keyring, known: &[Known]) -> Result<(), OpenError> {
+    // The oldest first, so that the newest is the last to have been added.
+    for kek in ring.iter().collect::<Vec<_>>().into_iter().rev() {
+        if known.iter().any(|known| known.id == kek.id.as_str()) {
+            continue;
+        }
+        let check_value = kek.check_value().map_err(VaultError::from)?;
+        sqlx::query!("SELECT app.keyring_add($1, $2)", kek.id.as_str(), check_value)
+            .execute(tx.conn())
+            .await
+            .map_err(DbError::from)?;
+    }
+    Ok(())
+}
+
+/// Makes the system keys that are not there yet; returns all that sign.
+async fn complete(
+    tx: &mut SystemTx,
+    ring: &Keyring,
+    sealed: &[SealedSystemKey],
+    context: &Key,
+) -> Result<Vec<Signer>, OpenError> {
+    let mut signers = Vec::new();
+    for purpose in SystemKey::ALL {
+        let mut is_there = false;
+        for key in sealed.iter().filter(|key| key.purpose == purpose) {
+            let open = key.open(ring)?;
+            is_there = true;
+            if purpose == SystemKey::Receipts {
+                signers.push(Signer::new(&open, key.version));
+            }
+        }
+        if is_there {
+            continue;
+        }
+        let fresh = Key::generate().map_err(VaultError::from)?;
+        let key = if purpose == SystemKey::Contexts { context } else { &fresh };
+        system::add(tx, ring, purpose, key).await?;
+        if purpose == SystemKey::Receipts {
+            signers.push(Signer::new(key, 1));
+        }
+    }
+    Ok(signers)
+}

@@ -1,0 +1,97 @@
+//! System keys: what the installation signs, hashes and proves contexts with. Its one invariant: each is random and lies in
+//! the database sealed under a key-encryption key, bound to its purpose and version.
+
+use crate::db::Session;
+
+use super::{
+    chain::Signer,
+    key::Key,
+    keyring::Keyring,
+    keys::VaultError,
+    seal::{KeyPlace, open_key, seal_key},
+};
+use crate::{
+    db::{DbError, SystemTx},
+    vault::keyring::KeyringError,
+};
+
+/// What a system key is for. The numbers are those of the database.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(i16)]
+pub enum SystemKey {
+    /// Signs access tokens (Ed25519).
+    Tokens = 1,
+    /// Signs receipts and the heads of audit chains (Ed25519).
+    Receipts = 2,
+    /// Keys the HMAC of passwords.
+    Pepper = 3,
+    /// Keys the HMAC of sign-in addresses.
+    SignIn = 4,
+    /// Signs the contexts of transactions (HMAC).
+    Contexts = 5,
+}
+
+impl SystemKey {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Tokens, Self::Receipts, Self::Pepper, Self::SignIn, Self::Contexts];
+
+    /// As in derivations and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Receipts => "receipts",
+            Self::Pepper => "pepper",
+            Self::SignIn => "sign-in",
+            Self::Contexts => "contexts",
+        }
+    }
+
+    /// Where version `version` of it belongs.
+    #[must_use]
+    pub fn place(self, version: i32) -> KeyPlace<'static> {
+        KeyPlace::System(self.as_str(), version)
+    }
+}
+
+/// A system key as the database holds it.
+pub(super) struct SealedSystemKey {
+    pub(super) purpose: SystemKey,
+    pub(super) version: i32,
+    pub(super) key_id: String,
+    pub(super) sealed: Vec<u8>,
+}
+
+/// All system keys, sealed.
+pub(super) async fn sealed(connection: Session<'_>) -> Result<Vec<SealedSystemKey>, DbError> {
+    let rows = sqlx::query!(
+        r#"SELECT purpose AS "purpose!", version AS "version!", key_id AS "key_id!", sealed AS "sealed!" FROM app.system_keys()"#
+    )
+    .fetch_all(connection)
+    .await?;
+    let known = rows.into_iter().filter_map(|row| {
+        let purpose = SystemKey::ALL.into_iter().find(|purpose| *purpose as i16 == row.purpose)?;
+        Some(SealedSystemKey { purpose, version: row.version, key_id: row.key_id, sealed: row.sealed })
+    });
+    Ok(known.collect())
+}
+
+impl SealedSystemKey {
+    pub(super) fn open(&self, ring: &Keyring) -> Result<Key, VaultError> {
+        let kek = ring.find(&self.key_id).ok_or_else(|| KeyringError::KeyLacking { id: self.key_id.clone() })?;
+        Ok(open_key(&kek.key, self.purpose.place(self.version), &self.sealed)?)
+    }
+}
+
+/// Stores a key as the first version of its purpose.
+pub(super) async fn add(tx: &mut SystemTx, ring: &Keyring, purpose: SystemKey, key: &Key) -> Result<(), VaultError> {
+    let kek = ring.newest();
+    let sealed = seal_key(&kek.key, purpose.place(1), key)?;
+    let signs = matches!(purpose, SystemKey::Tokens | SystemKey::Receipts);
+    let public = signs.then(|| Signer::new(key, 1).public_key().key.to_vec());
+    sqlx::query!("SELECT app.system_key_add($1, 1, $2, $3, $4)", purpose as i16, kek.id.as_str(), sealed, public)
+        .execute(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! What is on any medium after content was written: every file of the cluster (heap, indexes, write-ahead log, temporary files,
+//! logs), a dump, the object directory, and every file that this process has mapped. Nowhere is there a word of it.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test fails the test; it says what it searched")]
+#![allow(unreachable_pub, reason = "support is shared with other test binaries")]
+
+mod columns;
+mod search;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use bytes::Bytes;
+use futures::stream;
+use secrecy::ExposeSecret as _;
+use server::{
+    db::{Database, Locked, Owner, Role, Scope},
+    vault::{
+        blobs::{BlobPlace, Blobs},
+        content::{self, Stored},
+        keyring::{self, KeyId, KeySource},
+        keys::Vault,
+        seal::{Field, RecordKind},
+        start,
+    },
+};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
+use uuid::Uuid;
+
+use search::Canary;
+use support::TestDatabase;
+
+#[tokio::test]
+async fn no_word_of_any_content_is_on_any_medium() {
+    let test = TestDatabase::new().await;
+    let (database, vault) = open(&test).await;
+    let scope = Scope::authenticated(Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
+    // Made now, so that this program's own file does not hold it.
+    let (canary, planted) = (Canary::new(), Canary::new());
+    let objects = tempfile::tempdir().unwrap();
+
+    let mut superuser = test.superuser().await;
+    let covered = columns::write(&database, &vault, scope, &mut superuser, &canary).await;
+    assert_eq!(covered, content_columns(&mut superuser).await, "a content column without a canary, or a canary without one");
+    upload(&database, &vault, &Blobs::local(objects.path()).unwrap(), scope, &canary).await;
+    work_with(&mut superuser).await;
+    plant(&mut superuser, &planted).await;
+    superuser.execute("CHECKPOINT").await.unwrap();
+
+    let cluster = test.socket.parent().unwrap().to_owned();
+    let dump = tempfile::tempdir().unwrap();
+    let dumped = dump.path().join("dump.sql");
+    let output = std::process::Command::new("pg_dump")
+        .args(["--username=postgres", "--port=5432", "--host"])
+        .arg(&test.socket)
+        .arg("--file")
+        .arg(&dumped)
+        .arg(&test.name)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    // The control first: what is not sealed is found in heap, log, write-ahead log and dump.
+    let found = search::everywhere(&planted, &[cluster.clone(), dump.path().to_owned()]);
+    for part in ["/base/", "/pg_wal/", "dump.sql"] {
+        assert!(found.hits.iter().any(|hit| hit.to_string_lossy().contains(part)), "the search is blind in {part}");
+    }
+    assert!(found.hits.iter().any(|hit| hit.to_string_lossy().contains("log")), "the search is blind in the log");
+    let places: Vec<PathBuf> = [cluster, dump.path().to_owned(), objects.path().to_owned()].into();
+    let mut searched = search::everywhere(&canary, &places);
+    searched.add(search::mapped_files(&canary));
+    println!("{} files, {} MiB searched for {} columns and a blob", searched.files, searched.bytes >> 20, covered.len());
+    assert_eq!(searched.hits, [] as [PathBuf; 0]);
+    assert!(searched.files > 500 && searched.bytes > 32 << 20);
+}
+
+async fn open(test: &TestDatabase) -> (Database, Vault) {
+    let mut owner = Owner::connect(&test.address("subrosa_owner")).await.unwrap();
+    let locked = Locked::connect(&test.address("subrosa_app"), 4).await.unwrap();
+    let key = keyring::generate(&KeyId::parse("k1").unwrap()).unwrap();
+    start::open(locked, KeySource::Text(key.expose_secret().into()), Some(&mut owner)).await.unwrap()
+}
+
+/// Every column that holds content, by the catalogue.
+async fn content_columns(superuser: &mut PgConnection) -> BTreeSet<String> {
+    let columns: Vec<String> = sqlx::query_scalar(
+        "SELECT n.nspname || '.' || c.relname || '.' || a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE a.atttypid = 'app.enc'::regtype AND c.relkind IN ('r', 'p')",
+    )
+    .fetch_all(superuser)
+    .await
+    .unwrap();
+    columns.into_iter().collect()
+}
+
+async fn upload(database: &Database, vault: &Vault, blobs: &Blobs, scope: Scope, canary: &Canary) {
+    let mut tx = database.write(&scope).await.unwrap();
+    let record = Uuid::now_v7();
+    let key = vault.create_record_key(&mut tx, RecordKind::User, record).await.unwrap();
+    let place = BlobPlace { tenant: scope.tenant(), record, object: Uuid::now_v7() };
+    let block = Bytes::from(canary.text("blob").repeat(1000));
+    blobs.write(&key, place, stream::iter((0..200).map(|_| Ok(block.clone())))).await.unwrap();
+    let field = Field::new("calls", "sealed", record);
+    let sealed = content::seal(&mut tx, &key, &field, canary.text("read").as_bytes()).await.unwrap();
+    content::open(&mut tx, Stored { key: &key, field, sealed: &sealed }).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// What makes a server write elsewhere than to its tables: sorts on disk, statistics, statements that fail and are logged.
+async fn work_with(superuser: &mut PgConnection) {
+    superuser.execute("SET work_mem = '64kB'").await.unwrap();
+    superuser
+        .execute("SELECT count(*) FROM (SELECT c.sealed, g FROM tenant.calls c, generate_series(1, 3000) g ORDER BY c.sealed, g) s")
+        .await
+        .unwrap();
+    superuser.execute("ANALYZE").await.unwrap();
+    for statement in [
+        "INSERT INTO tenant.calls SELECT * FROM tenant.calls LIMIT 1",
+        "UPDATE tenant.calls SET sealed = substring(sealed FROM 2)",
+        "INSERT INTO tenant.contacts SELECT * FROM tenant.contacts LIMIT 1",
+    ] {
+        superuser.execute(statement).await.unwrap_err();
+    }
+}
+
+/// A text where no seal is: in a table, and in a statement that fails and is logged.
+async fn plant(superuser: &mut PgConnection, planted: &Canary) {
+    let text = planted.text("planted");
+    superuser.execute(AssertSqlSafe(format!("CREATE TABLE public.planted AS SELECT '{text}'::text AS planted"))).await.unwrap();
+    superuser.execute(AssertSqlSafe(format!("SELECT '{text}'::integer"))).await.unwrap_err();
+}

@@ -1,0 +1,101 @@
+//! Transactions that end badly: dropped in the middle of anything, failed, panicked, cut off by the server. The next one on the same
+//! connection starts without a context.
+
+use std::{pin::pin, task::Poll};
+
+use futures::future::select;
+use server::db::{Database, Locked, Scope};
+use sqlx::{Executor, Row};
+
+use crate::support::{TestDatabase, context_key};
+
+/// Transactions that are given up at a random point. `SUBROSA_BLEED` sets another number.
+const TRANSACTIONS: u32 = 3_000;
+
+pub(crate) fn transactions() -> u32 {
+    std::env::var("SUBROSA_BLEED").ok().and_then(|number| number.parse().ok()).unwrap_or(TRANSACTIONS)
+}
+
+/// What a transaction finds when it begins without entering: the reads of the start have no context.
+async fn left_behind(locked: &Locked) -> (String, i64) {
+    let mut transaction = locked.read().await.unwrap();
+    let query = "SELECT coalesce(current_setting('subrosa.context', true), '') AS context, \
+                 (SELECT count(*) FROM tenant.calls) AS calls";
+    let row = sqlx::query(query).fetch_one(transaction.conn()).await.unwrap();
+    (row.get("context"), row.get("calls"))
+}
+
+/// Works in a transaction for long enough that it can be given up at any statement.
+async fn work(database: &Database, scope: &Scope) {
+    let Ok(mut transaction) = database.write(scope).await else { return };
+    let _ = transaction.conn().execute("UPDATE tenant.calls SET updated_at = now()").await;
+    let _ = transaction.conn().execute("SELECT count(*) FROM tenant.calls, generate_series(1, 100)").await;
+    let _ = transaction.rollback().await;
+}
+
+/// Works until it has been polled some times, then drops the work wherever it is.
+async fn drop_after(polls: u32, database: &Database, scope: &Scope) {
+    let mut seen = 0;
+    // Looked at before each poll of the work, which alone wakes both.
+    let enough = pin!(std::future::poll_fn(|_| {
+        seen += 1;
+        if seen > polls { Poll::Ready(()) } else { Poll::Pending }
+    }));
+    select(enough, pin!(work(database, scope))).await;
+}
+
+/// Gives transactions up at every point in turn and looks at what they leave.
+pub(crate) async fn give_up(database: &Database, locked: &Locked, scope: &Scope, transactions: u32) {
+    for number in 0..transactions {
+        let polls = number % 61;
+        drop_after(polls, database, scope).await;
+        if number % 8 == 0 {
+            assert_eq!(left_behind(locked).await, (String::new(), 0), "after {polls} polls");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_dropped_anywhere_leaves_no_context_and_no_change() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    // One connection, so that each transaction gets the one that the last was dropped on.
+    let locked = Locked::connect(&test.address("subrosa_app"), 1).await.unwrap();
+    let database = locked.clone().unlock(context_key());
+    give_up(&database, &locked, &tenant.as_owner(), transactions()).await;
+    let changed = "SELECT count(*) FROM tenant.calls WHERE updated_at <> created_at";
+    let mut superuser = test.superuser().await;
+    assert_eq!(sqlx::query_scalar::<_, i64>(changed).fetch_one(&mut superuser).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_transaction_in_which_a_statement_failed_keeps_nothing_and_says_so() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    let database = test.open().await;
+    let mut transaction = database.write(&tenant.as_owner()).await.unwrap();
+    transaction.conn().execute("UPDATE tenant.calls SET status = 4").await.unwrap();
+    let _ = transaction.conn().execute("SELECT 1 / 0").await.unwrap_err();
+    assert!(transaction.commit().await.is_err());
+    let mut transaction = database.read(&tenant.as_owner()).await.unwrap();
+    let changed = "SELECT count(*) FROM tenant.calls WHERE status = 4";
+    assert_eq!(sqlx::query_scalar::<_, i64>(changed).fetch_one(transaction.conn()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn after_the_server_ended_every_session_the_next_transaction_opens() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    let database = test.open().await;
+    let mut several = Vec::new();
+    for _ in 0..4 {
+        several.push(database.read(&tenant.as_owner()).await.unwrap());
+    }
+    for transaction in several {
+        transaction.rollback().await.unwrap();
+    }
+    let end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
+               WHERE usename = 'subrosa_app' AND datname = current_database()";
+    test.superuser().await.execute(end).await.unwrap();
+    assert!(database.read(&tenant.as_owner()).await.is_ok());
+}

@@ -1,0 +1,15 @@
+//! The vault on a real PostgreSQL: what its owner sees, and what somebody with the disk, the dump or the store sees.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test; a test says what it counted"
+)]
+
+mod audit;
+mod deletion;
+mod kit;
+mod rotation;
+mod sealing;
+mod start;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,114 @@
+//! `subrosa keys`: key-encryption keys, from the first to the last. Its one invariant: a key is printed by `generate` and by
+//! nothing else.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
+
+use chrono::Utc;
+use indicatif::{ProgressBar, ProgressStyle};
+use secrecy::ExposeSecret as _;
+use server::vault::{
+    keyring::{self, KeyId},
+    rotation::{self, KeyState},
+};
+
+use crate::{
+    exit,
+    installation::{self, Installation, StateError},
+};
+
+/// What to do with keys.
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// Print a new random key as `id:base64`, to be put in front of the keyring.
+    Generate {
+        /// Its name, which no other key may ever have; today's date by default.
+        id: Option<String>,
+    },
+    /// List keys with their age and how much they seal.
+    List,
+    /// Seal everything that is under an older key again, under the newest; others may work meanwhile.
+    ///
+    /// Put the new key in front of the keyring first and keep the old one behind it. A rotation that was interrupted goes on
+    /// where it was.
+    Rotate,
+    /// Mark a key as retired once nothing is sealed under it, so that it can be destroyed.
+    Retire {
+        /// Which key.
+        id: String,
+    },
+}
+
+/// Runs `subrosa keys`.
+pub(crate) fn run(command: Command, data_dir: &Path) -> ExitCode {
+    match command {
+        Command::Generate { id } => generate(id),
+        Command::List => installation::with(data_dir, list),
+        Command::Rotate => installation::with(data_dir, rotate),
+        Command::Retire { id } => match KeyId::parse(&id) {
+            Some(id) => installation::with(data_dir, |installation| retire(installation, id)),
+            None => no_id(),
+        },
+    }
+}
+
+fn no_id() -> ExitCode {
+    exit::report("a key's name is 1 to 32 letters, digits, '.', '_' or '-'", exit::USAGE)
+}
+
+fn generate(id: Option<String>) -> ExitCode {
+    let Some(id) = KeyId::parse(&id.unwrap_or_else(|| Utc::now().format("%Y-%m-%d").to_string())) else { return no_id() };
+    let key = match keyring::generate(&id) {
+        Ok(key) => key,
+        Err(error) => return exit::report(error, exit::FAILED),
+    };
+    match writeln!(io::stdout(), "{}", key.expose_secret()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(format_args!("the key cannot be printed: {}", error.kind()), exit::OUTPUT),
+    }
+}
+
+async fn list(installation: Installation) -> Result<(), StateError> {
+    let now = Utc::now();
+    let mut table = format!("{:<32}  {:<10}  {:>8}  {:>10}  state\n", "key", "since", "age", "seals");
+    for state in rotation::list(&installation.database, &installation.vault).await? {
+        let since = state.since.format("%Y-%m-%d");
+        let (id, age, seals) = (&state.id, state.age_days(now), state.seals);
+        table += &format!("{id:<32}  {since}  {age:>3} days  {seals:>10}  {}\n", describe(&state));
+    }
+    // A reader that went away has seen what it wanted.
+    let _ = io::stdout().write_all(table.as_bytes());
+    installation.close().await
+}
+
+fn describe(state: &KeyState) -> &'static str {
+    match state {
+        KeyState { retired: Some(_), .. } => "retired",
+        KeyState { is_newest: true, .. } => "seals",
+        KeyState { is_in_ring: false, .. } => "not in the keyring",
+        KeyState { seals: 0, .. } => "can be retired",
+        _ => "opens only: rotate",
+    }
+}
+
+async fn rotate(installation: Installation) -> Result<(), StateError> {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
+    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let done = rotation::rotate(&installation.database, &installation.vault, |progress| {
+        bar.set_length(progress.total.unsigned_abs());
+        bar.set_position(progress.done.unsigned_abs());
+    })
+    .await?;
+    bar.finish_and_clear();
+    exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
+    installation.close().await
+}
+
+async fn retire(installation: Installation, id: KeyId) -> Result<(), StateError> {
+    rotation::retire(&installation.database, &installation.vault, &id).await?;
+    exit::line(format_args!("key {id} is retired: take it out of the keyring, and destroy it when no backup needs it"));
+    installation.close().await
+}
