@@ -4,10 +4,16 @@ use std::{
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
+
+/// Far more than a run over seconds of audio takes on a busy machine; only a run that hangs takes it.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a run ended.
 pub(crate) struct Ended {
@@ -92,6 +98,20 @@ pub(crate) fn wrapped(mut wrapper: Command, command: &Command) -> Command {
     wrapper.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
     wrapper.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     wrapper
+}
+
+/// How a run ends that must not wait for ever; one that does is killed, and fails the test.
+pub(crate) fn end_of(child: Child) -> Output {
+    let id = child.id().to_string();
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(child.wait_with_output()));
+    match ended.recv_timeout(PATIENCE) {
+        Ok(output) => output.unwrap(),
+        Err(_) => {
+            Command::new("kill").args(["-s", "KILL", &id]).status().unwrap();
+            panic!("the run hangs");
+        }
+    }
 }
 
 /// Makes a named pipe in `folder`.
