@@ -4,7 +4,9 @@
 
 use std::{cell::RefCell, path::Path, sync::Arc};
 
-use ct2rs::sys::{ComputeType, Config, Device as Ct2Device, StorageView, Whisper, WhisperOptions, get_device_count};
+use ct2rs::sys::{
+    ComputeType, Config, Device as Ct2Device, StorageView, Whisper, WhisperOptions, get_device_count, set_random_seed,
+};
 
 use super::{
     encoder::Encoder,
@@ -73,6 +75,9 @@ pub(super) struct Alignment {
     pub(super) probs: Vec<f32>,
 }
 
+/// The seed of the samples that are drawn where text is doubtful. Each thread draws a sequence of its own from it, so one
+/// thread gives the same words for the same recordings in the same order; several share windows by chance.
+const SEED: u32 = 1;
 /// Samples drawn where a temperature is above zero.
 const BEST_OF: usize = 5;
 /// Frames over which attention is smoothed before alignment, as in the reference implementation.
@@ -97,6 +102,7 @@ impl Network {
                 Config { device: Ct2Device::CUDA, compute_type: ComputeType::FLOAT16, ..Config::default() }
             }
         };
+        set_random_seed(SEED);
         let whisper = Whisper::new(model, config).map_err(|e| e.to_string())?;
         Ok(Self { whisper, encoder: None, bands })
     }

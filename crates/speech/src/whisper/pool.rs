@@ -32,9 +32,6 @@ use crate::{
 
 /// Windows in one batch on a GPU: enough to fill it with a small model, 1.5 GB of encoder states with a large one.
 const CUDA_BATCH: usize = 16;
-/// The seed of the samples that are drawn where text is doubtful. Each thread draws a sequence of its own from it, so one
-/// thread gives the same words for the same recordings in the same order; several share windows by chance.
-const SEED: u32 = 1;
 /// The most tokens of context in front of a window: half the decoder's positions, as in the reference implementation.
 const MAX_CONTEXT_TOKENS: usize = 223;
 
@@ -165,7 +162,6 @@ impl Recogniser {
             Device::Cuda => (1, CUDA_BATCH),
         };
         let tokenizer = Arc::new(Tokenizer::load(model)?);
-        ct2rs::sys::set_random_seed(SEED);
         let decoders = load_decoders(model, device, threads, &tokenizer)?;
         let shared = Arc::new(Shared { tokenizer, batch, queues: Mutex::default(), work: Condvar::new() });
         let threads = decoders
