@@ -66,22 +66,21 @@ CREATE FUNCTION app.enter(tenant uuid, actor uuid, role smallint, expires bigint
   AS $$
 DECLARE
   scope bytea := app.scope_bytes(tenant, actor, role, expires);
-  newest bytea;
+  signing bytea;
 BEGIN
   -- One transaction, one context: what is still open from somebody else is never taken over.
   IF app.scope() IS NOT NULL THEN
     RAISE EXCEPTION 'this transaction has a context' USING ERRCODE = '28000';
   END IF;
-  IF scope IS NULL OR NOT EXISTS (
-    SELECT FROM global.context_keys k WHERE sha256(app.scope_signature(scope, k.key)) = sha256(signature)
-  ) THEN
+  SELECT k.key INTO signing FROM global.context_keys k
+    WHERE sha256(app.scope_signature(scope, k.key)) = sha256(signature);
+  IF signing IS NULL THEN
     RAISE EXCEPTION 'the context is not signed by this installation' USING ERRCODE = '28000';
   END IF;
   IF to_timestamp(expires) <= clock_timestamp() THEN
     RAISE EXCEPTION 'the context has expired' USING ERRCODE = '28000';
   END IF;
-  SELECT k.key INTO newest FROM global.context_keys k ORDER BY k.id DESC LIMIT 1;
-  PERFORM set_config('subrosa.context', encode(scope || app.context_seal(scope, newest), 'hex'), true);
+  PERFORM set_config('subrosa.context', encode(scope || app.context_seal(scope, signing), 'hex'), true);
 END
 $$;
 
@@ -94,7 +93,7 @@ DECLARE
   digits text := current_setting('subrosa.context', true);
   context bytea;
 BEGIN
-  IF digits IS NULL OR digits !~ '^[0-9a-f]{148}$' THEN
+  IF octet_length(digits) IS DISTINCT FROM 148 OR translate(digits, '0123456789abcdef', '') <> '' THEN
     RETURN NULL;
   END IF;
   context := decode(digits, 'hex');
@@ -108,6 +107,7 @@ BEGIN
 END
 $$;
 
+-- Callers pass a variable: only then is the function inlined, and not run as a query of its own.
 CREATE FUNCTION app.role_of(scope bytea) RETURNS smallint
   LANGUAGE sql IMMUTABLE
   AS $$ SELECT (get_byte(scope, 32) * 256 + get_byte(scope, 33))::smallint $$;
@@ -144,8 +144,10 @@ $$;
 CREATE FUNCTION app.sees_all() RETURNS boolean
   LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
   AS $$
+DECLARE
+  scope bytea := app.scope();
 BEGIN
-  RETURN coalesce(app.role_of(app.scope()) IN (1, 2, 5, 6), false);
+  RETURN coalesce(app.role_of(scope) IN (1, 2, 5, 6), false);
 END
 $$;
 
@@ -153,8 +155,10 @@ $$;
 CREATE FUNCTION app.manages() RETURNS boolean
   LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
   AS $$
+DECLARE
+  scope bytea := app.scope();
 BEGIN
-  RETURN coalesce(app.role_of(app.scope()) IN (1, 2, 5), false);
+  RETURN coalesce(app.role_of(scope) IN (1, 2, 5), false);
 END
 $$;
 
@@ -162,8 +166,10 @@ $$;
 CREATE FUNCTION app.audits() RETURNS boolean
   LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
   AS $$
+DECLARE
+  scope bytea := app.scope();
 BEGIN
-  RETURN coalesce(app.role_of(app.scope()) IN (1, 4), false);
+  RETURN coalesce(app.role_of(scope) IN (1, 4), false);
 END
 $$;
 
@@ -172,8 +178,10 @@ $$;
 CREATE FUNCTION app.require(reason smallint) RETURNS void
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
+DECLARE
+  scope bytea := app.scope();
 BEGIN
-  IF app.role_of(app.scope()) IS DISTINCT FROM reason THEN
+  IF app.role_of(scope) IS DISTINCT FROM reason THEN
     RAISE EXCEPTION 'this function needs a system transaction' USING ERRCODE = '28000';
   END IF;
 END
