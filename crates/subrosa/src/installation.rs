@@ -67,9 +67,9 @@ impl StateError {
             | Self::Vault(VaultError::Keyring(error))
             | Self::Open(OpenError::Vault(VaultError::Keyring(error))) => exit::keyring(error),
             Self::Tampered(_) | Self::Restore(RestoreError::Receipts(_) | RestoreError::Behind) => exit::TAMPERED,
-            Self::Objects(_) | Self::Sweep(SweepError::Blobs(_)) | Self::Restore(RestoreError::Sweep(SweepError::Blobs(_))) => {
-                exit::OBJECTS
-            }
+            Self::Objects(_)
+            | Self::Sweep(SweepError::Blobs(_))
+            | Self::Restore(RestoreError::Sweep(SweepError::Blobs(_))) => exit::OBJECTS,
             Self::Vault(VaultError::Broken(_)) | Self::Open(OpenError::Vault(VaultError::Broken(_))) => exit::TAMPERED,
             Self::Variable(_) => exit::USAGE,
             Self::Runtime(_) => exit::FAILED,

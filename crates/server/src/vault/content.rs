@@ -6,7 +6,7 @@
 //! HMAC no byte that somebody else wrote ever reaches pgcrypto's parser.
 
 use aws_lc_rs::hmac;
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use super::{
@@ -85,7 +85,7 @@ pub async fn open_all<A: Access>(
         messages.push(message.to_vec());
         passphrases.push(key.derive(&salt, &field.purpose("pg")).passphrase());
     }
-    let exposed: Vec<&str> = passphrases.iter().map(|passphrase| passphrase.expose_secret()).collect();
+    let exposed: Vec<&str> = passphrases.iter().map(ExposeSecret::expose_secret).collect();
     let inner = sqlx::query_scalar!(
         "SELECT app.pgp_open(s.message, s.passphrase) FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY
            AS s (message, passphrase, position) ORDER BY s.position",

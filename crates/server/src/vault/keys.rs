@@ -182,7 +182,12 @@ impl Vault {
     ///
     /// # Errors
     /// When the record has a key already (unique violation) or the role may not make one.
-    pub async fn create_record_key(&self, tx: &mut TenantTx<Write>, kind: RecordKind, id: Uuid) -> Result<Key, VaultError> {
+    pub async fn create_record_key(
+        &self,
+        tx: &mut TenantTx<Write>,
+        kind: RecordKind,
+        id: Uuid,
+    ) -> Result<Key, VaultError> {
         let new = self.new_record_key(tx, kind, id).await?;
         new.store(tx).await?;
         Ok(new.key)

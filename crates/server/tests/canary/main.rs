@@ -1,6 +1,10 @@
 //! What is on any medium after content was written: every file of the cluster (heap, indexes, write-ahead log, temporary files,
 //! logs), a dump, the object directory, and every file that this process has mapped. Nowhere is there a word of it.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test fails the test; it says what it searched")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test; it says what it searched"
+)]
 #![allow(unreachable_pub, reason = "support is shared with other test binaries")]
 
 mod columns;
@@ -41,7 +45,11 @@ async fn no_word_of_any_content_is_on_any_medium() {
 
     let mut superuser = test.superuser().await;
     let covered = columns::write(&database, &vault, scope, &mut superuser, &canary).await;
-    assert_eq!(covered, content_columns(&mut superuser).await, "a content column without a canary, or a canary without one");
+    assert_eq!(
+        covered,
+        content_columns(&mut superuser).await,
+        "a content column without a canary, or a canary without one"
+    );
     upload(&database, &vault, &Blobs::local(objects.path()).unwrap(), scope, &canary).await;
     work_with(&mut superuser).await;
     plant(&mut superuser, &planted).await;
@@ -69,7 +77,12 @@ async fn no_word_of_any_content_is_on_any_medium() {
     let places: Vec<PathBuf> = [cluster, dump.path().to_owned(), objects.path().to_owned()].into();
     let mut searched = search::everywhere(&canary, &places);
     searched.add(search::mapped_files(&canary));
-    println!("{} files, {} MiB searched for {} columns and a blob", searched.files, searched.bytes >> 20, covered.len());
+    println!(
+        "{} files, {} MiB searched for {} columns and a blob",
+        searched.files,
+        searched.bytes >> 20,
+        covered.len()
+    );
     assert_eq!(searched.hits, [] as [PathBuf; 0]);
     assert!(searched.files > 500 && searched.bytes > 32 << 20);
 }
@@ -126,6 +139,9 @@ async fn work_with(superuser: &mut PgConnection) {
 /// A text where no seal is: in a table, and in a statement that fails and is logged.
 async fn plant(superuser: &mut PgConnection, planted: &Canary) {
     let text = planted.text("planted");
-    superuser.execute(AssertSqlSafe(format!("CREATE TABLE public.planted AS SELECT '{text}'::text AS planted"))).await.unwrap();
+    superuser
+        .execute(AssertSqlSafe(format!("CREATE TABLE public.planted AS SELECT '{text}'::text AS planted")))
+        .await
+        .unwrap();
     superuser.execute(AssertSqlSafe(format!("SELECT '{text}'::integer"))).await.unwrap_err();
 }

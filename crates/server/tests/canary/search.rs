@@ -80,7 +80,8 @@ pub(crate) fn everywhere(canary: &Canary, directories: &[PathBuf]) -> Searched {
 /// Searches the files that this process has mapped into its memory.
 pub(crate) fn mapped_files(canary: &Canary) -> Searched {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let paths: std::collections::BTreeSet<&str> = maps.lines().filter_map(|line| Some(&line[line.find('/')?..])).collect();
+    let paths: std::collections::BTreeSet<&str> =
+        maps.lines().filter_map(|line| Some(&line[line.find('/')?..])).collect();
     let (spellings, mut searched) = (canary.spellings(), Searched::default());
     paths.into_iter().for_each(|path| searched.look_into(Path::new(path), &spellings));
     assert!(searched.files > 3);

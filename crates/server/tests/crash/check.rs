@@ -93,7 +93,11 @@ impl Known {
         swept: bool,
     ) -> bool {
         let mut tx = database.read(&workload::scope()).await.unwrap();
-        let row = sqlx::query("SELECT sealed FROM tenant.calls WHERE id = $1").bind(call).fetch_optional(tx.conn()).await.unwrap();
+        let row = sqlx::query("SELECT sealed FROM tenant.calls WHERE id = $1")
+            .bind(call)
+            .fetch_optional(tx.conn())
+            .await
+            .unwrap();
         let key = vault.record_key(&mut tx, RecordKind::Call, call).await;
         let key = match (row.is_some(), key) {
             (true, Ok(key)) => key,
@@ -108,7 +112,9 @@ impl Known {
             (row, key) => panic!("{call} is half there: row {row}, key {:?}", key.err()),
         };
         let sealed: Vec<u8> = row.unwrap().get(0);
-        let title = content::open(&mut tx, Stored { key: &key, field: workload::title_of(call), sealed: &sealed }).await.unwrap();
+        let title = content::open(&mut tx, Stored { key: &key, field: workload::title_of(call), sealed: &sealed })
+            .await
+            .unwrap();
         assert_eq!(title.as_slice(), call.to_string().as_bytes());
         drop(tx);
         let mut reader = blobs.read(&key, workload::place(call), 0..u64::MAX).await.unwrap();
@@ -117,7 +123,7 @@ impl Known {
             assert!(bytes.iter().all(|byte| *byte == workload::sound_of(call)));
             length += bytes.len();
         }
-        assert_eq!(length, workload::RECORDING);
+        assert_eq!(length, workload::length_of(call));
         true
     }
 }

@@ -1,12 +1,16 @@
 //! Kills at random points of a workload that uploads, deletes and rotates: `kill -9` of the program, and an immediate stop of the
 //! server. After each: what was acknowledged is there or gone as it was said, nothing is half, chains are whole.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test fails the test; the part that is killed talks")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper of a test fails the test; the part that is killed talks"
+)]
 #![allow(unreachable_pub, reason = "support is shared with other test binaries")]
 
 mod check;
-mod workload;
 #[path = "../support/mod.rs"]
 mod support;
+mod workload;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -64,8 +68,9 @@ async fn run(program_kills: u32, server_kills: u32) {
         }
         let kills_server = round % (total / server_kills.max(1)) == 1;
         // An odd step through all residues: every kill meets another place of the workload.
-        let lines = 1 + (round * 7) % 23;
-        let told = killed_after(lines, round, embedded.socket(), objects.path(), &ring, kills_server.then_some(&*cluster));
+        let lines = 1 + (round * 5) % 13;
+        let told =
+            killed_after(lines, round, embedded.socket(), objects.path(), &ring, kills_server.then_some(&*cluster));
         known.hear(&told);
         if kills_server {
             drop(embedded);
@@ -84,7 +89,14 @@ fn new_key(number: u32) -> String {
 }
 
 /// Runs the workload until it has said so many lines, and kills it, or the server under it; returns all lines.
-fn killed_after(lines: u32, seed: u32, socket: &Path, objects: &Path, ring: &str, cluster: Option<&Path>) -> Vec<String> {
+fn killed_after(
+    lines: u32,
+    seed: u32,
+    socket: &Path,
+    objects: &Path,
+    ring: &str,
+    cluster: Option<&Path>,
+) -> Vec<String> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--ignored", "--exact", "a_workload_that_is_killed", "--nocapture"])
         .env(workload::SOCKET, socket)
@@ -96,7 +108,8 @@ fn killed_after(lines: u32, seed: u32, socket: &Path, objects: &Path, ring: &str
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut told = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).filter(|line| line.starts_with('@'));
+    let mut told =
+        BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).filter(|line| line.starts_with('@'));
     let mut heard: Vec<String> = told.by_ref().take(lines as usize).collect();
     assert_eq!(heard.len(), lines as usize, "the workload ended by itself: {heard:?}");
     if let Some(cluster) = cluster {

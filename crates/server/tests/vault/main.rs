@@ -4,9 +4,11 @@
     clippy::print_stdout,
     reason = "a helper of a test fails the test; a test says what it counted"
 )]
+#![allow(unreachable_pub, reason = "support is shared with other test binaries")]
 
 mod audit;
 mod deletion;
+mod disk_full;
 mod kit;
 mod rotation;
 mod sealing;

@@ -27,8 +27,8 @@ async fn store(installation: &Installation, call: Uuid, sealed: &[u8]) {
 }
 
 async fn assert_broken(installation: &Installation, scope: server::db::Scope, call: Uuid, what: &str) {
-    let error = installation.title(scope, call).await.expect_err(what);
-    let VaultError::Broken(broken) = &error else { panic!("{what}: {error}") };
+    let opened = installation.title(scope, call).await;
+    let Err(VaultError::Broken(broken)) = opened else { panic!("{what}: {opened:?}") };
     assert_eq!(broken.place, format!("calls.sealed of row {call}"), "{what}");
 }
 

@@ -60,7 +60,9 @@ fn no_id() -> ExitCode {
 }
 
 fn generate(id: Option<String>) -> ExitCode {
-    let Some(id) = KeyId::parse(&id.unwrap_or_else(|| Utc::now().format("%Y-%m-%d").to_string())) else { return no_id() };
+    let Some(id) = KeyId::parse(&id.unwrap_or_else(|| Utc::now().format("%Y-%m-%d").to_string())) else {
+        return no_id();
+    };
     let key = match keyring::generate(&id) {
         Ok(key) => key,
         Err(error) => return exit::report(error, exit::FAILED),

@@ -23,7 +23,8 @@ fn data() -> TempDir {
 
 fn keys(data: &TempDir, arguments: &[&str]) -> Command {
     let mut command = subrosa();
-    for variable in ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "DATABASE_URL", "DATABASE_OWNER_URL"] {
+    for variable in ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "DATABASE_URL", "DATABASE_OWNER_URL"]
+    {
         command.env_remove(variable);
     }
     command.env("SUBROSA_DATA_DIR", data.path()).args(arguments);

@@ -1,6 +1,6 @@
 //! Whisper's encoder (Radford et al. 2022, section 2.2) in bf16 on AMX, for the processors that have it: log-mel features
 //! of one window in, 1,500 states out. It takes its weights from the same `model.bin` as the engine behind
-//! [`super::network`], which encodes where this one cannot. Why there is one: docs/adr/010.
+//! [`super::network`], which encodes where this one cannot. Why there is one: docs/adr/006.
 //!
 //! The residual stream is f32; what goes into a product is rounded to bf16 (relative error 4e-3), sums are f32.
 

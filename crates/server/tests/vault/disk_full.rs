@@ -1,0 +1,63 @@
+//! An object store without room: what was stored stays, what was not leaves nothing behind.
+
+use std::process::Command;
+
+use bytes::Bytes;
+use futures::stream;
+use server::vault::{
+    blobs::{BlobError, BlobPlace, Blobs},
+    key::Key,
+};
+use uuid::Uuid;
+
+/// A file system of 8 MiB that goes with the test; only root can make one.
+struct Small(tempfile::TempDir);
+
+impl Small {
+    fn mount() -> Option<Self> {
+        let small = Self(tempfile::tempdir().unwrap());
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(small.0.path()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(small)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_an_upload_and_keeps_what_is_there() {
+    let Some(small) = Small::mount() else {
+        println!("skipped: mounting a small file system takes root");
+        return;
+    };
+    let blobs = Blobs::local(&small.0.path().join("objects")).unwrap();
+    let key = Key::generate().unwrap();
+    let place = || BlobPlace { tenant: Uuid::now_v7(), record: Uuid::now_v7(), object: Uuid::now_v7() };
+    let write = async |place, mebibytes: usize| {
+        let block = Bytes::from(vec![7; 1 << 20]);
+        blobs.write(&key, place, stream::iter((0..mebibytes).map(|_| Ok(block.clone())))).await
+    };
+    let read = async |place| {
+        let mut reader = blobs.read(&key, place, 0..u64::MAX).await?;
+        let mut length = 0;
+        while let Some(bytes) = reader.next().await? {
+            length += bytes.len();
+        }
+        Ok::<_, BlobError>(length)
+    };
+    let (kept, refused) = (place(), place());
+    write(kept, 1).await.unwrap();
+    for _ in 0..3 {
+        assert!(matches!(write(refused, 12).await, Err(BlobError::Store(_))));
+        assert!(matches!(read(refused).await, Err(BlobError::Missing(_))));
+    }
+    assert_eq!(read(kept).await.unwrap(), 1 << 20);
+    // The room that the refused upload took is free again.
+    let again = place();
+    write(again, 5).await.unwrap();
+    assert_eq!(read(again).await.unwrap(), 5 << 20);
+}
