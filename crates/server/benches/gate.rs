@@ -28,20 +28,15 @@ const LIST: &str =
 async fn main() {
     let test = TestDatabase::new().await;
     let mut superuser = test.superuser().await;
-    let mut tenant = test.tenant().await;
-    for _ in 0..TENANTS {
+    let tenant = test.tenant().await;
+    for number in 0..=TENANTS {
+        let Tenant { id, owner, .. } = if number == 0 { tenant } else { test.tenant().await };
         let insert = format!(
-            "INSERT INTO tenant.calls (tenant_id, id, owner_id) SELECT '{}', gen_random_uuid(), '{}' FROM generate_series(1, {CALLS})",
-            tenant.id, tenant.owner
+            "INSERT INTO tenant.calls (tenant_id, id, owner_id) \
+             SELECT '{id}', gen_random_uuid(), '{owner}' FROM generate_series(1, {CALLS})"
         );
         superuser.execute(AssertSqlSafe(insert)).await.unwrap();
-        tenant = test.tenant().await;
     }
-    let insert = format!(
-        "INSERT INTO tenant.calls (tenant_id, id, owner_id) SELECT '{}', gen_random_uuid(), '{}' FROM generate_series(1, {CALLS})",
-        tenant.id, tenant.owner
-    );
-    superuser.execute(AssertSqlSafe(insert)).await.unwrap();
     superuser.execute("VACUUM ANALYZE tenant.calls").await.unwrap();
     let database = test.open().await;
     let plain = plain(&test).await;

@@ -26,7 +26,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Connects to `DATABASE_OWNER_URL`.
+    /// Connects to `DATABASE_OWNER_URL`, which leads to the server itself: the lock of a migration belongs to a session, and a
+    /// transaction-mode pooler changes sessions.
     pub async fn connect(address: &Address) -> Result<Self, StartError> {
         let mut connection = address.options.connect().await.map_err(StartError::unreachable)?;
         super::checks::server(&mut connection).await?;

@@ -235,7 +235,7 @@ async fn the_gate_with_another_key_opens_nothing() {
 #[tokio::test]
 async fn a_system_transaction_reaches_no_row_and_only_the_functions_of_its_reason() {
     let test = TestDatabase::new().await;
-    let tenant = test.tenant().await;
+    test.tenant().await;
     let database = test.open().await;
     let list = "SELECT count(*) FROM app.tenants('00000000-0000-0000-0000-000000000000', 10)";
     let mut sweep = database.system(server::db::Reason::Sweep).await.unwrap();
@@ -244,5 +244,4 @@ async fn a_system_transaction_reaches_no_row_and_only_the_functions_of_its_reaso
     assert_eq!(tenants, 1);
     let mut keys = database.system(server::db::Reason::Keys).await.unwrap();
     assert_eq!(refused(keys.conn(), list).await, "28000");
-    let _ = tenant;
 }

@@ -15,3 +15,4 @@ mod crossfire;
 mod mutation;
 mod pooler;
 mod start;
+mod tls;

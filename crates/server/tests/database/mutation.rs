@@ -241,10 +241,7 @@ fn attacks([ours, theirs]: &[Tenant; 2]) -> Vec<(&'static str, Vec<String>)> {
         ("a member who audits", vec![open(3), "SELECT app.audits()".to_owned()]),
         (
             "a tenant who looks across tenants",
-            vec![
-                open(1),
-                "SELECT count(*) >= 0 FROM app.chain_heads('{}', '0', 1)".replace("{}", &ours.id.to_string()),
-            ],
+            vec![open(1), format!("SELECT count(*) >= 0 FROM app.chain_heads('{}', '0', 1)", ours.id)],
         ),
         ("a system transaction with a tenant", vec![open(100), "SELECT app.tenant() IS NOT NULL".to_owned()]),
     ]
