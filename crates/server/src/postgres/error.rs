@@ -47,6 +47,9 @@ pub enum PostgresError {
     /// A socket's path is at most 107 bytes (`sockaddr_un`).
     #[error("the path of the data directory is {0} bytes too long for a socket: choose a shorter one")]
     TooLong(usize),
+    /// Core dumps could not be turned off.
+    #[error("core dumps cannot be turned off: {0}")]
+    CoreDumps(#[source] nix::Error),
     /// A file or directory of the cluster.
     #[error("{0}: {1}")]
     File(PathBuf, #[source] io::Error),

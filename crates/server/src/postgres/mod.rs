@@ -15,7 +15,10 @@ use std::{
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::{
+        resource::{Resource, setrlimit},
+        signal::{Signal, kill},
+    },
     unistd::Pid,
 };
 use sqlx::{
@@ -59,8 +62,11 @@ pub struct Embedded {
 
 impl Embedded {
     /// Starts the cluster in a directory, making it first if there is none, and recovers it if it crashed. Started as root, it
-    /// runs under `account` (Debian's package makes `postgres`), which then owns the directory.
+    /// runs under `account` (Debian's package makes `postgres`), which then owns the directory. From then on neither this process
+    /// nor the server leaves a core dump.
     pub async fn start(directory: &Path, account: &str) -> Result<Self, PostgresError> {
+        // Inherited by the server: passphrases of fields pass through its memory, and content is in this program's.
+        setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(PostgresError::CoreDumps)?;
         let account = Account::for_cluster(account)?;
         let lock = cluster::claim(directory, account)?;
         let binaries = Binaries::find(cluster::major(directory)?)?;

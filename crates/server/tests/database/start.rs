@@ -123,6 +123,9 @@ async fn the_private_cluster_is_reached_by_its_socket_alone_and_does_not_run_as_
     assert_eq!(setting(&embedded, "data_checksums").await, "on");
     assert_eq!(fs::metadata(embedded.socket()).unwrap().permissions().mode() & 0o777, 0o700);
     assert_ne!(fs::metadata(format!("/proc/{}", postmaster(&directory))).unwrap().uid(), 0);
+    let limits = fs::read_to_string(format!("/proc/{}/limits", postmaster(&directory))).unwrap();
+    let cores: Vec<_> = limits.lines().find(|line| line.starts_with("Max core")).unwrap().split_whitespace().collect();
+    assert_eq!(cores[4..6], ["0", "0"], "core dumps");
     embedded.stop().await.unwrap();
     assert!(!directory.join("cluster/postmaster.pid").exists(), "stopped in order");
 }

@@ -62,7 +62,7 @@ fn every_bad_keyring_ends_with_its_own_code_and_message_before_anything_starts()
         (&format!("k1:{A},k1:{SHORT}"), 16, "key k1 is 31 bytes long"),
         (&format!("k1:{A},k1:{A}"), 18, "two keys have the id k1"),
         (&format!("k1:{A},k2:{A}"), 19, "keys k1 and k2 are the same key"),
-        (&"k1:,".repeat(40_000), 14, "key k1 is empty"),
+        (&"k1:,".repeat(20_000), 14, "key k1 is empty"),
     ] {
         assert_refused("SUBROSA_KEYS", value, code, part);
     }
