@@ -63,7 +63,7 @@ pub async fn receipts(database: &Database, blobs: &Blobs, keys: &[PublicKey]) ->
 /// Follows every audit log and compares it with its signed heads.
 ///
 /// # Errors
-/// As [`receipts`].
+/// As [`receipts()`].
 pub async fn audit(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
     let (mut report, mut walker, mut ends) = (Report::default(), Walker::default(), BTreeMap::new());
     let mut after = (Uuid::nil(), 0);
