@@ -21,7 +21,8 @@ pub fn read_keyring(text: &str) {
     let Err(error) = Keyring::parse(text) else { return };
     let message = error.to_string();
     let keys = text.trim().split(',').filter_map(|entry| Some(entry.split_once(':')?.1.trim()));
-    for key in keys.filter(|key| key.len() >= 40) {
+    // The fuzzer finds out that a "key" which spells the message is in it; base64 has no spaces.
+    for key in keys.filter(|key| key.len() >= 40 && !key.contains(' ')) {
         assert!(!message.contains(key), "a key in an error");
     }
 }
