@@ -19,11 +19,12 @@ const ARCHITECTURE_LINES: usize = 150;
 const BINARY_BYTES: usize = 64 * 1024;
 
 /// Which crates of the workspace a crate may use; everything else points the wrong way.
-const DIRECTION: [(&str, &[&str]); 5] = [
+const DIRECTION: [(&str, &[&str]); 6] = [
     ("crates/speech", &[]),
     ("crates/insight", &["speech"]),
-    ("crates/server", &["insight", "speech"]),
-    ("crates/subrosa", &["insight", "server", "speech"]),
+    ("crates/api", &[]),
+    ("crates/server", &["api", "insight", "speech"]),
+    ("crates/subrosa", &["api", "insight", "server", "speech"]),
     ("xtask", &[]),
 ];
 

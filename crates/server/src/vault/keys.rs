@@ -15,6 +15,7 @@ use super::{
     key::{Key, NotSealed, Purpose, Salt},
     keyring::{self, KeySource, Keyring, KeyringError},
     seal::{Broken, KeyPlace, RecordKind, open_key, seal_key},
+    system::{SystemKey, SystemKeys},
 };
 use crate::db::{Access, DbError, TenantTx, Write};
 
@@ -85,12 +86,17 @@ pub struct Vault {
     tenants: cache::TenantKeys,
     signer: Signer,
     public_keys: Vec<PublicKey>,
+    system: SystemKeys,
 }
 
 impl Vault {
     /// The vault of a keyring that was checked against the database; see [`super::start`].
-    pub(super) fn new(ring: Keyring, source: KeySource, signer: Signer, public_keys: Vec<PublicKey>) -> Self {
-        Self { ring: RwLock::new(Arc::new(ring)), source, tenants: cache::TenantKeys::default(), signer, public_keys }
+    pub(super) fn new(ring: Keyring, source: KeySource, system: SystemKeys) -> Self {
+        let signer = |(version, key): (i32, &Key)| Signer::new(key, version);
+        let public_keys = system.all(SystemKey::Receipts).map(|key| signer(key).public_key()).collect();
+        let signer = signer(system.newest(SystemKey::Receipts));
+        let (ring, tenants) = (RwLock::new(Arc::new(ring)), cache::TenantKeys::default());
+        Self { ring, source, tenants, signer, public_keys, system }
     }
 
     /// The key-encryption keys.
@@ -106,6 +112,11 @@ impl Vault {
     /// What verifies them, also those of earlier versions of the key.
     pub fn public_keys(&self) -> &[PublicKey] {
         &self.public_keys
+    }
+
+    /// The installation's own keys: tokens, passwords, sign-in addresses.
+    pub fn system_keys(&self) -> &SystemKeys {
+        &self.system
     }
 
     /// A new tenant's key, sealed under the newest key-encryption key: `key_id` and `sealed_key` of its row.

@@ -5,11 +5,10 @@ use crate::db::Session;
 use secrecy::SecretBox;
 
 use super::{
-    chain::{PublicKey, Signer},
     key::Key,
     keyring::{self, KeySource, Keyring, KeyringError},
     keys::{Vault, VaultError},
-    system::{self, SealedSystemKey, SystemKey},
+    system::{self, OpenSystemKey, SealedSystemKey, SystemKey, SystemKeys},
 };
 use crate::db::{ContextKey, Database, DbError, Locked, Owner, Reason, StartError, SystemTx};
 
@@ -73,13 +72,10 @@ pub async fn open(
     let database = locked.unlock(ContextKey::new(bytes));
     let mut tx = database.system(Reason::Keys).await?;
     enrol(&mut tx, &ring, &known).await?;
-    let signers = complete(&mut tx, &ring, &sealed, &context).await?;
+    let system = complete(&mut tx, &ring, &sealed, &context).await?;
     prove_complete(&mut tx, &ring).await?;
     tx.commit().await?;
-
-    let public_keys: Vec<PublicKey> = signers.iter().map(Signer::public_key).collect();
-    let signer = signers.into_iter().max_by_key(|signer| signer.version).ok_or(OpenError::NotPrepared)?;
-    Ok((database, Vault::new(ring, source, signer, public_keys)))
+    Ok((database, Vault::new(ring, source, system)))
 }
 
 async fn known(connection: Session<'_>) -> Result<Vec<Known>, DbError> {
@@ -149,32 +145,27 @@ async fn enrol(tx: &mut SystemTx, ring: &Keyring, known: &[Known]) -> Result<(),
     Ok(())
 }
 
-/// Makes the system keys that are not there yet; returns all that sign.
+/// Makes the system keys that are not there yet; returns all.
 async fn complete(
     tx: &mut SystemTx,
     ring: &Keyring,
     sealed: &[SealedSystemKey],
     context: &Key,
-) -> Result<Vec<Signer>, OpenError> {
-    let mut signers = Vec::new();
+) -> Result<SystemKeys, OpenError> {
+    let mut keys = Vec::new();
     for purpose in SystemKey::ALL {
-        let mut is_there = false;
         for key in sealed.iter().filter(|key| key.purpose == purpose) {
-            let open = key.open(ring)?;
-            is_there = true;
-            if purpose == SystemKey::Receipts {
-                signers.push(Signer::new(&open, key.version));
-            }
+            keys.push(OpenSystemKey { purpose, version: key.version, key: key.open(ring)? });
         }
-        if is_there {
+        if keys.iter().any(|key| key.purpose == purpose) {
             continue;
         }
-        let fresh = Key::generate().map_err(VaultError::from)?;
-        let key = if purpose == SystemKey::Contexts { context } else { &fresh };
-        system::add(tx, ring, purpose, key).await?;
-        if purpose == SystemKey::Receipts {
-            signers.push(Signer::new(key, 1));
-        }
+        let key = match purpose {
+            SystemKey::Contexts => Key::copy_of(context.expose()),
+            _ => Key::generate().map_err(VaultError::from)?,
+        };
+        system::add(tx, ring, purpose, &key).await?;
+        keys.push(OpenSystemKey { purpose, version: 1, key });
     }
-    Ok(signers)
+    Ok(SystemKeys::new(keys))
 }

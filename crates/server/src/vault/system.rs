@@ -54,6 +54,36 @@ impl SystemKey {
     }
 }
 
+/// A system key, open.
+pub(super) struct OpenSystemKey {
+    pub(super) purpose: SystemKey,
+    pub(super) version: i32,
+    pub(super) key: Key,
+}
+
+/// All system keys, open: at least one for each purpose.
+pub struct SystemKeys(Vec<OpenSystemKey>);
+
+impl SystemKeys {
+    /// The caller gives a key for every purpose.
+    pub(super) fn new(mut keys: Vec<OpenSystemKey>) -> Self {
+        keys.sort_by_key(|key| std::cmp::Reverse(key.version));
+        Self(keys)
+    }
+
+    /// The keys for a purpose with their versions, newest first.
+    pub fn all(&self, purpose: SystemKey) -> impl Iterator<Item = (i32, &Key)> {
+        self.0.iter().filter(move |key| key.purpose == purpose).map(|key| (key.version, &key.key))
+    }
+
+    /// The key that is used from now on, and its version.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "made with a key for every purpose")]
+    pub fn newest(&self, purpose: SystemKey) -> (i32, &Key) {
+        self.all(purpose).next().expect("a key for every purpose")
+    }
+}
+
 /// A system key as the database holds it.
 pub(super) struct SealedSystemKey {
     pub(super) purpose: SystemKey,

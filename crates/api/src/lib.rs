@@ -1,0 +1,5 @@
+//! Wire types of the HTTP API, shared by the server, the command line and tests. Plain data: what may be said, never what is done
+//! with it. JSON is camelCase; codes are UPPER_SNAKE; a field without a meaningful value is left out.
+
+pub mod error;
+pub mod page;

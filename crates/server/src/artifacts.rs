@@ -1,0 +1,98 @@
+//! What stages make of a call, one sealed document a kind. Its one invariant: a document is stored in its place or not at all; storing
+//! it again replaces it.
+
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{
+    db::{Access, DbError, TenantTx, Write},
+    vault::{
+        content::{self, Stored},
+        key::Key,
+        keys::VaultError,
+        seal::Field,
+    },
+};
+
+/// A document of a call. The numbers are those of the database; 1 and 6 are recordings, which lie in the object store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i16)]
+pub enum Artifact {
+    /// Who spoke when.
+    Diarization = 2,
+    /// What recognition gave.
+    RawTranscript = 3,
+    /// The transcript of the public contract.
+    NormalizedTranscript = 4,
+    /// The analysis.
+    Analysis = 5,
+}
+
+impl Artifact {
+    fn field(self, call: Uuid) -> Field {
+        let part = match self {
+            Self::Diarization => "diarization",
+            Self::RawTranscript => "raw transcript",
+            Self::NormalizedTranscript => "normalized transcript",
+            Self::Analysis => "analysis",
+        };
+        Field::with_part("artifacts", "sealed", call, part)
+    }
+}
+
+/// Seals and stores a document under the key of its call, or of its run before redaction.
+///
+/// # Errors
+/// [`VaultError::Gone`] when the call is not there.
+pub async fn put(
+    tx: &mut TenantTx<Write>,
+    (call, artifact): (Uuid, Artifact),
+    (key, run): (&Key, Option<Uuid>),
+    document: &[u8],
+) -> Result<(), VaultError> {
+    let sealed = content::seal(tx, key, &artifact.field(call), document).await?;
+    let tenant = tx.scope().tenant();
+    let stored = sqlx::query!(
+        "INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, run_id, sealed)
+           SELECT tenant_id, id, $3, owner_id, $4, $5 FROM tenant.calls WHERE tenant_id = $1 AND id = $2
+         ON CONFLICT (tenant_id, call_id, kind)
+           DO UPDATE SET run_id = excluded.run_id, sealed = excluded.sealed, updated_at = now()",
+        tenant,
+        call,
+        artifact as i16,
+        run,
+        sealed as _,
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    if stored.rows_affected() == 1 { Ok(()) } else { Err(VaultError::Gone(format!("call {call}"))) }
+}
+
+/// Opens a document that is sealed under the key of its call; `None` when there is none yet.
+///
+/// # Errors
+/// [`VaultError::Broken`] when it was tampered with.
+pub async fn get<A: Access>(
+    tx: &mut TenantTx<A>,
+    (call, artifact): (Uuid, Artifact),
+    key: &Key,
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    let tenant = tx.scope().tenant();
+    let sealed = sqlx::query_scalar!(
+        r#"SELECT sealed AS "sealed!: Vec<u8>" FROM tenant.artifacts
+           WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND run_id IS NULL AND sealed IS NOT NULL"#,
+        tenant,
+        call,
+        artifact as i16,
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    match sealed {
+        Some(sealed) => {
+            Ok(Some(content::open(tx, Stored { key, field: artifact.field(call), sealed: &sealed }).await?))
+        }
+        None => Ok(None),
+    }
+}

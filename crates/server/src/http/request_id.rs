@@ -1,0 +1,35 @@
+//! Every request has an id: made here, in the answer's `X-Request-Id`, in its error, and in each line that is logged while it is served.
+//! What a client sends is not taken, because it could be anything.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+/// The header.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+tokio::task_local! {
+    static CURRENT: Uuid;
+}
+
+/// The id of the request that is being served; nil outside of one.
+#[must_use]
+pub fn current() -> String {
+    CURRENT.try_with(Uuid::to_string).unwrap_or_else(|_| Uuid::nil().to_string())
+}
+
+/// Gives a request its id.
+pub async fn layer(request: Request, next: Next) -> Response {
+    let id = Uuid::now_v7();
+    let span = tracing::info_span!("request", id = %id);
+    let mut response = CURRENT.scope(id, next.run(request)).instrument(span).await;
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HEADER, value);
+    }
+    response
+}
