@@ -61,18 +61,27 @@ struct Turns<'a> {
     turns: &'a [Turn],
     /// The length of the longest, in seconds.
     longest: f64,
+    /// Of the turns up to each, the one that ends last; turns overlap, so it need not be the one that started last.
+    last_to_end: Vec<usize>,
 }
 
 impl<'a> Turns<'a> {
     fn new(turns: &'a [Turn]) -> Self {
-        Self { turns, longest: turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max) }
+        let later = |last: &mut usize, (i, turn): (usize, &Turn)| {
+            if turn.end > turns[*last].end {
+                *last = i;
+            }
+            Some(*last)
+        };
+        let last_to_end = turns.iter().enumerate().scan(0, later).collect();
+        Self { turns, longest: turns.iter().map(|t| t.end - t.start).fold(0.0, f64::max), last_to_end }
     }
 
     /// The turns that may overlap a word or be the nearest to it, and all that follow.
     fn from(&self, word: &Word) -> &'a [Turn] {
-        // Of those that end a second before the word, only the last can be the nearest.
+        // Of those that end a second before the word, only the last to end can be the nearest.
         let past = self.turns.partition_point(|t| t.start + self.longest < word.start_seconds - 1.0);
-        &self.turns[past.saturating_sub(1)..]
+        &self.turns[past.checked_sub(1).map_or(0, |i| self.last_to_end[i])..]
     }
 
     /// The speaker of a word and whether a turn of that speaker holds it; of equals the one who spoke before.
@@ -187,6 +196,12 @@ mod tests {
         assert_eq!(speakers(vec![word("late.", 90.0, 90.4)], &turns), [1]);
         let turns = [turn(0, 0.0, 1.0), turn(1, 95.0, 96.0)];
         assert_eq!(speakers(vec![word("early.", 10.0, 10.4), word("later.", 80.0, 80.4)], &turns), [0, 1]);
+    }
+
+    #[test]
+    fn the_nearest_turn_is_the_last_to_end_and_not_the_last_to_start() {
+        let turns = [turn(0, 0.0, 10.0), turn(1, 5.0, 5.5)];
+        assert_eq!(speakers(vec![word("late.", 90.0, 90.4)], &turns), [0]);
     }
 
     #[test]

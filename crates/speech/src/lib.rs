@@ -7,6 +7,7 @@
 pub mod align;
 pub mod audio;
 pub mod diarize;
+pub mod language;
 pub mod metrics;
 mod net;
 pub mod normalize;
