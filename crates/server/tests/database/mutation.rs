@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The functions that make and check contexts: what takes a guard out of each, by text. The catalogue does not see these.
-const WEAKENED: [(&str, &str, &str); 26] = [
+const WEAKENED: [(&str, &str, &str); 25] = [
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "app.scope() IS NOT NULL", "false"),
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "current_setting('subrosa.context', true) <> ''", "false"),
     (
@@ -34,7 +34,6 @@ const WEAKENED: [(&str, &str, &str); 26] = [
     ("app.require(smallint)", "IS DISTINCT FROM reason", "IS NULL"),
     ("app.require_event(smallint)", "e.xmin = pg_current_xact_id_if_assigned()::xid", "true"),
     ("app.require_event(smallint)", "IF NOT EXISTS", "IF false AND NOT EXISTS"),
-    ("app.require_event(smallint)", "e.action = the_action", "true"),
     ("app.keyring_retire(text)", "PERFORM app.require_event(8::smallint);", ""),
     ("app.tenant_keys_reseal(uuid[],text,bytea[])", "PERFORM app.require_event(7::smallint);", ""),
     ("app.user_keys_reseal(uuid[],text,bytea[])", "PERFORM app.require_event(7::smallint);", ""),

@@ -5,7 +5,7 @@ use server::{
         Action,
         operator::{self, INSTALLATION, Subject},
     },
-    db::{Database, Reason},
+    db::{Database, Reason, Role, Scope},
     deletion::{mirror, restore, verify},
     vault::{
         keyring::KeyId,
@@ -110,8 +110,8 @@ async fn an_act_that_failed_leaves_no_event() {
 
 #[tokio::test]
 async fn a_tenant_neither_writes_nor_reads_the_operators_log() {
-    let (installation, database, _) = after_three_acts().await;
-    let scope = installation.tenant().await;
+    let (_installation, database, _) = after_three_acts().await;
+    let scope = Scope::authenticated(Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
     let insert = "INSERT INTO tenant.audit_events SELECT '00000000-0000-0000-0000-000000000000', 6, gen_random_uuid(),
         gen_random_uuid(), 100, 7, 0, gen_random_uuid(), now(), sha256(''), sha256('')";
     let event =
