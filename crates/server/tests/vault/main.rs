@@ -11,6 +11,8 @@ mod deletion;
 mod disk_full;
 mod kit;
 mod rotation;
+mod s3;
+mod s3_server;
 mod sealing;
 mod start;
 #[path = "../support/mod.rs"]
