@@ -10,6 +10,7 @@ mod audit;
 mod deletion;
 mod disk_full;
 mod kit;
+mod memory;
 mod rotation;
 mod s3;
 mod s3_server;
