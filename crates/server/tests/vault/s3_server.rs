@@ -24,7 +24,8 @@ const START: Duration = Duration::from_secs(60);
 /// Where `scripts/setup` puts it.
 const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.tools/s3");
 
-/// Starts the server once; the directory's undertaker ends it.
+/// Starts the server once.
+#[expect(clippy::zombie_processes, reason = "the directory's undertaker ends it")]
 fn address() -> SocketAddr {
     static ADDRESS: OnceLock<SocketAddr> = OnceLock::new();
     *ADDRESS.get_or_init(|| {
