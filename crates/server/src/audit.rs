@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     db::{DbError, SystemTx, TenantTx, Write},
     vault::{
-        chain::{Hash, Link},
+        chain::{Hash, Link, Position},
         heads::{self, Chain},
         receipts::PAGE,
     },
@@ -67,20 +67,8 @@ pub struct Event {
 }
 
 impl Link for Event {
-    fn tenant(&self) -> Uuid {
-        self.tenant
-    }
-
-    fn sequence(&self) -> i64 {
-        self.sequence
-    }
-
-    fn previous(&self) -> Hash {
-        self.previous
-    }
-
-    fn hash(&self) -> Hash {
-        self.hash
+    fn position(&self) -> Position {
+        Position { tenant: self.tenant, sequence: self.sequence, previous: self.previous, hash: self.hash }
     }
 
     fn computed(&self) -> Hash {
