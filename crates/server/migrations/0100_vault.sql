@@ -10,18 +10,7 @@ CREATE FUNCTION app.pgp_seal(inner_sealed bytea, passphrase text) RETURNS bytea
       inner_sealed, passphrase, 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')
   $$;
 
--- NULL when it does not open, so that the program can say which row of many it was, and go on in the transaction.
-CREATE FUNCTION app.pgp_open(outer_sealed bytea, passphrase text) RETURNS bytea
-  LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
-  AS $$
-BEGIN
-  RETURN crypto.pgp_sym_decrypt_bytea(outer_sealed, passphrase);
-EXCEPTION
-  WHEN external_routine_invocation_exception THEN
-    RETURN NULL;
-END
-$$;
-GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text), app.pgp_open(bytea, text) TO subrosa_app;
+GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text) TO subrosa_app;
 
 -- Retiring a key takes it out of the keyring, to which everything that is sealed refers: the reference refuses while anything is
 -- sealed under it, and from then on nothing can be, even by a program that still has the old key in front. What is kept of it says
@@ -54,6 +43,7 @@ CREATE OR REPLACE FUNCTION app.keyring_retire(old_key_id text) RETURNS boolean
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
+  PERFORM app.require_event(8::smallint);
   WITH gone AS (DELETE FROM global.keyring WHERE key_id = old_key_id RETURNING *)
     INSERT INTO global.retired_keys (key_id, check_value, created_at, retired_at)
       SELECT key_id, check_value, created_at, now() FROM gone;

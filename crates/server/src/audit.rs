@@ -1,13 +1,15 @@
 //! The audit log: who did what to what, and when. Its one invariant: an event is committed with the act it speaks of, and events
 //! of a tenant form a chain that the application can extend and read but neither change nor shorten.
 
+pub mod operator;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
     db::{DbError, SystemTx, TenantTx, Write},
     vault::{
-        chain::{Hash, Link},
+        chain::{Hash, Link, Position},
         heads::{self, Chain},
         receipts::PAGE,
     },
@@ -29,6 +31,12 @@ pub enum Action {
     DeleteTenant = 5,
     /// A deletion was applied again after a backup had been restored.
     ReapplyDeletion = 6,
+    /// Keys were sealed again under a newer key-encryption key, which is the subject.
+    RotateKeys = 7,
+    /// A key-encryption key was retired.
+    RetireKey = 8,
+    /// A restored database was brought up to its receipts.
+    CheckRestore = 9,
 }
 
 /// An event of the log.
@@ -42,7 +50,7 @@ pub struct Event {
     pub id: Uuid,
     /// Who acted.
     pub actor: Uuid,
-    /// As what: a number of [`crate::db::Role`].
+    /// As what: a number of [`crate::db::Role`], or of [`crate::db::Reason`] when an operator acted.
     pub role: i16,
     /// What was done: a number of [`Action`].
     pub action: i16,
@@ -59,20 +67,8 @@ pub struct Event {
 }
 
 impl Link for Event {
-    fn tenant(&self) -> Uuid {
-        self.tenant
-    }
-
-    fn sequence(&self) -> i64 {
-        self.sequence
-    }
-
-    fn previous(&self) -> Hash {
-        self.previous
-    }
-
-    fn hash(&self) -> Hash {
-        self.hash
+    fn position(&self) -> Position {
+        Position { tenant: self.tenant, sequence: self.sequence, previous: self.previous, hash: self.hash }
     }
 
     fn computed(&self) -> Hash {

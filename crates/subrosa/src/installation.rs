@@ -6,7 +6,7 @@ use std::{ffi::OsString, future::Future, path::Path, process::ExitCode};
 use chrono::Utc;
 use server::{
     db::{Address, DbError, Locked, Owner, StartError, Tls},
-    deletion::{blobs::SweepError, restore::RestoreError},
+    deletion::{blobs::SweepError, mirror, restore::RestoreError},
     postgres::{Embedded, PostgresError},
     vault::{
         blobs::{BlobError, Blobs},
@@ -135,6 +135,12 @@ async fn open(data_dir: &Path) -> Result<Installation, StateError> {
 }
 
 impl Installation {
+    /// Copies what was put on record out of the database: after an act, so that nobody can take its event back unseen.
+    pub(crate) async fn copy_logs(&self) -> Result<(), StateError> {
+        mirror::catch_up(&self.database, &self.blobs, self.vault.signer()).await?;
+        Ok(())
+    }
+
     /// Closes connections, and stops the private cluster.
     pub(crate) async fn close(self) -> Result<(), StateError> {
         self.database.close().await;

@@ -13,7 +13,7 @@ const OLDEST: u32 = 15;
 const FIXED: [(u32, u32); 4] = [(15, 16), (16, 12), (17, 8), (18, 2)];
 
 /// Settings that make a server log bind parameters, plans with their constants, or rows: with the values that are safe.
-const SETTINGS: [(&str, &[&str]); 8] = [
+const SETTINGS: [Setting; 8] = [
     ("log_parameter_max_length", &["0"]),
     ("log_parameter_max_length_on_error", &["0"]),
     ("log_statement", &["none", "ddl"]),
@@ -24,6 +24,9 @@ const SETTINGS: [(&str, &[&str]); 8] = [
     // An extension's setting; none is as good as off.
     ("auto_explain.log_min_duration", &["-1"]),
 ];
+
+/// A setting's name, and the values with which nothing secret is logged.
+type Setting = (&'static str, &'static [&'static str]);
 
 /// Refuses versions that are too old or have the hole in pgcrypto.
 pub(super) async fn server(connection: impl PgExecutor<'_>) -> Result<(), StartError> {
@@ -45,14 +48,14 @@ fn version(number: u32) -> Result<(), StartError> {
     }
 }
 
+/// Refuses a session of the schema's owner whose parameters would be logged: the key that signs contexts is one.
+pub(super) async fn owner(connection: impl PgExecutor<'_>) -> Result<(), StartError> {
+    logs(connection, "subrosa_owner", &SETTINGS[..2]).await
+}
+
 /// Refuses a session whose parameters would be logged, and a login that row-level security does not hold.
 pub(super) async fn login(open: &mut Open) -> Result<(), StartError> {
-    for (name, safe) in SETTINGS {
-        let value = sqlx::query_scalar!("SELECT current_setting($1, true)", name).fetch_one(open.session()).await?;
-        if let Some(value) = value.filter(|value| !value.is_empty() && !safe.contains(&value.as_str())) {
-            return Err(StartError::Logs { name: name.to_owned(), value, remedy: remedy(name, safe[0]) });
-        }
-    }
+    logs(open.session(), "subrosa_app", &SETTINGS).await?;
     let role = sqlx::query!(
         r#"SELECT rolname AS "name!", rolsuper AS "superuser!", rolbypassrls AS "bypass!", rolcreaterole AS "createrole!",
              EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS "member!",
@@ -72,14 +75,30 @@ pub(super) async fn login(open: &mut Open) -> Result<(), StartError> {
     Err(StartError::Login { login: role.name, fault })
 }
 
-fn remedy(name: &str, safe: &str) -> String {
-    match name {
-        "auto_explain.log_min_duration" => {
-            "remove auto_explain from shared_preload_libraries and session_preload_libraries, or ALTER ROLE subrosa_app SET \
-             auto_explain.log_min_duration = -1"
-                .to_owned()
+async fn logs(session: impl PgExecutor<'_>, login: &str, settings: &[Setting]) -> Result<(), StartError> {
+    let names: Vec<_> = settings.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let values = sqlx::query_scalar!(
+        "SELECT current_setting(name, true) FROM unnest($1::text[]) WITH ORDINALITY AS s (name, place) ORDER BY place",
+        &names,
+    );
+    let values = values.fetch_all(session).await?;
+    for ((name, safe), value) in settings.iter().zip(values) {
+        if let Some(value) = value.filter(|value| !value.is_empty() && !safe.contains(&value.as_str())) {
+            return Err(StartError::Logs { name: (*name).to_owned(), value, remedy: remedy(login, name, safe[0]) });
         }
-        _ => format!("run ALTER ROLE subrosa_app SET {name} = '{safe}' as a superuser"),
+    }
+    Ok(())
+}
+
+fn remedy(login: &str, name: &str, safe: &str) -> String {
+    match name {
+        "auto_explain.log_min_duration" => format!(
+            "remove auto_explain from shared_preload_libraries and session_preload_libraries, or ALTER ROLE {login} SET \
+             auto_explain.log_min_duration = -1"
+        ),
+        _ => format!(
+            "run ALTER ROLE {login} SET {name} = '{safe}' as a superuser, or set it in the server's configuration"
+        ),
     }
 }
 

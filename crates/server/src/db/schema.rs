@@ -31,6 +31,7 @@ impl Owner {
     pub async fn connect(address: &Address) -> Result<Self, StartError> {
         let mut connection = address.options.connect().await.map_err(StartError::unreachable)?;
         super::checks::server(&mut connection).await?;
+        super::checks::owner(&mut connection).await?;
         Ok(Self { connection })
     }
 

@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::{blobs::SweepError, erase};
 use crate::{
-    audit::{self, Action},
+    audit::{
+        self, Action,
+        operator::{self, Subject},
+    },
     db::{Database, DbError, Reason, Role, Scope},
     vault::{
         blobs::{BlobError, Blobs, MirrorPlace},
@@ -74,6 +77,10 @@ pub async fn require_current(database: &Database, blobs: &Blobs) -> Result<(), R
 /// # Errors
 /// See [`RestoreError`]; what was applied before stays applied.
 pub async fn check(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Restored, RestoreError> {
+    // First of all, so that nothing is removed by a check that nobody knows of.
+    let mut tx = database.system(Reason::Receipts).await?;
+    operator::record(&mut tx, Action::CheckRestore, Subject::Installation).await?;
+    tx.commit().await?;
     let mut restored = Restored::default();
     for tenant in blobs.mirrored_tenants().await? {
         let mut walker = Walker::default();

@@ -42,16 +42,23 @@ impl Hash {
     }
 }
 
+/// Where a link says that it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// Whose chain it is in.
+    pub tenant: Uuid,
+    /// Its place in the chain, from 1.
+    pub sequence: i64,
+    /// The hash that it says the link before has.
+    pub previous: Hash,
+    /// The hash that it says it has.
+    pub hash: Hash,
+}
+
 /// A link as it is stored.
 pub trait Link {
-    /// Whose chain it is in.
-    fn tenant(&self) -> Uuid;
-    /// Its place in the chain, from 1.
-    fn sequence(&self) -> i64;
-    /// The hash that it says the link before has.
-    fn previous(&self) -> Hash;
-    /// The hash that it says it has.
-    fn hash(&self) -> Hash;
+    /// Where it says that it stands.
+    fn position(&self) -> Position;
     /// The hash of its fields.
     fn computed(&self) -> Hash;
 }
@@ -111,15 +118,15 @@ impl Walker {
     /// # Errors
     /// When it is not the one that follows.
     pub fn step(&mut self, link: &impl Link) -> Result<(), Fault> {
-        let tenant = link.tenant();
+        let Position { tenant, sequence, previous, hash } = link.position();
         if self.tenant != tenant {
             *self = Self { tenant, ..Self::default() };
         }
-        if link.sequence() != self.sequence + 1 {
-            return Err(Fault::Missing { tenant, expected: self.sequence + 1, found: link.sequence() });
+        if sequence != self.sequence + 1 {
+            return Err(Fault::Missing { tenant, expected: self.sequence + 1, found: sequence });
         }
-        if link.previous() != self.hash.unwrap_or(Hash::START) || link.computed() != link.hash() {
-            return Err(Fault::Changed { tenant, sequence: link.sequence() });
+        if previous != self.hash.unwrap_or(Hash::START) || link.computed() != hash {
+            return Err(Fault::Changed { tenant, sequence });
         }
         self.resume_at(link);
         Ok(())
@@ -127,7 +134,8 @@ impl Walker {
 
     /// Goes on behind a link as if it had been right.
     pub fn resume_at(&mut self, link: &impl Link) {
-        *self = Self { tenant: link.tenant(), sequence: link.sequence(), hash: Some(link.hash()) };
+        let Position { tenant, sequence, hash, .. } = link.position();
+        *self = Self { tenant, sequence, hash: Some(hash) };
     }
 }
 

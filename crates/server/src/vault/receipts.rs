@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    chain::{Fault, Hash, Link, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal},
+    chain::{Fault, Hash, Link, Position, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal},
     heads::{self, Chain},
     seal::RecordKind,
 };
@@ -60,20 +60,8 @@ pub struct Receipt {
 }
 
 impl Link for Receipt {
-    fn tenant(&self) -> Uuid {
-        self.tenant
-    }
-
-    fn sequence(&self) -> i64 {
-        self.sequence
-    }
-
-    fn previous(&self) -> Hash {
-        self.previous
-    }
-
-    fn hash(&self) -> Hash {
-        self.hash
+    fn position(&self) -> Position {
+        Position { tenant: self.tenant, sequence: self.sequence, previous: self.previous, hash: self.hash }
     }
 
     fn computed(&self) -> Hash {

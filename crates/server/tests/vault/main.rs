@@ -10,7 +10,11 @@ mod audit;
 mod deletion;
 mod disk_full;
 mod kit;
+mod memory;
+mod operator;
 mod rotation;
+mod s3;
+mod s3_server;
 mod sealing;
 mod start;
 #[path = "../support/mod.rs"]

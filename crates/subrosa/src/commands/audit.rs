@@ -10,7 +10,7 @@ use crate::installation::{self, Installation};
 /// What to do with the audit log.
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
-    /// Follow every tenant's log and compare it with its signed heads in the object store.
+    /// Follow every tenant's log and the operators' own, and compare them with their signed heads in the object store.
     Verify,
 }
 

@@ -106,11 +106,13 @@ async fn rotate(installation: Installation) -> Result<(), StateError> {
     .await?;
     bar.finish_and_clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
+    installation.copy_logs().await?;
     installation.close().await
 }
 
 async fn retire(installation: Installation, id: KeyId) -> Result<(), StateError> {
     rotation::retire(&installation.database, &installation.vault, &id).await?;
     exit::line(format_args!("key {id} is retired: take it out of the keyring, and destroy it when no backup needs it"));
+    installation.copy_logs().await?;
     installation.close().await
 }

@@ -26,6 +26,7 @@ pub(crate) fn check(data_dir: &Path) -> ExitCode {
             "{} receipts, {} of them missing here; {} rows and {} parts of objects removed again",
             done.receipts, done.missing, done.rows, swept.parts
         ));
+        installation.copy_logs().await?;
         installation.close().await
     })
 }
