@@ -271,6 +271,26 @@ BEGIN
 END
 $$;
 
+-- What the plan of the transaction's tenant allows, and what the tenant has used of it: sums, also for who sees own calls only.
+GRANT SELECT ON global.plans, global.feature_flags TO subrosa_auth;
+GRANT SELECT (plan) ON tenant.tenants TO subrosa_auth;
+CREATE POLICY auth ON tenant.calls TO subrosa_auth USING (true);
+GRANT SELECT (tenant_id, status, duration_ms, created_at) ON tenant.calls TO subrosa_auth;
+CREATE FUNCTION app.limits()
+    RETURNS TABLE (plan text, minutes_a_month integer, transcripts_a_day integer, enforced boolean, used_ms bigint, today bigint)
+  LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+  AS $$
+BEGIN
+  RETURN QUERY SELECT p.code, p.minutes_a_month, p.transcripts_a_day,
+    coalesce((SELECT f.enabled FROM global.feature_flags f WHERE f.name = 'billing_enabled'), false),
+    coalesce(sum(c.duration_ms) FILTER (WHERE c.status = 4), 0)::bigint,
+    count(c.tenant_id) FILTER (WHERE c.created_at >= date_trunc('day', now(), 'UTC') AND c.status <> 5)
+  FROM tenant.tenants t JOIN global.plans p ON p.code = t.plan
+  LEFT JOIN tenant.calls c ON c.tenant_id = t.tenant_id AND c.created_at >= date_trunc('month', now(), 'UTC')
+  WHERE t.tenant_id = app.tenant() GROUP BY p.code;
+END
+$$;
+
 -- Taken over by app.api_key_state().
 DROP FUNCTION app.api_key(bytea);
 
@@ -281,7 +301,8 @@ DECLARE
 BEGIN
   FOR f IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'app'::regnamespace AND p.proname = ANY (ARRAY[
       'member_add', 'people', 'person_update', 'credential_replace', 'credential_of', 'session_add', 'session_rotate',
-      'session_end', 'sessions_revoke', 'sessions_own', 'session_state', 'api_key_state', 'invitation', 'invitation_accept'])
+      'session_end', 'sessions_revoke', 'sessions_own', 'session_state', 'api_key_state', 'invitation', 'invitation_accept',
+      'limits'])
   LOOP
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO subrosa_app', f);
     EXECUTE format('ALTER FUNCTION %s OWNER TO subrosa_auth', f);

@@ -64,15 +64,9 @@ pub struct NewPerson {
 }
 
 impl NewPerson {
-    /// What a guesser would try first.
-    fn known(&self) -> Vec<String> {
-        let parts = self.email.expose().split(['@', '.']).chain([self.email.expose()]).map(str::to_owned);
-        parts.chain(self.display_name.clone()).collect()
-    }
-
     /// Hashes the password if it is good enough.
     pub(super) async fn credential(&self, app: &App) -> Result<Vec<u8>, PasswordError> {
-        app.auth.passwords.check(&self.password, self.known()).await?;
+        app.auth.passwords.check(&self.password, self.person().known()).await?;
         app.auth.passwords.hash(&self.password).await
     }
 

@@ -101,6 +101,19 @@ impl Person {
         Ok(SealedPerson { key_id, sealed_key, sealed })
     }
 
+    /// What who guesses their password would try first.
+    #[must_use]
+    pub fn known(&self) -> Vec<String> {
+        let parts = self.email.split(['@', '.']).chain([&self.email[..]]).map(str::to_owned);
+        parts.chain(self.display_name.clone()).collect()
+    }
+
+    /// As others see them.
+    #[must_use]
+    pub fn of(self, user: Uuid) -> api::users::User {
+        api::users::User { user_id: user, email: self.email, display_name: self.display_name }
+    }
+
     fn document(&self) -> zeroize::Zeroizing<Vec<u8>> {
         // Two strings always have a JSON form.
         zeroize::Zeroizing::new(serde_json::to_vec(self).unwrap_or_default())
