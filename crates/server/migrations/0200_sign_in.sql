@@ -25,7 +25,7 @@ CREATE POLICY auth ON tenant.invitations TO subrosa_auth USING (true);
 GRANT SELECT (tenant_id, id, role, address_hmac, token_hash, expires_at), DELETE ON tenant.invitations TO subrosa_auth;
 
 GRANT INSERT ON tenant.memberships TO subrosa_auth;
-GRANT UPDATE (used_at) ON tenant.api_keys TO subrosa_auth;
+GRANT SELECT (used_at), UPDATE (used_at) ON tenant.api_keys TO subrosa_auth;
 GRANT UPDATE (credential, sealed, updated_at) ON global.users TO subrosa_auth;
 GRANT SELECT, INSERT, DELETE, UPDATE (used_at, revoked_at) ON global.sessions TO subrosa_auth;
 

@@ -14,6 +14,7 @@ use super::{
     cookies::{self, FromOwnPage},
     liveness::{self, Live, Status, Subject},
     secret::{self, Prefix},
+    tokens,
 };
 use crate::{
     app::App,
@@ -105,7 +106,7 @@ impl Caller {
     }
 
     async fn by_session(app: &App, token: &str) -> ApiResult<Self> {
-        let claims = app.auth.tokens.verify(token, app.clock.now()).ok_or_else(invalid)?;
+        let claims = tokens::verify(app, token).await?.ok_or_else(invalid)?;
         let subject = Subject::Session { family: claims.session, user: claims.sub, tenant: claims.tenant };
         let live = liveness::of(app, subject).await?.ok_or_else(invalid)?;
         Self::of(live, Credential::Session(claims.session))
