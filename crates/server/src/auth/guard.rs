@@ -42,7 +42,22 @@ pub struct SignInGuard {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Name {
     hash: [u8; 32],
-    free: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Account,
+    Address,
+}
+
+impl Name {
+    fn free(self) -> u32 {
+        match self.kind {
+            Kind::Account => ACCOUNT_FREE,
+            Kind::Address => ADDRESS_FREE,
+        }
+    }
 }
 
 struct Failures {
@@ -71,28 +86,27 @@ impl SignInGuard {
     /// An account, by what finds it.
     #[must_use]
     pub fn account(&self, token: &[u8]) -> Name {
-        self.name(b"account", token, ACCOUNT_FREE)
+        self.name(Kind::Account, b"account", token)
     }
 
     /// Where a request comes from; of IPv6 the network of 64 bits that a household has.
     #[must_use]
     pub fn address(&self, address: ClientAddress) -> Name {
         match address.0.to_canonical() {
-            IpAddr::V4(four) => self.name(b"v4", &four.octets(), ADDRESS_FREE),
-            IpAddr::V6(six) => self.name(b"v6", &six.octets()[..8], ADDRESS_FREE),
+            IpAddr::V4(four) => self.name(Kind::Address, b"v4", &four.octets()),
+            IpAddr::V6(six) => self.name(Kind::Address, b"v6", &six.octets()[..8]),
         }
     }
 
-    /// Whether an attempt is looked at.
+    /// Whether an attempt is looked at. It counts as failed until it has [`Self::succeeded`], so that a hundred at once are not
+    /// a hundred free ones.
     #[must_use]
-    pub fn check(&self, names: &[Name], now: DateTime<Utc>) -> bool {
-        let failures = self.lock();
-        names.iter().all(|name| failures.get(name).is_none_or(|found| found.until(name.free) <= now))
-    }
-
-    /// Counts an attempt that was looked at and failed.
-    pub fn failed(&self, names: &[Name], now: DateTime<Utc>) {
+    pub fn attempt(&self, names: &[Name], now: DateTime<Utc>) -> bool {
         let mut failures = self.lock();
+        let is_open = |name: &Name| failures.get(name).is_none_or(|found| found.until(name.free()) <= now);
+        if !names.iter().all(is_open) {
+            return false;
+        }
         for name in names {
             if failures.len() >= CAPACITY && !failures.contains_key(name) {
                 make_room(&mut failures, now);
@@ -103,20 +117,29 @@ impl SignInGuard {
             }
             *found = Failures { count: found.count.saturating_add(1), last: now };
         }
+        true
     }
 
-    /// Forgives an account whose password was proved. Not the address: it may know one password and try others.
-    pub fn succeeded(&self, account: Name) {
-        self.lock().remove(&account);
+    /// Forgives an account whose password was proved, and of its address this attempt alone: it may know one password and try others.
+    pub fn succeeded(&self, names: &[Name]) {
+        let mut failures = self.lock();
+        for name in names {
+            match (name.kind, failures.get_mut(name)) {
+                (Kind::Address, Some(found)) if found.count > 1 => found.count -= 1,
+                _ => {
+                    failures.remove(name);
+                }
+            }
+        }
     }
 
-    fn name(&self, kind: &[u8], bytes: &[u8], free: u32) -> Name {
+    fn name(&self, kind: Kind, label: &[u8], bytes: &[u8]) -> Name {
         let mut context = hmac::Context::with_key(&self.key);
-        context.update(kind);
+        context.update(label);
         context.update(bytes);
         let mut hash = [0; 32];
         hash.copy_from_slice(context.sign().as_ref());
-        Name { hash, free }
+        Name { hash, kind }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, Failures>> {
@@ -153,35 +176,35 @@ mod tests {
         let (guard, mut now) = (guard(), DateTime::UNIX_EPOCH);
         let name = [guard.account(b"ann")];
         for _ in 0..ACCOUNT_FREE {
-            assert!(guard.check(&name, now));
-            guard.failed(&name, now);
+            assert!(guard.attempt(&name, now));
         }
         for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
-            assert!(!guard.check(&name, now + TimeDelta::seconds(wait) - TimeDelta::milliseconds(1)), "{wait}");
+            assert!(!guard.attempt(&name, now + TimeDelta::seconds(wait) - TimeDelta::milliseconds(1)), "{wait}");
             now += TimeDelta::seconds(wait);
-            assert!(guard.check(&name, now), "{wait}");
-            guard.failed(&name, now);
+            assert!(guard.attempt(&name, now), "{wait}");
         }
-        guard.succeeded(name[0]);
-        assert!(guard.check(&name, now));
+        guard.succeeded(&name);
+        assert!(guard.attempt(&name, now));
     }
 
     #[test]
     fn an_hour_without_a_failure_forgives() {
         let (guard, now) = (guard(), DateTime::UNIX_EPOCH);
         let name = [guard.account(b"ann")];
-        (0..10).for_each(|_| guard.failed(&name, now));
-        guard.failed(&name, now + FORGIVEN);
-        assert!(guard.check(&name, now + FORGIVEN));
+        let looked_at = |at| (0..10).filter(|_| guard.attempt(&name, at)).count();
+        assert_eq!(looked_at(now), ACCOUNT_FREE as usize);
+        assert_eq!(looked_at(now + FORGIVEN), ACCOUNT_FREE as usize);
     }
 
     #[test]
     fn a_flood_of_names_does_not_free_who_waits_and_takes_no_more_room() {
         let (guard, now) = (guard(), DateTime::UNIX_EPOCH);
         let name = [guard.account(b"ann")];
-        (0..10).for_each(|_| guard.failed(&name, now));
-        (0..CAPACITY as u32 + 1000).for_each(|number| guard.failed(&[guard.account(&number.to_be_bytes())], now));
-        assert!(!guard.check(&name, now));
+        (0..ACCOUNT_FREE).for_each(|_| assert!(guard.attempt(&name, now)));
+        for number in 0..CAPACITY as u32 + 1000 {
+            assert!(guard.attempt(&[guard.account(&number.to_be_bytes())], now));
+        }
+        assert!(!guard.attempt(&name, now));
         assert!(guard.lock().len() <= CAPACITY);
     }
 

@@ -15,7 +15,8 @@
 //! sessions      refresh tokens
 //! guard         what failed sign-ins cost
 //! invitations   who was invited becomes a member
-//! routes        HTTP
+//! routes        HTTP: in and out
+//! session_routes HTTP: who is in
 //! ```
 
 pub mod accounts;
@@ -28,6 +29,7 @@ pub mod passwords;
 pub mod person;
 pub mod routes;
 pub mod secret;
+pub mod session_routes;
 pub mod sessions;
 pub mod tenant;
 pub mod tokens;

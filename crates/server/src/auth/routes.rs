@@ -4,10 +4,7 @@
 //! proves instead of a password.
 
 use api::{
-    auth::{
-        AcceptRequest, Keeping, LoginRequest, LoginResponse, Membership, PasswordRequest, RefreshRequest, Session,
-        Sessions, Tokens,
-    },
+    auth::{AcceptRequest, Keeping, LoginRequest, LoginResponse, Membership, RefreshRequest, Tokens},
     error::{ErrorBody, ErrorCode},
 };
 use axum::{
@@ -27,20 +24,19 @@ use super::{
     guard::ClientAddress,
     invitations, liveness,
     person::{self, EmailAddress, Person},
+    session_routes::revoke,
     sessions::{self, Issued},
     tenant,
 };
 use crate::{
     app::App,
-    audit::{self, Action},
     db::{DbError, Reason, Scope},
     error::{ApiError, ApiResult},
-    http::extract::{Json, Path},
-    vault::seal::RecordKind,
+    http::extract::Json,
 };
 
-/// Sessions that are listed, and tenants of a person.
-const MOST: i32 = 100;
+/// Tenants of a person that are listed.
+const MOST: i64 = 100;
 
 /// The one answer to a sign-in that fails.
 pub(super) fn refused() -> ApiError {
@@ -73,18 +69,13 @@ pub async fn login(
     let account =
         guard.account(email.as_ref().map(|email| email.token(&app.vault)).as_ref().map_or(&[], |token| token));
     let names: Vec<_> = client.map(|Extension(client)| guard.address(client)).into_iter().chain([account]).collect();
-    let is_looked_at = guard.check(&names, app.clock.now());
+    let is_looked_at = guard.attempt(&names, app.clock.now());
     let proved = match &email {
         Some(email) => accounts::authenticate(&app, email, &request.password).await?,
         None => app.auth.passwords.verify(&request.password, None).await.map(|_| None)?,
     };
-    let Some(proved) = proved.filter(|_| is_looked_at) else {
-        if is_looked_at {
-            guard.failed(&names, app.clock.now());
-        }
-        return Err(refused());
-    };
-    guard.succeeded(account);
+    let proved = proved.filter(|_| is_looked_at).ok_or_else(refused)?;
+    guard.succeeded(&names);
     enter(&app, &proved, request.tenant_id, request.keeping).await
 }
 
@@ -128,7 +119,7 @@ async fn memberships(app: &App, user: Uuid) -> ApiResult<Vec<Chosen>> {
         r#"SELECT tenant_id AS "tenant!", role AS "role!", status AS "status!", shares_calls AS "shares!"
            FROM app.memberships_of($1) ORDER BY tenant_id LIMIT $2"#,
         user,
-        i64::from(MOST),
+        MOST,
     )
     .fetch_all(tx.conn())
     .await
@@ -210,7 +201,7 @@ pub async fn logout(
     }
     match caller {
         Ok(caller) => {
-            revoke(&app, &caller, Some(caller.session()?), None, None).await?;
+            revoke(&app, &caller, Some(caller.session()?), None).await?;
         }
         Err(error) if token.is_none() => return Err(error),
         Err(_) => {}
@@ -218,151 +209,6 @@ pub async fn logout(
     let mut headers = HeaderMap::new();
     cookies::clear(&mut headers);
     Ok((StatusCode::NO_CONTENT, headers).into_response())
-}
-
-/// Signs out everywhere.
-///
-/// # Errors
-/// When the caller is not signed in.
-#[utoipa::path(post, path = "/api/auth/logout-all", tag = "sign-in", responses(
-    (status = 204, description = "Signed out of every session, this one too"),
-    (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn logout_all(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
-    caller.session()?;
-    revoke(&app, &caller, None, None, Some(Action::SignOutEverywhere)).await?;
-    let mut headers = HeaderMap::new();
-    cookies::clear(&mut headers);
-    Ok((StatusCode::NO_CONTENT, headers).into_response())
-}
-
-/// Where the caller is signed in.
-///
-/// # Errors
-/// When the caller is not signed in.
-#[utoipa::path(get, path = "/api/auth/sessions", tag = "sign-in", responses(
-    (status = 200, body = Sessions), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 503, body = ErrorBody)))]
-pub async fn list_sessions(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Sessions>> {
-    let current = caller.session()?;
-    let mut tx = app.database.read(caller.scope()).await?;
-    let rows = sqlx::query!(
-        r#"SELECT family AS "family!", tenant_id AS "tenant!", created_at AS "created_at!", last_used_at AS "last_used_at!",
-             expires_at AS "expires_at!" FROM app.sessions_own($1)"#,
-        MOST
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    let session = |row: (Uuid, Uuid, _, _, _)| Session {
-        session_id: row.0,
-        tenant_id: row.1,
-        created_at: row.2,
-        last_used_at: row.3,
-        expires_at: row.4,
-        is_current: row.0 == current,
-    };
-    let rows = rows.into_iter().map(|row| (row.family, row.tenant, row.created_at, row.last_used_at, row.expires_at));
-    Ok(axum::Json(Sessions { items: rows.map(session).collect() }))
-}
-
-/// Signs out somewhere else.
-///
-/// # Errors
-/// `not_found` for a session that is not the caller's.
-#[utoipa::path(delete, path = "/api/auth/sessions/{sessionId}", tag = "sign-in", params(("sessionId" = Uuid, Path)), responses(
-    (status = 204, description = "Signed out there"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn end_session(State(app): State<App>, caller: Caller, Path(session): Path<Uuid>) -> ApiResult<StatusCode> {
-    caller.session()?;
-    match revoke(&app, &caller, Some(session), None, None).await? {
-        0 => Err(ApiError::not_found()),
-        _ => Ok(StatusCode::NO_CONTENT),
-    }
-}
-
-/// Ends sessions of the caller: one, or all, or all but one.
-async fn revoke(
-    app: &App,
-    caller: &Caller,
-    only: Option<Uuid>,
-    but: Option<Uuid>,
-    action: Option<Action>,
-) -> ApiResult<i64> {
-    let mut tx = app.database.write(caller.scope()).await?;
-    let revoked = sqlx::query_scalar!(r#"SELECT app.sessions_revoke($1, $2) AS "revoked!""#, only, but)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    if let Some(action) = action {
-        audit::record(&mut tx, action, RecordKind::User as i16, caller.scope().user()).await?;
-    }
-    tx.commit().await?;
-    app.auth.liveness.forget();
-    Ok(revoked)
-}
-
-/// Changes the password, and signs out everywhere else.
-///
-/// # Errors
-/// `forbidden` when the current one is wrong; `validation_failed` when the new one is not good enough.
-#[utoipa::path(post, path = "/api/auth/password", tag = "sign-in", request_body = PasswordRequest, responses(
-    (status = 204, description = "Changed; every other session has ended"),
-    (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
-    (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn change_password(
-    State(app): State<App>,
-    caller: Caller,
-    Json(request): Json<PasswordRequest>,
-) -> ApiResult<StatusCode> {
-    let session = caller.session()?;
-    let user = caller.scope().user();
-    let old = prove_again(&app, user, &request.current_password).await?;
-    let mut tx = app.database.read(caller.scope()).await?;
-    let person = Person::own(&mut tx, &app.vault).await?;
-    tx.rollback().await?;
-    app.auth.passwords.check(&request.new_password, person.known()).await?;
-    let new = app.auth.passwords.hash(&request.new_password).await?;
-    let mut tx = app.database.write(caller.scope()).await?;
-    let replaced = sqlx::query_scalar!(r#"SELECT app.credential_replace($1, $2) AS "replaced!""#, old, new)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    if !replaced {
-        return Err(ApiError::new(ErrorCode::Conflict, "the password was changed somewhere else just now"));
-    }
-    sqlx::query_scalar!("SELECT app.sessions_revoke(NULL, $1)", session)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    audit::record(&mut tx, Action::ChangePassword, RecordKind::User as i16, user).await?;
-    tx.commit().await?;
-    app.auth.liveness.forget();
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// The stored credential of somebody signed in, who gave its password again.
-async fn prove_again(app: &App, user: Uuid, password: &SecretString) -> ApiResult<Vec<u8>> {
-    let account = [app.auth.guard.account(user.as_bytes())];
-    let mut tx = app.database.system(Reason::SignIn).await?;
-    let credential =
-        sqlx::query_scalar!("SELECT app.credential_of($1)", user).fetch_one(tx.conn()).await.map_err(DbError::from)?;
-    tx.commit().await?;
-    let is_looked_at = app.auth.guard.check(&account, app.clock.now());
-    let fits = app.auth.passwords.verify(password, credential.clone()).await?;
-    match credential.filter(|_| fits && is_looked_at) {
-        Some(credential) => {
-            app.auth.guard.succeeded(account[0]);
-            Ok(credential)
-        }
-        None => {
-            if is_looked_at {
-                app.auth.guard.failed(&account, app.clock.now());
-            }
-            let message = "the current password is wrong, or there were too many attempts: wait a little and try again";
-            Err(ApiError::new(ErrorCode::Forbidden, message))
-        }
-    }
 }
 
 /// Accepts an invitation, and signs in.
@@ -387,12 +233,12 @@ pub async fn accept_invitation(
     });
     // As at sign-in: who has an invitation may not guess the password of its address without end.
     let account = [app.auth.guard.account(request.token.expose_secret().as_bytes())];
-    if !app.auth.guard.check(&account, app.clock.now()) {
+    if !app.auth.guard.attempt(&account, app.clock.now()) {
         return Err(refused());
     }
     let accepted = invitations::accept(&app, &request.token, request.password, name.transpose()?).await;
-    if accepted.as_ref().is_err_and(|error| error.code() == ErrorCode::AuthInvalid) {
-        app.auth.guard.failed(&account, app.clock.now());
+    if !accepted.as_ref().is_err_and(|error| error.code() == ErrorCode::AuthInvalid) {
+        app.auth.guard.succeeded(&account);
     }
     let (proved, tenant) = accepted?;
     enter(&app, &proved, Some(tenant), request.keeping).await
