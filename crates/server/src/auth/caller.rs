@@ -167,7 +167,7 @@ const CALLS: [&str; 8] = [
 fn scope_of(method: &Method, path: &str) -> Option<ApiScope> {
     let is_below = |root: &&str| path.strip_prefix(*root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let reads = method == Method::GET || method == Method::HEAD;
-    if CALLS.iter().any(|root| is_below(&root)) {
+    if CALLS.iter().any(is_below) {
         return Some(if reads { ApiScope::CallsRead } else { ApiScope::CallsWrite });
     }
     (reads && is_below(&"/api/users/me")).then_some(ApiScope::AccountRead)
