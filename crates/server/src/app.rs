@@ -35,6 +35,12 @@ impl App {
     #[must_use]
     pub fn new(database: Database, vault: Vault, blobs: Blobs, clock: Clock) -> Self {
         let auth = Auth::new(&vault);
+        Self::with_auth(database, vault, blobs, clock, auth)
+    }
+
+    /// The same with a sign-in that is there, for tests.
+    #[must_use]
+    pub fn with_auth(database: Database, vault: Vault, blobs: Blobs, clock: Clock, auth: Auth) -> Self {
         Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes: Changes::default() }))
     }
 }

@@ -15,4 +15,6 @@ pub mod http;
 pub mod postgres;
 pub mod queue;
 pub mod router;
+pub mod tenants;
+pub mod users;
 pub mod vault;

@@ -4,7 +4,7 @@ use axum::{Router, middleware};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, error::ApiError, health, http::request_id};
+use crate::{app::App, auth, error::ApiError, health, http::request_id, tenants, users};
 
 /// What the document says beside the operations.
 #[derive(OpenApi)]
@@ -13,6 +13,27 @@ struct Document;
 
 fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
+        // Sign-in
+        .routes(routes!(auth::routes::login))
+        .routes(routes!(auth::routes::refresh))
+        .routes(routes!(auth::routes::logout))
+        .routes(routes!(auth::session_routes::logout_all))
+        .routes(routes!(auth::session_routes::list_sessions))
+        .routes(routes!(auth::session_routes::end_session))
+        .routes(routes!(auth::session_routes::change_password))
+        .routes(routes!(auth::routes::accept_invitation))
+        // The user and the tenant
+        .routes(routes!(users::routes::get, users::routes::change, users::routes::delete))
+        .routes(routes!(users::routes::consent))
+        .routes(routes!(users::routes::limits))
+        .routes(routes!(users::routes::stats))
+        .routes(routes!(tenants::routes::get, tenants::routes::change))
+        .routes(routes!(tenants::routes::members))
+        .routes(routes!(tenants::routes::change_member, tenants::routes::remove_member))
+        .routes(routes!(tenants::routes::list_invitations, tenants::routes::invite))
+        .routes(routes!(tenants::routes::withdraw))
+        .routes(routes!(tenants::api_keys::list, tenants::api_keys::create))
+        .routes(routes!(tenants::api_keys::revoke))
         // Operation
         .routes(routes!(health::health))
 }

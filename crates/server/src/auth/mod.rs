@@ -1,92 +1,103 @@
 //! Who somebody is, and may be.
 //!
 //! Invariant: a [`Caller`] stands for somebody whose credential was checked for this request.
+//!
+//! ```text
+//! passwords     bcrypt off the async threads, and what is no password
+//! secret        random tokens, stored as hashes
+//! person        an address and a name, sealed
+//! tenant        what a tenant is called
+//! accounts      tenants and people come into being, and prove who they are
+//! tokens        access tokens
+//! liveness      what a session is worth right now
+//! caller        who makes a request
+//! cookies       sessions of browsers
+//! sessions      refresh tokens
+//! guard         what failed sign-ins cost
+//! invitations   who was invited becomes a member
+//! routes        HTTP: in and out
+//! session_routes HTTP: who is in
+//! ```
 
+pub mod accounts;
+mod caller;
+pub mod cookies;
+pub mod guard;
+pub mod invitations;
+pub mod liveness;
+pub mod passwords;
+pub mod person;
+pub mod routes;
+pub mod secret;
+pub mod session_routes;
+pub mod sessions;
+pub mod tenant;
 pub mod tokens;
 
-use api::error::ErrorCode;
-use axum::{
-    extract::FromRequestParts,
-    http::{header::AUTHORIZATION, request::Parts},
-};
-use uuid::Uuid;
+use aws_lc_rs::hmac;
+
+pub use caller::{Caller, Credential, bit};
 
 use crate::{
-    app::App,
-    db::{Role, Scope},
-    error::ApiError,
-    vault::keys::Vault,
+    db::Role,
+    vault::{
+        key::{Purpose, Salt},
+        keys::Vault,
+        system::SystemKey,
+    },
 };
-use tokens::{Claims, Tokens};
+use guard::SignInGuard;
+use liveness::Liveness;
+use passwords::Passwords;
+use tokens::Tokens;
 
 /// What sign-in needs.
 pub struct Auth {
     /// Access tokens.
     pub tokens: Tokens,
+    /// Passwords.
+    pub passwords: Passwords,
+    /// What sessions are worth; told to forget by whoever takes something from somebody.
+    pub liveness: Liveness,
+    /// Failed sign-ins.
+    pub guard: SignInGuard,
+    /// Under which a refresh token gives its child.
+    successors: hmac::Key,
 }
 
 impl Auth {
     /// Sign-in under the installation's keys.
     #[must_use]
     pub fn new(vault: &Vault) -> Self {
-        Self { tokens: Tokens::new(vault.system_keys()) }
+        Self::with(vault, Passwords::new(vault.system_keys()))
     }
-}
 
-/// By what somebody was recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credential {
-    /// An access token of this session (a refresh family).
-    Session(Uuid),
-    /// An API key.
-    ApiKey(Uuid),
-}
-
-/// Who makes a request. An extractor: a handler that names it is served to nobody else.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    scope: Scope,
-    credential: Credential,
-}
-
-impl Caller {
-    /// Tenant, user and role, for the gate.
+    /// The same with other passwords, for tests.
     #[must_use]
-    pub fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// By what the caller was recognised.
-    #[must_use]
-    pub fn credential(&self) -> Credential {
-        self.credential
-    }
-
-    fn of(claims: &Claims) -> Self {
-        let role = match claims.role {
-            tokens::TokenRole::Owner => Role::Owner,
-            tokens::TokenRole::Admin => Role::Admin,
-            tokens::TokenRole::Member => Role::Member,
-            tokens::TokenRole::Auditor => Role::Auditor,
-            tokens::TokenRole::Colleague => Role::Colleague,
+    pub fn with(vault: &Vault, passwords: Passwords) -> Self {
+        let keys = vault.system_keys();
+        let (_, sign_in) = keys.newest(SystemKey::SignIn);
+        let key = |label: &[u8]| {
+            let derived = sign_in.derive(&Salt::NONE, &Purpose::new(&[b"sign-in", label]));
+            hmac::Key::new(hmac::HMAC_SHA256, derived.expose())
         };
         Self {
-            scope: Scope::authenticated(claims.tenant, claims.sub, role),
-            credential: Credential::Session(claims.session),
+            tokens: Tokens::new(keys),
+            passwords,
+            liveness: Liveness::default(),
+            guard: SignInGuard::new(key(b"guard")),
+            successors: key(b"refresh tokens"),
         }
     }
 }
 
-impl FromRequestParts<App> for Caller {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let header = parts.headers.get(AUTHORIZATION).ok_or_else(|| {
-            ApiError::new(ErrorCode::AuthMissing, "sign in first: send a bearer token or an API key in Authorization")
-        })?;
-        let invalid = || ApiError::new(ErrorCode::AuthInvalid, "this token is not valid, or not any more");
-        let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(invalid)?;
-        let claims = app.auth.tokens.verify(token, app.clock.now()).ok_or_else(invalid)?;
-        Ok(Self::of(&claims))
+/// A role as the API says it: a colleague is a member of a tenant that shares.
+#[must_use]
+pub fn wire_role(role: Role) -> api::tenants::Role {
+    match role {
+        Role::Owner => api::tenants::Role::Owner,
+        Role::Admin => api::tenants::Role::Admin,
+        Role::Auditor => api::tenants::Role::Auditor,
+        Role::Member | Role::Colleague | Role::Worker => api::tenants::Role::Member,
     }
 }

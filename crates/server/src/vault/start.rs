@@ -155,7 +155,8 @@ async fn complete(
     let mut keys = Vec::new();
     for purpose in SystemKey::ALL {
         for key in sealed.iter().filter(|key| key.purpose == purpose) {
-            keys.push(OpenSystemKey { purpose, version: key.version, key: key.open(ring)? });
+            let (version, since) = (key.version, key.since);
+            keys.push(OpenSystemKey { purpose, version, since, key: key.open(ring)? });
         }
         if keys.iter().any(|key| key.purpose == purpose) {
             continue;
@@ -164,8 +165,8 @@ async fn complete(
             SystemKey::Contexts => Key::copy_of(context.expose()),
             _ => Key::generate().map_err(VaultError::from)?,
         };
-        system::add(tx, ring, purpose, &key).await?;
-        keys.push(OpenSystemKey { purpose, version: 1, key });
+        system::add(tx, ring, (purpose, 1), &key).await?;
+        keys.push(OpenSystemKey { purpose, version: 1, since: chrono::Utc::now(), key });
     }
     Ok(SystemKeys::new(keys))
 }

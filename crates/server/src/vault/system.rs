@@ -1,7 +1,7 @@
 //! System keys: what the installation signs, hashes and proves contexts with. Its one invariant: each is random and lies in
 //! the database sealed under a key-encryption key, bound to its purpose and version.
 
-use crate::db::Session;
+use chrono::{DateTime, Utc};
 
 use super::{
     chain::Signer,
@@ -11,8 +11,8 @@ use super::{
     seal::{KeyPlace, open_key, seal_key},
 };
 use crate::{
-    db::{DbError, SystemTx},
-    vault::keyring::KeyringError,
+    db::{Database, DbError, Reason, Session, SystemTx},
+    vault::{keyring::KeyringError, keys::Vault},
 };
 
 /// What a system key is for. The numbers are those of the database.
@@ -58,6 +58,7 @@ impl SystemKey {
 pub(super) struct OpenSystemKey {
     pub(super) purpose: SystemKey,
     pub(super) version: i32,
+    pub(super) since: DateTime<Utc>,
     pub(super) key: Key,
 }
 
@@ -76,6 +77,12 @@ impl SystemKeys {
         self.0.iter().filter(move |key| key.purpose == purpose).map(|key| (key.version, &key.key))
     }
 
+    /// Since when this version is there.
+    #[must_use]
+    pub fn since(&self, purpose: SystemKey, version: i32) -> Option<DateTime<Utc>> {
+        self.0.iter().find(|key| key.purpose == purpose && key.version == version).map(|key| key.since)
+    }
+
     /// The key that is used from now on, and its version.
     #[must_use]
     #[expect(clippy::expect_used, reason = "made with a key for every purpose")]
@@ -88,6 +95,7 @@ impl SystemKeys {
 pub(super) struct SealedSystemKey {
     pub(super) purpose: SystemKey,
     pub(super) version: i32,
+    pub(super) since: DateTime<Utc>,
     pub(super) key_id: String,
     pub(super) sealed: Vec<u8>,
 }
@@ -95,13 +103,15 @@ pub(super) struct SealedSystemKey {
 /// All system keys, sealed.
 pub(super) async fn sealed(connection: Session<'_>) -> Result<Vec<SealedSystemKey>, DbError> {
     let rows = sqlx::query!(
-        r#"SELECT purpose AS "purpose!", version AS "version!", key_id AS "key_id!", sealed AS "sealed!" FROM app.system_keys()"#
+        r#"SELECT purpose AS "purpose!", version AS "version!", created_at AS "since!", key_id AS "key_id!", sealed AS "sealed!"
+           FROM app.system_keys()"#
     )
     .fetch_all(connection)
     .await?;
     let known = rows.into_iter().filter_map(|row| {
         let purpose = SystemKey::ALL.into_iter().find(|purpose| *purpose as i16 == row.purpose)?;
-        Some(SealedSystemKey { purpose, version: row.version, key_id: row.key_id, sealed: row.sealed })
+        let (version, since) = (row.version, row.since);
+        Some(SealedSystemKey { purpose, version, since, key_id: row.key_id, sealed: row.sealed })
     });
     Ok(known.collect())
 }
@@ -113,15 +123,50 @@ impl SealedSystemKey {
     }
 }
 
-/// Stores a key as the first version of its purpose.
-pub(super) async fn add(tx: &mut SystemTx, ring: &Keyring, purpose: SystemKey, key: &Key) -> Result<(), VaultError> {
+/// Stores a key as a version of its purpose.
+pub(super) async fn add(
+    tx: &mut SystemTx,
+    ring: &Keyring,
+    (purpose, version): (SystemKey, i32),
+    key: &Key,
+) -> Result<(), VaultError> {
     let kek = ring.newest();
-    let sealed = seal_key(&kek.key, purpose.place(1), key)?;
+    let sealed = seal_key(&kek.key, purpose.place(version), key)?;
     let signs = matches!(purpose, SystemKey::Tokens | SystemKey::Receipts);
-    let public = signs.then(|| Signer::new(key, 1).public_key().key.to_vec());
-    sqlx::query!("SELECT app.system_key_add($1, 1, $2, $3, $4)", purpose as i16, kek.id.as_str(), sealed, public)
+    let public = signs.then(|| Signer::new(key, version).public_key().key.to_vec());
+    let id = kek.id.as_str();
+    sqlx::query!("SELECT app.system_key_add($1, $2, $3, $4, $5)", purpose as i16, version, id, sealed, public)
         .execute(tx.conn())
         .await
         .map_err(DbError::from)?;
     Ok(())
+}
+
+/// All system keys as they are now: another program may have added a version.
+///
+/// # Errors
+/// When one does not open.
+pub async fn load(database: &Database, vault: &Vault) -> Result<SystemKeys, VaultError> {
+    let mut tx = database.system(Reason::Keys).await?;
+    let sealed = sealed(tx.conn()).await?;
+    tx.commit().await?;
+    let ring = vault.ring();
+    let open = |sealed: SealedSystemKey| {
+        let SealedSystemKey { purpose, version, since, .. } = sealed;
+        Ok(OpenSystemKey { purpose, version, since, key: sealed.open(&ring)? })
+    };
+    Ok(SystemKeys::new(sealed.into_iter().map(open).collect::<Result<_, VaultError>>()?))
+}
+
+/// Adds a version of the key that signs access tokens.
+///
+/// # Errors
+/// A unique violation when another program does so at the same time: one new version is enough.
+pub async fn rotate_tokens(database: &Database, vault: &Vault) -> Result<SystemKeys, VaultError> {
+    let keys = load(database, vault).await?;
+    let (version, _) = keys.newest(SystemKey::Tokens);
+    let mut tx = database.system(Reason::Keys).await?;
+    add(&mut tx, &vault.ring(), (SystemKey::Tokens, version + 1), &Key::generate()?).await?;
+    tx.commit().await?;
+    load(database, vault).await
 }

@@ -7,7 +7,15 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{app::App, auth::tokens::TokenRole, clock::Clock, db::Scope, router, vault::blobs::Blobs};
+use server::{
+    app::App,
+    auth::{Auth, passwords::Passwords, tokens::TokenRole},
+    clock::Clock,
+    db::Scope,
+    router,
+    vault::blobs::Blobs,
+};
+use sqlx::Connection as _;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -43,14 +51,52 @@ impl Service {
     pub(crate) async fn new() -> Self {
         let installation = Installation::new().await;
         let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
-        let app = App::new(database, vault, Blobs::memory(), Clock::movable());
+        // The cheapest bcrypt there is: tests make many users.
+        let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
+        let app = App::with_auth(database, vault, Blobs::memory(), Clock::movable(), auth);
         Self { router: router::service(app.clone()), app, installation }
     }
 
-    /// An access token of a new session.
+    /// Another program over the same installation.
+    pub(crate) async fn beside(&self) -> (App, Router) {
+        let (database, vault) = self.installation.with_keys(&self.installation.keys).await.unwrap();
+        let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
+        let app = App::with_auth(database, vault, Blobs::memory(), self.app.clock.clone(), auth);
+        (app.clone(), router::service(app))
+    }
+
+    /// An access token of a new session, whose user is made what the role says.
     pub(crate) fn token(&self, scope: &Scope, role: TokenRole) -> String {
-        let who = (scope.tenant(), scope.user(), role);
-        self.app.auth.tokens.issue(who, Uuid::now_v7(), self.app.clock.now()).unwrap().0
+        let (session, who) = (Uuid::now_v7(), (scope.tenant(), scope.user(), role));
+        // Not async, for its many callers: the session is made on a thread of its own.
+        std::thread::scope(|threads| {
+            let made = threads.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(self.session(session, scope, role));
+            });
+            made.join().unwrap();
+        });
+        self.app.auth.tokens.issue(who, session, self.app.clock.now()).unwrap().0
+    }
+
+    async fn session(&self, session: Uuid, scope: &Scope, role: TokenRole) {
+        let (number, shares): (i16, bool) = match role {
+            TokenRole::Owner => (1, false),
+            TokenRole::Admin => (2, false),
+            TokenRole::Member => (3, false),
+            TokenRole::Auditor => (4, false),
+            TokenRole::Colleague => (3, true),
+        };
+        let mut superuser = self.installation.postgres.superuser().await;
+        let (tenant, user) = (scope.tenant(), scope.user());
+        let statements = format!(
+            "UPDATE tenant.memberships SET role = {number} WHERE tenant_id = '{tenant}' AND user_id = '{user}';
+             UPDATE tenant.tenants SET shares_calls = shares_calls OR {shares} WHERE tenant_id = '{tenant}';
+             INSERT INTO global.sessions (id, family, user_id, tenant_id, token_hash, expires_at)
+               VALUES ('{session}', '{session}', '{user}', '{tenant}', sha256(uuid_send('{session}')), now() + interval '1 day')"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut superuser).await.unwrap();
+        superuser.close().await.unwrap();
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -2,10 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod accounts;
+mod api_keys;
 mod client;
+mod cookies;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod members;
 mod operation;
+mod sessions;
+mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod users;

@@ -1,12 +1,21 @@
 //! Access tokens, as an attacker tries them.
 
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
-use server::auth::tokens::TokenRole;
+use server::auth::tokens::{self, TokenRole};
+use tower::ServiceExt as _;
 use uuid::Uuid;
 
-use crate::client::Service;
+use crate::{
+    accounts::PASSWORD,
+    client::Service,
+    sign_in::{self, login, owner},
+};
 
 fn part(token: &str, index: usize) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(index).unwrap()).unwrap()).unwrap()
@@ -71,4 +80,29 @@ async fn a_token_of_another_installation_is_refused() {
     let who = (Uuid::now_v7(), Uuid::now_v7(), TokenRole::Owner);
     let (token, _) = one.app.auth.tokens.issue(who, Uuid::now_v7(), now).unwrap();
     assert!(other.app.auth.tokens.verify(&token, now).is_none());
+}
+
+#[tokio::test]
+async fn a_new_key_is_followed_by_every_program_and_the_old_one_ends_when_its_tokens_have() {
+    let service = Service::new().await;
+    let owner = owner(&service, "ann@example.org").await;
+    let ((beside, router), (stolen, _)) = (service.beside().await, service.beside().await);
+    tokens::rotate(&service.app).await.unwrap();
+    let (new, _) = sign_in::tokens(&login(&service, "ann@example.org", PASSWORD).await);
+    assert_eq!((&part(&owner.access, 0)["kid"], &part(&new, 0)["kid"]), (&json!("1"), &json!("2")));
+    for token in [&owner.access, &new] {
+        let request = Request::builder().uri("/api/users/me").header("authorization", format!("Bearer {token}"));
+        let answer = router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    let who = (owner.tenant, owner.user, TokenRole::Owner);
+    let (token, _) = beside.auth.tokens.issue(who, Uuid::now_v7(), beside.clock.now()).unwrap();
+    assert_eq!(part(&token, 0)["kid"], "2", "the other program signs with it too");
+
+    // Whoever stole the old key signs nothing that is accepted after its time.
+    let later = Utc::now() + TimeDelta::minutes(21);
+    let (token, _) = stolen.auth.tokens.issue(who, Uuid::now_v7(), later).unwrap();
+    assert_eq!(part(&token, 0)["kid"], "1");
+    assert!(stolen.auth.tokens.verify(&token, later).is_some());
+    assert!(service.app.auth.tokens.verify(&token, later).is_none());
 }

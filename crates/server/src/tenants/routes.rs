@@ -1,0 +1,288 @@
+//! `/api/tenant`: settings, members, invitations.
+
+use api::{
+    error::{ErrorBody, ErrorCode},
+    page::{DEFAULT_LIMIT, MAX_LIMIT, Page},
+    tenants::{Invitation, InvitationRequest, Member, MemberPatch, Tenant, TenantPatch},
+};
+use axum::{
+    extract::State,
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use super::{is_not_the_last_owner, may_handle, role, status, store};
+use crate::{
+    app::App,
+    audit::{self, Action, subject},
+    auth::{
+        Caller, invitations,
+        person::{self, EmailAddress, Person},
+        secret::{self, Prefix},
+        tenant,
+    },
+    db::{Access, TenantTx},
+    deletion::{self, DeletionError},
+    error::{ApiError, ApiResult},
+    http::extract::{Json, Path, Query},
+    vault::seal::RecordKind,
+};
+
+/// Where the id of the receipt of a deletion is.
+const RECEIPT: HeaderName = HeaderName::from_static("deletion-receipt");
+
+/// Days in which an invitation can be accepted.
+const INVITATION_DAYS: i32 = 7;
+
+/// A page of members.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct MembersQuery {
+    /// At most so many, up to 200.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    cursor: Option<Uuid>,
+}
+
+/// The caller's tenant.
+///
+/// # Errors
+/// When the caller is not signed in.
+#[utoipa::path(get, path = "/api/tenant", tag = "tenant", responses(
+    (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn get(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Tenant>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    Ok(axum::Json(read(&app, &mut tx).await?))
+}
+
+async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
+    let row = store::tenant(tx).await?;
+    Ok(Tenant {
+        tenant_id: tx.scope().tenant(),
+        name: tenant::name(tx, &app.vault).await?,
+        region: row.region,
+        plan: row.plan,
+        status: status(row.status)?,
+        retention_days: u16::try_from(row.retention_days).unwrap_or_default(),
+        shares_calls: row.shares_calls,
+        created_at: row.created_at,
+    })
+}
+
+/// Changes the tenant.
+///
+/// # Errors
+/// `forbidden` unless the caller manages it.
+#[utoipa::path(patch, path = "/api/tenant", tag = "tenant", request_body = TenantPatch, responses(
+    (status = 200, body = Tenant), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Json(patch): Json<TenantPatch>,
+) -> ApiResult<axum::Json<Tenant>> {
+    caller.manages()?;
+    if patch.retention_days.is_some_and(|days| !(1..=3650).contains(&days)) {
+        return Err(ApiError::field("retentionDays", "calls are kept for 1 to 3650 days"));
+    }
+    let name = patch.name.as_deref().map(|name| {
+        person::name(name).ok_or_else(|| ApiError::field("name", "a name has 1 to 200 characters in one line"))
+    });
+    let name = name.transpose()?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    store::change(&mut tx, &patch).await?;
+    if let Some(name) = name {
+        tenant::store_name(&mut tx, &app.vault, &name).await?;
+    }
+    audit::record(&mut tx, Action::ChangeTenant, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
+    let changed = read(&app, &mut tx).await?;
+    tx.commit().await?;
+    app.auth.liveness.forget();
+    Ok(axum::Json(changed))
+}
+
+/// The members, in about the order in which they came.
+///
+/// # Errors
+/// `forbidden` unless the caller manages the tenant.
+#[utoipa::path(get, path = "/api/tenant/members", tag = "tenant", params(MembersQuery), responses(
+    (status = 200, body = Page<Member>), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn members(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<MembersQuery>,
+) -> ApiResult<axum::Json<Page<Member>>> {
+    caller.manages()?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ApiError::field("limit", "a page has 1 to 200 items"));
+    }
+    let mut tx = app.database.read(caller.scope()).await?;
+    let mut rows = store::members(&mut tx, query.cursor, i64::from(limit) + 1).await?;
+    let has_more = rows.len() > usize::from(limit);
+    rows.truncate(limit.into());
+    let ids: Vec<_> = rows.iter().map(|row| row.user).collect();
+    let people = Person::read(&mut tx, &app.vault, &ids).await?;
+    let items = rows.into_iter().map(|row| {
+        let person = people.iter().find(|(id, _)| *id == row.user).map(|(_, person)| person);
+        Ok(Member {
+            user_id: row.user,
+            email: person.map(|person| person.email.clone()),
+            display_name: person.and_then(|person| person.display_name.clone()),
+            role: role(row.role)?,
+            created_at: row.created_at,
+        })
+    });
+    let next_cursor = ids.last().filter(|_| has_more).map(Uuid::to_string);
+    Ok(axum::Json(Page { items: items.collect::<ApiResult<_>>()?, next_cursor }))
+}
+
+/// Makes a member something else.
+///
+/// # Errors
+/// `forbidden` unless the caller manages the tenant, and where an owner is concerned owns it; `conflict` for the last owner.
+#[utoipa::path(patch, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path)),
+    request_body = MemberPatch, responses(
+    (status = 204, description = "Changed, from the next request on"), (status = 400, body = ErrorBody),
+    (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn change_member(
+    State(app): State<App>,
+    caller: Caller,
+    Path(user): Path<Uuid>,
+    Json(patch): Json<MemberPatch>,
+) -> ApiResult<StatusCode> {
+    may_handle(&caller, patch.role)?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    let was = role(store::member(&mut tx, user).await?.ok_or_else(ApiError::not_found)?.role)?;
+    may_handle(&caller, was)?;
+    if was == api::tenants::Role::Owner && patch.role != was {
+        is_not_the_last_owner(&mut tx, user).await?;
+    }
+    store::set_role(&mut tx, user, patch.role).await?;
+    audit::record(&mut tx, Action::ChangeMember, RecordKind::User as i16, user).await?;
+    tx.commit().await?;
+    app.auth.liveness.forget();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Removes a member with all their data in the tenant, and the person when no other tenant has them.
+///
+/// # Errors
+/// As [`change_member`]; `legal_hold`.
+#[utoipa::path(delete, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path)), responses(
+    (status = 204, description = "Removed; the receipt's id is in `Deletion-Receipt`"), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn remove_member(State(app): State<App>, caller: Caller, Path(user): Path<Uuid>) -> ApiResult<Response> {
+    caller.manages()?;
+    remove(&app, &caller, user).await
+}
+
+/// Removes somebody whom the caller may remove.
+pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<Response> {
+    let mut tx = app.database.write(caller.scope()).await?;
+    if caller.manages().is_ok() {
+        let was = role(store::member(&mut tx, user).await?.ok_or_else(ApiError::not_found)?.role)?;
+        may_handle(caller, was)?;
+        if was == api::tenants::Role::Owner {
+            is_not_the_last_owner(&mut tx, user).await?;
+        }
+    }
+    let receipt = deletion::delete(&mut tx, app.vault.signer(), RecordKind::User, user).await;
+    let receipt = receipt.map_err(|error| match error {
+        DeletionError::NotFound => ApiError::not_found(),
+        DeletionError::LegalHold => ApiError::new(ErrorCode::LegalHold, "a call is under legal hold: lift it first"),
+        DeletionError::Database(error) => error.into(),
+    })?;
+    tx.commit().await?;
+    app.auth.liveness.forget();
+    let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
+    Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
+}
+
+/// Who is invited and has not come yet; at most 200.
+///
+/// # Errors
+/// `forbidden` unless the caller manages the tenant.
+#[utoipa::path(get, path = "/api/tenant/invitations", tag = "tenant", responses(
+    (status = 200, body = Page<Invitation>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn list_invitations(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Page<Invitation>>> {
+    caller.manages()?;
+    let mut tx = app.database.read(caller.scope()).await?;
+    let rows = store::invitations(&mut tx, i64::from(MAX_LIMIT)).await?;
+    let sealed: Vec<_> = rows.iter().map(|row| (row.id, row.sealed.clone())).collect();
+    let emails = invitations::open_all(&mut tx, &app.vault, &sealed).await?;
+    let items = rows.into_iter().zip(emails).map(|(row, email)| {
+        let role = role(row.role)?;
+        Ok(Invitation { invitation_id: row.id, email, role, expires_at: row.expires_at, token: None })
+    });
+    Ok(axum::Json(Page { items: items.collect::<ApiResult<_>>()?, next_cursor: None }))
+}
+
+/// Invites somebody. An older invitation of the same address is worth nothing any more.
+///
+/// # Errors
+/// `forbidden` unless the caller manages the tenant, and owns it to invite an owner; `conflict` past 200 invitations.
+#[utoipa::path(post, path = "/api/tenant/invitations", tag = "tenant", request_body = InvitationRequest, responses(
+    (status = 201, body = Invitation, description = "The token is in this answer and nowhere else"),
+    (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn invite(
+    State(app): State<App>,
+    caller: Caller,
+    Json(request): Json<InvitationRequest>,
+) -> ApiResult<(StatusCode, axum::Json<Invitation>)> {
+    may_handle(&caller, request.role)?;
+    let email = EmailAddress::parse(request.email.expose_secret())
+        .ok_or_else(|| ApiError::field("email", "this is not an e-mail address"))?;
+    let id = Uuid::now_v7();
+    let token = secret::generate(Prefix::Invitation).map_err(|error| ApiError::internal(&error))?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    if store::invitations(&mut tx, i64::from(MAX_LIMIT)).await?.len() >= usize::from(MAX_LIMIT) {
+        return Err(ApiError::new(ErrorCode::Conflict, "200 invitations are open: withdraw one first"));
+    }
+    let sealed = invitations::seal(&mut tx, &app.vault, id, &email).await?;
+    let (address, hash) = (email.token(&app.vault), secret::hash(token.expose_secret()));
+    let expires_at = store::invite(&mut tx, (id, request.role, INVITATION_DAYS), (&address, &hash, &sealed)).await?;
+    audit::record(&mut tx, Action::Invite, subject::INVITATION, id).await?;
+    tx.commit().await?;
+    let made = Invitation {
+        invitation_id: id,
+        email: email.expose().to_owned(),
+        role: request.role,
+        expires_at,
+        token: Some(token.expose_secret().to_owned()),
+    };
+    Ok((StatusCode::CREATED, axum::Json(made)))
+}
+
+/// Withdraws an invitation.
+///
+/// # Errors
+/// `forbidden` unless the caller manages the tenant, and owns it to withdraw an owner's; `not_found`.
+#[utoipa::path(delete, path = "/api/tenant/invitations/{invitationId}", tag = "tenant",
+    params(("invitationId" = Uuid, Path)), responses(
+    (status = 204, description = "Withdrawn"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+pub async fn withdraw(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<StatusCode> {
+    caller.manages()?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    let was = store::withdraw(&mut tx, id).await?.ok_or_else(ApiError::not_found)?;
+    may_handle(&caller, role(was)?)?;
+    audit::record(&mut tx, Action::WithdrawInvitation, subject::INVITATION, id).await?;
+    tx.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}

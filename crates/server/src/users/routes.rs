@@ -1,0 +1,143 @@
+//! `/api/users/me`.
+
+use api::{
+    error::{ErrorBody, ErrorCode},
+    users::{ConsentPatch, Limits, Me, MePatch, Stats},
+};
+use axum::{extract::State, response::Response};
+
+use super::store;
+use crate::{
+    app::App,
+    auth::{
+        Caller,
+        person::{self, Person},
+        wire_role,
+    },
+    db::{Access, Role, TenantTx},
+    error::{ApiError, ApiResult},
+    http::extract::Json,
+    tenants,
+};
+
+/// The caller.
+///
+/// # Errors
+/// When the caller is not signed in.
+#[utoipa::path(get, path = "/api/users/me", tag = "user", responses(
+    (status = 200, body = Me), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn get(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Me>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    Ok(axum::Json(read(&app, &mut tx).await?))
+}
+
+async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Me> {
+    let scope = tx.scope();
+    Ok(Me {
+        user: Person::own(tx, &app.vault).await?.of(scope.user()),
+        tenant_id: scope.tenant(),
+        role: wire_role(scope.role()),
+        consents: store::consents(tx).await?,
+    })
+}
+
+/// Changes the caller's profile.
+///
+/// # Errors
+/// `validation_failed` for what is no name.
+#[utoipa::path(patch, path = "/api/users/me", tag = "user", request_body = MePatch, responses(
+    (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn change(State(app): State<App>, caller: Caller, Json(patch): Json<MePatch>) -> ApiResult<axum::Json<Me>> {
+    caller.session()?;
+    let name = match patch.display_name.as_deref() {
+        None => None,
+        Some("") => Some(None),
+        Some(text) => {
+            let wrong = || ApiError::field("displayName", "a name has at most 200 characters in one line");
+            Some(Some(person::name(text).ok_or_else(wrong)?))
+        }
+    };
+    let mut tx = app.database.write(caller.scope()).await?;
+    if let Some(display_name) = name {
+        let person = Person { display_name, ..Person::own(&mut tx, &app.vault).await? };
+        person.store_own(&mut tx, &app.vault).await?;
+    }
+    let changed = read(&app, &mut tx).await?;
+    tx.commit().await?;
+    Ok(axum::Json(changed))
+}
+
+/// Records that the caller agrees, or does not any more.
+///
+/// # Errors
+/// `forbidden` for an auditor, who has no data to agree to anything about.
+#[utoipa::path(patch, path = "/api/users/me/consent", tag = "user", request_body = ConsentPatch, responses(
+    (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn consent(
+    State(app): State<App>,
+    caller: Caller,
+    Json(patch): Json<ConsentPatch>,
+) -> ApiResult<axum::Json<Me>> {
+    caller.session()?;
+    has_data(&caller)?;
+    if patch.version == 0 {
+        return Err(ApiError::field("version", "versions count from 1"));
+    }
+    let mut tx = app.database.write(caller.scope()).await?;
+    store::consent(&mut tx, &patch).await?;
+    let changed = read(&app, &mut tx).await?;
+    tx.commit().await?;
+    Ok(axum::Json(changed))
+}
+
+/// What the caller's tenant may do and did.
+///
+/// # Errors
+/// When the caller is not signed in.
+#[utoipa::path(get, path = "/api/users/me/limits", tag = "user", responses(
+    (status = 200, body = Limits), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn limits(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Limits>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    Ok(axum::Json(store::limits(&mut tx, caller.may_upload().is_ok()).await?))
+}
+
+/// Numbers of the caller's own calls.
+///
+/// # Errors
+/// When the caller is not signed in.
+#[utoipa::path(get, path = "/api/users/me/stats", tag = "user", responses(
+    (status = 200, body = Stats), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn stats(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Stats>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    Ok(axum::Json(store::stats(&mut tx).await?))
+}
+
+/// Deletes the caller's data in the tenant, and the person when no other tenant has them.
+///
+/// # Errors
+/// `conflict` for the last owner; `legal_hold`; `forbidden` for an auditor, whom a manager removes.
+#[utoipa::path(delete, path = "/api/users/me", tag = "user", responses(
+    (status = 204, description = "Gone; the receipt's id is in `Deletion-Receipt`"), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
+    (status = 503, body = ErrorBody)))]
+pub async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
+    caller.session()?;
+    has_data(&caller)?;
+    tenants::routes::remove(&app, &caller, caller.scope().user()).await
+}
+
+/// An auditor owns nothing in a tenant, by the database's policies.
+fn has_data(caller: &Caller) -> ApiResult<()> {
+    if caller.scope().role() == Role::Auditor {
+        let message = "an auditor has no data in the tenant: who manages it removes an auditor";
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    }
+    Ok(())
+}
