@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::Auth,
+    calls::{self, events::Streams},
     changes::Changes,
     clock::Clock,
     db::Database,
@@ -28,14 +29,30 @@ pub struct Shared {
     pub auth: Auth,
     /// Wakes who waits for a call.
     pub changes: Changes,
+    /// What an operator set for calls.
+    pub calls: calls::Settings,
+    /// Who watches calls.
+    pub streams: Streams,
 }
 
 impl App {
-    /// Joins the parts.
+    /// Joins the parts, with what is set when nothing is.
     #[must_use]
     pub fn new(database: Database, vault: Vault, blobs: Blobs, clock: Clock) -> Self {
-        let auth = Auth::new(&vault);
-        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes: Changes::default() }))
+        Self::with_settings(database, vault, blobs, clock, calls::Settings::default())
+    }
+
+    /// Joins the parts.
+    #[must_use]
+    pub fn with_settings(
+        database: Database,
+        vault: Vault,
+        blobs: Blobs,
+        clock: Clock,
+        calls: calls::Settings,
+    ) -> Self {
+        let (auth, changes, streams) = (Auth::new(&vault), Changes::default(), Streams::default());
+        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, calls, streams }))
     }
 }
 
