@@ -44,13 +44,7 @@ impl App {
 
     /// Joins the parts.
     #[must_use]
-    pub fn with_settings(
-        database: Database,
-        vault: Vault,
-        blobs: Blobs,
-        clock: Clock,
-        calls: calls::Settings,
-    ) -> Self {
+    pub fn with_settings(database: Database, vault: Vault, blobs: Blobs, clock: Clock, calls: calls::Settings) -> Self {
         let (auth, changes, streams) = (Auth::new(&vault), Changes::default(), Streams::default());
         Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, calls, streams }))
     }

@@ -114,11 +114,7 @@ pub async fn delete_many(
     ),
     security(("bearer" = [])),
 )]
-pub async fn receipt(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<Uuid>,
-) -> ApiResult<Json<DeletionReceipt>> {
+pub async fn receipt(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<DeletionReceipt>> {
     let receipt = find(&app, id).await?.filter(|receipt| receipt.tenant == caller.scope().tenant());
     let receipt = receipt.ok_or_else(ApiError::not_found)?;
     let class = RecordKind::numbered(receipt.class).map_or("UNKNOWN", RecordKind::as_str).to_uppercase();

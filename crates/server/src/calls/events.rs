@@ -141,7 +141,8 @@ pub async fn stream(
     let place = app.streams.open(caller.scope().user())?;
     let after = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let changes = app.changes.watch();
-    let watcher = Watcher { app, parts, call: id, after, status: None, changes, waiting: VecDeque::new(), _place: place };
+    let watcher =
+        Watcher { app, parts, call: id, after, status: None, changes, waiting: VecDeque::new(), _place: place };
     let messages = futures::stream::unfold(watcher, async |mut watcher| {
         let message = watcher.next().await?;
         Some((Ok(message), watcher))

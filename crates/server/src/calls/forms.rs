@@ -53,7 +53,8 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
     let key = idempotency::key_in(request.headers())?.map(str::to_owned);
     // The recording has a limit of its own, which is told by name.
     DefaultBodyLimit::disable().apply(&mut request);
-    let not_a_form = |_| ApiError::new(ErrorCode::UnsupportedMediaType, "send multipart/form-data with a field named file");
+    let not_a_form =
+        |_| ApiError::new(ErrorCode::UnsupportedMediaType, "send multipart/form-data with a field named file");
     let form = Multipart::from_request(request, &app).await.map_err(not_a_form)?;
     let mut begun = upload::begin(&app, &caller).await?;
     let form = read(&app, &caller, &mut begun, form).await?;
@@ -77,7 +78,12 @@ async fn read(app: &App, caller: &Caller, begun: &mut Begun, mut form: Multipart
             }
             "metadata" if metadata.is_none() => {
                 let text = text(field, "metadata").await?;
-                let refused = |_| ApiError::field("metadata", "the field metadata does not hold the JSON that /openapi.json describes");
+                let refused = |_| {
+                    ApiError::field(
+                        "metadata",
+                        "the field metadata does not hold the JSON that /openapi.json describes",
+                    )
+                };
                 metadata = Some(serde_json::from_str::<RecordingMetadata>(&text).map_err(refused)?);
             }
             "title" if title.is_none() => title = Some(text(field, "title").await?),
@@ -87,7 +93,8 @@ async fn read(app: &App, caller: &Caller, begun: &mut Begun, mut form: Multipart
             }
         }
     }
-    let received = received.ok_or_else(|| ApiError::field("file", "the form holds no recording: add a field named file"))?;
+    let received =
+        received.ok_or_else(|| ApiError::field("file", "the form holds no recording: add a field named file"))?;
     let mut metadata = metadata.unwrap_or_default();
     metadata.title = metadata.title.or(title);
     check(&metadata)?;

@@ -141,13 +141,8 @@ fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
 }
 
 /// The number of a status in the database, and back.
-pub(crate) const STATUSES: [CallStatus; 5] = [
-    CallStatus::Queued,
-    CallStatus::Transcribing,
-    CallStatus::Analyzing,
-    CallStatus::Completed,
-    CallStatus::Failed,
-];
+pub(crate) const STATUSES: [CallStatus; 5] =
+    [CallStatus::Queued, CallStatus::Transcribing, CallStatus::Analyzing, CallStatus::Completed, CallStatus::Failed];
 
 /// The number of a direction in the database, and back.
 const DIRECTIONS: [Direction; 3] = [Direction::Incoming, Direction::Outgoing, Direction::Unknown];

@@ -186,12 +186,7 @@ pub async fn put_document(
     Ok(())
 }
 
-async fn seal(
-    tx: &mut TenantTx<Write>,
-    key: &Key,
-    call: Uuid,
-    document: &CallDocument,
-) -> Result<Vec<u8>, VaultError> {
+async fn seal(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, document: &CallDocument) -> Result<Vec<u8>, VaultError> {
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(document).map_err(|_| DbError::Unexpected)?);
     content::seal(tx, key, &CallDocument::field(call), &plain).await
 }
@@ -338,11 +333,7 @@ const EVENTS: i64 = 500;
 ///
 /// # Errors
 /// What a transaction may fail with.
-pub async fn events<A: Access>(
-    tx: &mut TenantTx<A>,
-    call: Uuid,
-    after: Option<Uuid>,
-) -> Result<Vec<Event>, DbError> {
+pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<Uuid>) -> Result<Vec<Event>, DbError> {
     let tenant = tx.scope().tenant();
     let found = sqlx::query_as!(
         Event,

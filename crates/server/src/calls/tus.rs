@@ -158,11 +158,8 @@ pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) 
     store::insert(&mut tx, id, sealed, length, expires_at).await?;
     expect_upload(&mut tx, RecordKind::Call, id, expires_at).await?;
     tx.commit().await?;
-    let headers = [
-        (RESUMABLE, "1.0.0".to_owned()),
-        (LOCATION, format!("/api/uploads/{id}")),
-        (EXPIRES, http_date(expires_at)),
-    ];
+    let headers =
+        [(RESUMABLE, "1.0.0".to_owned()), (LOCATION, format!("/api/uploads/{id}")), (EXPIRES, http_date(expires_at))];
     Ok((StatusCode::CREATED, headers).into_response())
 }
 
@@ -193,8 +190,7 @@ pub async fn head(
 }
 
 fn answer(status: StatusCode, offset: i64, expires_at: DateTime<Utc>, call: Option<Uuid>) -> Response {
-    let headers =
-        [(RESUMABLE, "1.0.0".to_owned()), (OFFSET, offset.to_string()), (EXPIRES, http_date(expires_at))];
+    let headers = [(RESUMABLE, "1.0.0".to_owned()), (OFFSET, offset.to_string()), (EXPIRES, http_date(expires_at))];
     let call = call.map(|call| [(CALL_ID, call.to_string())]);
     match call {
         Some(call) => (status, headers, call).into_response(),
@@ -288,7 +284,8 @@ impl Turn {
         store::take_turn(&mut tx, id, turn).await?;
         let upload = store::get(&mut tx, id, app.clock.now()).await.map_err(or_upload)?;
         if upload.received != offset || upload.became.is_some() {
-            let error = ApiError::new(ErrorCode::Conflict, "these are not the next bytes; ask with HEAD for the offset");
+            let error =
+                ApiError::new(ErrorCode::Conflict, "these are not the next bytes; ask with HEAD for the offset");
             return Err(error.with("offset", upload.received));
         }
         let key = app.vault.record_key(&mut tx, RecordKind::Call, id).await?;
@@ -368,7 +365,10 @@ impl Turn {
         let call = (self.id, &self.key, None);
         let accepted = upload::record(&self.app, &mut tx, call, &received, &metadata).await?;
         if !store::finish(&mut tx, (self.id, self.turn), accepted.call_id).await? {
-            return Err(ApiError::new(ErrorCode::Conflict, "a later request adds to this upload; ask with HEAD for the offset"));
+            return Err(ApiError::new(
+                ErrorCode::Conflict,
+                "a later request adds to this upload; ask with HEAD for the offset",
+            ));
         }
         let is_new = accepted.call_id == self.id;
         if !is_new {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// An upload as it is stored.
-pub struct Upload {
+pub(super) struct Upload {
     pub(super) length: i64,
     pub(super) received: i64,
     pub(super) became: Option<Uuid>,
@@ -20,13 +20,13 @@ pub struct Upload {
 }
 
 /// Bytes of one request.
-pub struct Piece {
+pub(super) struct Piece {
     pub(super) object: Uuid,
     pub(super) bytes: i64,
 }
 
 /// Uploads of the transaction's user that are not calls yet.
-pub async fn count_open(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<i64, DbError> {
+pub(super) async fn count_open(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<i64, DbError> {
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM tenant.uploads
            WHERE tenant_id = $1 AND owner_id = $2 AND became IS NULL AND expires_at > $3"#,
@@ -40,7 +40,7 @@ pub async fn count_open(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<
 }
 
 /// Adds an upload of the transaction's user.
-pub async fn insert(
+pub(super) async fn insert(
     tx: &mut TenantTx<Write>,
     upload: Uuid,
     sealed: Vec<u8>,
@@ -62,7 +62,7 @@ pub async fn insert(
 }
 
 /// An upload of the transaction's user that is not over.
-pub async fn get<A: Access>(tx: &mut TenantTx<A>, upload: Uuid, now: DateTime<Utc>) -> Result<Upload, DbError> {
+pub(super) async fn get<A: Access>(tx: &mut TenantTx<A>, upload: Uuid, now: DateTime<Utc>) -> Result<Upload, DbError> {
     let found = sqlx::query_as!(
         Upload,
         r#"SELECT length, received, became, expires_at, sealed AS "sealed: Vec<u8>" FROM tenant.uploads
@@ -78,7 +78,7 @@ pub async fn get<A: Access>(tx: &mut TenantTx<A>, upload: Uuid, now: DateTime<Ut
 }
 
 /// Gives a request the turn; who had it before has lost it. Locks the upload until the transaction ends.
-pub async fn take_turn(tx: &mut TenantTx<Write>, upload: Uuid, turn: Uuid) -> Result<(), DbError> {
+pub(super) async fn take_turn(tx: &mut TenantTx<Write>, upload: Uuid, turn: Uuid) -> Result<(), DbError> {
     sqlx::query!(
         "UPDATE tenant.uploads SET turn = $4 WHERE tenant_id = $1 AND owner_id = $2 AND id = $3",
         tx.scope().tenant(),
@@ -92,7 +92,7 @@ pub async fn take_turn(tx: &mut TenantTx<Write>, upload: Uuid, turn: Uuid) -> Re
 }
 
 /// Adds the bytes of the request that has the turn; false when another one has it.
-pub async fn add(
+pub(super) async fn add(
     tx: &mut TenantTx<Write>,
     (upload, turn): (Uuid, Uuid),
     start: i64,
@@ -128,7 +128,7 @@ pub async fn add(
 }
 
 /// The pieces of an upload, in order.
-pub async fn pieces<A: Access>(tx: &mut TenantTx<A>, upload: Uuid) -> Result<Vec<Piece>, DbError> {
+pub(super) async fn pieces<A: Access>(tx: &mut TenantTx<A>, upload: Uuid) -> Result<Vec<Piece>, DbError> {
     let found = sqlx::query_as!(
         Piece,
         "SELECT object_id AS object, bytes FROM tenant.upload_pieces WHERE tenant_id = $1 AND upload_id = $2 ORDER BY start",
@@ -141,7 +141,7 @@ pub async fn pieces<A: Access>(tx: &mut TenantTx<A>, upload: Uuid) -> Result<Vec
 }
 
 /// Ends an upload whose request has the turn: it became a call. False when another request has the turn.
-pub async fn finish(
+pub(super) async fn finish(
     tx: &mut TenantTx<Write>,
     (upload, turn): (Uuid, Uuid),
     call: Uuid,
@@ -164,7 +164,7 @@ pub async fn finish(
 }
 
 /// Destroys the key of an upload that will be no call, and leaves word that its blobs are to go now.
-pub async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
+pub(super) async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
         "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND kind = $2 AND record_id = $3",
         tx.scope().tenant(),
@@ -177,7 +177,7 @@ pub async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid, now: DateTime<Utc>)
 }
 
 /// Removes an upload of the transaction's tenant.
-pub async fn remove(tx: &mut TenantTx<Write>, upload: Uuid) -> Result<(), DbError> {
+pub(super) async fn remove(tx: &mut TenantTx<Write>, upload: Uuid) -> Result<(), DbError> {
     sqlx::query!("DELETE FROM tenant.uploads WHERE tenant_id = $1 AND id = $2", tx.scope().tenant(), upload)
         .execute(tx.conn())
         .await?;
@@ -185,7 +185,10 @@ pub async fn remove(tx: &mut TenantTx<Write>, upload: Uuid) -> Result<(), DbErro
 }
 
 /// Uploads of the transaction's tenant that are over, and what they became.
-pub async fn expired(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<Vec<(Uuid, Option<Uuid>)>, DbError> {
+pub(super) async fn expired(
+    tx: &mut TenantTx<Write>,
+    now: DateTime<Utc>,
+) -> Result<Vec<(Uuid, Option<Uuid>)>, DbError> {
     let rows = sqlx::query!(
         "SELECT id, became FROM tenant.uploads WHERE tenant_id = $1 AND expires_at <= $2 ORDER BY expires_at LIMIT 1000
            FOR UPDATE SKIP LOCKED",

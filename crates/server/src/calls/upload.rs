@@ -117,7 +117,9 @@ struct Cleanup {
 impl Drop for Cleanup {
     fn drop(&mut self) {
         let (app, tenant, call) = (self.app.clone(), self.tenant, self.call);
-        if self.armed && let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        if self.armed
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
             // What fails here is removed by the outbox.
             runtime.spawn(async move { app.blobs.remove_record(tenant, call).await });
         }
@@ -253,7 +255,9 @@ pub async fn record(
 /// A foreign key that is violated names a contact that is not there or another user's, which is the same answer.
 pub(super) fn contact_or(error: DbError) -> ApiError {
     match error {
-        DbError::Refused { ref code, .. } if code == "23503" => ApiError::field("contactId", "there is no such contact"),
+        DbError::Refused { ref code, .. } if code == "23503" => {
+            ApiError::field("contactId", "there is no such contact")
+        }
         other => other.into(),
     }
 }

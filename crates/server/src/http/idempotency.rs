@@ -223,7 +223,8 @@ impl Claim {
             Self::Answered(answer) => Ok(Some(answer)),
             Self::Other => Err(conflict("this idempotency key was used for another request; take a new one")),
             Self::Pending => {
-                Err(conflict("the first request with this idempotency key is still being served; ask again").retry_after(1))
+                Err(conflict("the first request with this idempotency key is still being served; ask again")
+                    .retry_after(1))
             }
         }
     }

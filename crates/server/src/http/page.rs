@@ -61,7 +61,14 @@ mod tests {
     fn a_cursor_is_read_as_it_was_written_and_nothing_else_is_one() {
         let cursor = Cursor { at: DateTime::from_timestamp_micros(1_763_773_200_123_456).unwrap(), id: Uuid::now_v7() };
         assert_eq!(Cursor::decode(&cursor.encode()).unwrap(), cursor);
-        for other in ["", "a", "====", &cursor.encode()[1..], &URL_SAFE_NO_PAD.encode([0xff_u8; 23]), "f_________8AAAAAAAAAAAAAAAAAAAAA"] {
+        for other in [
+            "",
+            "a",
+            "====",
+            &cursor.encode()[1..],
+            &URL_SAFE_NO_PAD.encode([0xff_u8; 23]),
+            "f_________8AAAAAAAAAAAAAAAAAAAAA",
+        ] {
             assert!(Cursor::decode(other).is_err(), "{other}");
         }
     }

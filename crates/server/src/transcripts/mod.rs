@@ -30,6 +30,7 @@ fn correct<'a>(transcript: &'a mut Transcript, segment: &str, text: &str) -> Opt
 
 /// The whole conversation, one paragraph a segment.
 fn clean_text(transcript: &Transcript) -> String {
-    let paragraphs: Vec<String> = transcript.segments.iter().map(|one| format!("{}: {}", one.speaker, one.text)).collect();
+    let paragraphs: Vec<String> =
+        transcript.segments.iter().map(|one| format!("{}: {}", one.speaker, one.text)).collect();
     paragraphs.join("\n\n")
 }

@@ -37,11 +37,7 @@ pub async fn changed<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Opti
 ///
 /// # Errors
 /// [`VaultError::Gone`] when the call is not there.
-pub async fn get<A: Access>(
-    tx: &mut TenantTx<A>,
-    vault: &Vault,
-    call: Uuid,
-) -> Result<Option<Transcript>, VaultError> {
+pub async fn get<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Option<Transcript>, VaultError> {
     let key = vault.record_key(tx, RecordKind::Call, call).await?;
     let Some(json) = artifacts::get(tx, (call, Artifact::NormalizedTranscript), &key).await? else { return Ok(None) };
     Ok(Some(serde_json::from_slice(&json).map_err(|_| DbError::Unexpected)?))

@@ -4,10 +4,13 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode, header::AUTHORIZATION},
+    response::Response,
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{app::App, auth::tokens::TokenRole, clock::Clock, db::Scope, router, vault::blobs::Blobs};
+use server::{
+    app::App, auth::tokens::TokenRole, calls::Settings, clock::Clock, db::Scope, router, vault::blobs::Blobs,
+};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -41,9 +44,13 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn new() -> Self {
+        Self::with(Blobs::memory(), Settings::default()).await
+    }
+
+    pub(crate) async fn with(blobs: Blobs, settings: Settings) -> Self {
         let installation = Installation::new().await;
         let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
-        let app = App::new(database, vault, Blobs::memory(), Clock::movable());
+        let app = App::with_settings(database, vault, blobs, Clock::movable(), settings);
         Self { router: router::service(app.clone()), app, installation }
     }
 
@@ -53,8 +60,13 @@ impl Service {
         self.app.auth.tokens.issue(who, Uuid::now_v7(), self.app.clock.now()).unwrap().0
     }
 
+    /// An answer whose body is still to come.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes().to_vec() }
     }

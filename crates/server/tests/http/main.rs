@@ -2,10 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod calls;
 mod client;
+mod deletions;
+mod events;
+mod forms;
+mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod memory;
 mod operation;
+mod people;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod transcripts;
+mod tus;
