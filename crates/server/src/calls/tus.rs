@@ -63,10 +63,6 @@ fn field(upload: Uuid) -> Field {
     Field::new("uploads", "sealed", upload)
 }
 
-fn or_upload(error: DbError) -> ApiError {
-    error.into()
-}
-
 /// Every answer names the version; a request with another one is refused.
 fn check_version(headers: &HeaderMap) -> ApiResult<()> {
     if headers.get(RESUMABLE) == Some(&VERSION) {
@@ -182,7 +178,7 @@ pub async fn head(
 ) -> ApiResult<Response> {
     check_version(&headers)?;
     let mut tx = app.database.read(caller.scope()).await?;
-    let upload = store::get(&mut tx, id, app.clock.now()).await.map_err(or_upload)?;
+    let upload = store::get(&mut tx, id, app.clock.now()).await?;
     let mut response = answer(StatusCode::OK, upload.received, upload.expires_at, upload.became);
     response.headers_mut().insert(LENGTH, HeaderValue::from(upload.length));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -219,7 +215,7 @@ pub async fn delete(
     check_version(&headers)?;
     let mut tx = app.database.write(caller.scope()).await?;
     store::take_turn(&mut tx, id, Uuid::now_v7()).await?;
-    let upload = store::get(&mut tx, id, app.clock.now()).await.map_err(or_upload)?;
+    let upload = store::get(&mut tx, id, app.clock.now()).await?;
     if upload.became != Some(id) {
         store::abandon(&mut tx, id, app.clock.now()).await?;
     }
@@ -282,7 +278,7 @@ impl Turn {
         let turn = Uuid::now_v7();
         let mut tx = app.database.write(caller.scope()).await?;
         store::take_turn(&mut tx, id, turn).await?;
-        let upload = store::get(&mut tx, id, app.clock.now()).await.map_err(or_upload)?;
+        let upload = store::get(&mut tx, id, app.clock.now()).await?;
         if upload.received != offset || upload.became.is_some() {
             let error =
                 ApiError::new(ErrorCode::Conflict, "these are not the next bytes; ask with HEAD for the offset");
@@ -307,6 +303,7 @@ impl Turn {
         if piece.bytes > 0 {
             let mut tx = self.app.database.write(self.caller.scope()).await?;
             if !store::add(&mut tx, (self.id, self.turn), self.upload.received, &piece).await? {
+                drop(tx);
                 return self.lost(piece).await;
             }
             tx.commit().await?;

@@ -46,7 +46,7 @@ async fn a_deleted_call_has_no_key_any_more_and_its_receipt_verifies() {
         at: text("at").parse().unwrap(),
         previous: Hash(bytes(&shown["previous"])),
         hash: Hash(bytes(&shown["hash"])),
-        signing_key: 1,
+        signing_key: number("signingKey").try_into().unwrap(),
         signature: bytes(&shown["signature"]),
     };
     receipt.verify(service.app.vault.public_keys()).unwrap();
