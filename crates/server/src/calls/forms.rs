@@ -67,7 +67,7 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
 
 async fn read(app: &App, caller: &Caller, begun: &mut Begun, mut form: Multipart) -> ApiResult<Form> {
     let (mut received, mut metadata, mut title) = (None, None, None);
-    while let Some(field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed.
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
@@ -103,7 +103,7 @@ async fn read(app: &App, caller: &Caller, begun: &mut Begun, mut form: Multipart
 
 async fn text(mut field: Field<'_>, name: &'static str) -> ApiResult<String> {
     let mut bytes = Vec::new();
-    while let Some(block) = field.chunk().await.map_err(broken)? {
+    while let Some(block) = field.chunk().await.map_err(|error| broken(&error))? {
         if bytes.len() + block.len() > MAX_FIELD {
             return Err(ApiError::field(name, "this field is too long"));
         }
@@ -112,7 +112,7 @@ async fn text(mut field: Field<'_>, name: &'static str) -> ApiResult<String> {
     String::from_utf8(bytes).map_err(|_| ApiError::field(name, "this field is not UTF-8"))
 }
 
-fn broken(error: MultipartError) -> ApiError {
+fn broken(error: &MultipartError) -> ApiError {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ErrorCode::PayloadTooLarge, "the form is too large"),
         _ => ApiError::new(ErrorCode::ValidationFailed, "the form is malformed, or broke off"),
