@@ -74,7 +74,7 @@ async fn a_list_is_narrowed_by_status_time_and_words() {
     let polled =
         person.get(&format!("/api/calls/status?ids={},{},{}", calls[0], calls[3], Uuid::now_v7())).await.json();
     let mut polled: Vec<&Value> = polled["items"].as_array().unwrap().iter().map(|item| &item["status"]).collect();
-    polled.sort_by_key(|status| status.to_string());
+    polled.sort_by_key(ToString::to_string);
     assert_eq!(polled, ["COMPLETED", "QUEUED"]);
 }
 

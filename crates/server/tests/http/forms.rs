@@ -18,6 +18,9 @@ use crate::{
     people::{Person, opening, recording},
 };
 
+/// Names and values of a form.
+type Fields<'a> = &'a [(&'a str, &'a [u8])];
+
 async fn objects(store: &InMemory) -> usize {
     store.list(None).try_collect::<Vec<_>>().await.unwrap().len()
 }
@@ -71,7 +74,7 @@ async fn what_is_no_recording_is_refused_and_leaves_nothing() {
             .await;
     let person = Person::new(&service).await;
     let (wav, large) = (recording(1, 1000), recording(1, 20_000));
-    let forms: [(&[(&str, &[u8])], u16, &str); 9] = [
+    let forms: [(Fields<'_>, u16, &str); 9] = [
         (&[("file", b"")], 422, "audio_empty"),
         (&[("file", b"%PDF-1.7 not a recording")], 415, "unsupported_media_type"),
         (&[("file", &large)], 413, "payload_too_large"),
@@ -107,7 +110,7 @@ async fn until(store: &InMemory, most: usize) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), removed).await.expect("blobs that nobody needs are removed");
+    tokio::time::timeout(Duration::from_secs(30), removed).await.unwrap();
 }
 
 #[tokio::test]
