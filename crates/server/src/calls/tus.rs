@@ -352,11 +352,7 @@ impl Turn {
         let known_by = self.known_by.clone();
         let received = match upload::receive(&self.app, (&self.key, recording), known_by, blocks).await {
             Ok(received) => received,
-            Err(error) if error.code().status() < 500 => {
-                self.give_up().await?;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.refused(error).await),
         };
         let mut tx = self.app.database.write(self.caller.scope()).await?;
         let call = (self.id, &self.key, None);
@@ -383,7 +379,19 @@ impl Turn {
         Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
     }
 
-    /// What was uploaded is no recording, and sending it again would not make it one.
+    /// What is no recording does not become one by being sent again. Whatever else went wrong was the store's fault.
+    async fn refused(&self, error: ApiError) -> ApiError {
+        match error.code() {
+            ErrorCode::AudioEmpty | ErrorCode::UnsupportedMediaType | ErrorCode::PayloadTooLarge => {
+                self.give_up().await.err().unwrap_or(error)
+            }
+            _ => {
+                let message = "the recording could not be put together now; send its last bytes again";
+                ApiError::new(ErrorCode::Unavailable, message).retry_after(2)
+            }
+        }
+    }
+
     async fn give_up(&self) -> ApiResult<()> {
         let mut tx = self.app.database.write(self.caller.scope()).await?;
         store::abandon(&mut tx, self.id, self.app.clock.now()).await?;

@@ -25,7 +25,7 @@ use crate::{
     error::{ApiError, ApiResult},
     queue::{self, JobKind},
     vault::{
-        blobs::{BlobError, BlobPlace, parts_of},
+        blobs::{BlobPlace, parts_of},
         key::Key,
         keys::{IndexKey, NewRecordKey, VaultError},
         seal::RecordKind,
@@ -151,14 +151,16 @@ pub async fn receive<E>(
         Ok(block)
     });
     let written = app.blobs.write(key, place, checked).await;
-    match (written, passing.end()) {
-        (Ok(_), Ok(received)) => Ok(received),
-        (Ok(_), Err(error)) => {
-            app.blobs.remove(place).await?;
-            Err(error)
-        }
-        (Err(BlobError::Input { .. }), Err(error)) => Err(error),
-        (Err(error), _) => Err(error.into()),
+    let refused = passing.refused.take();
+    match written {
+        Err(error) => Err(refused.unwrap_or_else(|| error.into())),
+        Ok(_) => match passing.end() {
+            Ok(received) => Ok(received),
+            Err(error) => {
+                app.blobs.remove(place).await?;
+                Err(error)
+            }
+        },
     }
 }
 
@@ -199,9 +201,6 @@ impl Passing {
     }
 
     fn end(self) -> ApiResult<Received> {
-        if let Some(error) = self.refused {
-            return Err(error);
-        }
         if self.head.len() < HEAD_BYTES {
             sniff(&self.head)?;
         }
