@@ -2,7 +2,9 @@
 //! with it. JSON is camelCase; codes are UPPER_SNAKE; a field without a meaningful value is left out.
 
 pub mod auth;
+pub mod calls;
 pub mod error;
 pub mod page;
 pub mod tenants;
+pub mod transcripts;
 pub mod users;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::Auth,
+    calls::events::Streams,
     changes::Changes,
     clock::Clock,
     db::Database,
@@ -28,20 +29,31 @@ pub struct Shared {
     pub auth: Auth,
     /// Wakes who waits for a call.
     pub changes: Changes,
+    /// Who watches calls.
+    pub streams: Streams,
+}
+
+/// What an [`App`] is made of.
+pub struct Parts {
+    /// The one gate to the database.
+    pub database: Database,
+    /// Keys, and what is sealed under them.
+    pub vault: Vault,
+    /// Recordings.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Clock,
+    /// Who somebody is.
+    pub auth: Auth,
 }
 
 impl App {
     /// Joins the parts.
     #[must_use]
-    pub fn new(database: Database, vault: Vault, blobs: Blobs, clock: Clock) -> Self {
-        let auth = Auth::new(&vault);
-        Self::with_auth(database, vault, blobs, clock, auth)
-    }
-
-    /// The same with a sign-in that is there, for tests.
-    #[must_use]
-    pub fn with_auth(database: Database, vault: Vault, blobs: Blobs, clock: Clock, auth: Auth) -> Self {
-        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes: Changes::default() }))
+    pub fn new(parts: Parts) -> Self {
+        let Parts { database, vault, blobs, clock, auth } = parts;
+        let (changes, streams) = (Changes::default(), Streams::default());
+        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams }))
     }
 }
 

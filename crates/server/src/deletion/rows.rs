@@ -67,7 +67,12 @@ async fn count_children(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Opti
 
 pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts, DbError> {
     let mut counts = count_children(tx, Some(call), None).await?;
-    counts.rows += run!(tx, (call), "DELETE FROM tenant.calls WHERE tenant_id = $1 AND id = $2");
+    counts.rows += run!(
+        tx,
+        (call),
+        "DELETE FROM tenant.calls WHERE tenant_id = $1 AND id = $2",
+        "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND became = $2",
+    );
     counts.keys += key(tx, RecordKind::Call, call).await?;
     if counts.keys > 0 {
         blobs(tx, RecordKind::Call, call).await?;
@@ -102,6 +107,7 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
             tx,
             (user),
             "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
@@ -129,6 +135,7 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             tx,
             (),
             "DELETE FROM tenant.calls WHERE tenant_id = $1",
+            "DELETE FROM tenant.uploads WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
             "DELETE FROM tenant.consents WHERE tenant_id = $1",

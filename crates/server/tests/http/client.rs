@@ -4,11 +4,12 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, Method, Request, StatusCode, header::AUTHORIZATION},
+    response::Response,
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use server::{
-    app::App,
+    app::{App, Parts},
     auth::{Auth, passwords::Passwords, tokens::TokenRole},
     clock::Clock,
     db::Scope,
@@ -49,11 +50,15 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn new() -> Self {
+        Self::with(Blobs::memory(), Settings::default()).await
+    }
+
+    pub(crate) async fn with(blobs: Blobs, settings: Settings) -> Self {
         let installation = Installation::new().await;
         let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
         // The cheapest bcrypt there is: tests make many users.
         let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
-        let app = App::with_auth(database, vault, Blobs::memory(), Clock::movable(), auth);
+        let app = App::new(Parts { database, vault, blobs, clock: Clock::movable(), auth });
         Self { router: router::service(app.clone()), app, installation }
     }
 
@@ -61,7 +66,8 @@ impl Service {
     pub(crate) async fn beside(&self) -> (App, Router) {
         let (database, vault) = self.installation.with_keys(&self.installation.keys).await.unwrap();
         let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
-        let app = App::with_auth(database, vault, Blobs::memory(), self.app.clock.clone(), auth);
+        let parts = Parts { database, vault, blobs: Blobs::memory(), clock: self.app.clock.clone(), auth };
+        let app = App::new(parts);
         (app.clone(), router::service(app))
     }
 
@@ -99,8 +105,13 @@ impl Service {
         superuser.close().await.unwrap();
     }
 
+    /// An answer whose body is still to come.
+    pub(crate) async fn open(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.open(request).await;
         let (parts, body) = response.into_parts();
         Answer { status: parts.status, headers: parts.headers, body: body.collect().await.unwrap().to_bytes().to_vec() }
     }

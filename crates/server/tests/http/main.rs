@@ -4,15 +4,24 @@
 
 mod accounts;
 mod api_keys;
+mod calls;
 mod client;
 mod cookies;
+mod deletions;
+mod events;
+mod forms;
+mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
 mod members;
+mod memory;
 mod operation;
+mod people;
 mod sessions;
 mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod transcripts;
+mod tus;
 mod users;

@@ -38,6 +38,12 @@ pub(super) const MAX_PARTS: u32 = 16 * 1024;
 /// Plaintext bytes of an object: 64 GiB, six days of two channels at 16 kHz as floats.
 pub(super) const MAX_BYTES: u64 = PART as u64 * MAX_PARTS as u64;
 
+/// Parts of an object that holds so many plaintext bytes; an empty one has a part too.
+#[must_use]
+pub fn parts_of(bytes: u64) -> u64 {
+    bytes.div_ceil(PART as u64).max(1)
+}
+
 /// Number and flag of a chunk as a nonce: `0⁷ ‖ number ‖ last`.
 fn nonce(chunk: usize, last: bool) -> Nonce {
     let mut nonce = [0; NONCE_LEN];

@@ -1,0 +1,231 @@
+//! How a call comes along, as Server-Sent Events (WHATWG HTML, 9.2). Its one invariant: a stream shows what its reader may see at that
+//! moment: who reads is checked again before every look, and no connection to the database is held between two looks.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use api::{
+    calls::{CallProgress, ProcessingEvent, ProcessingEvents, StageOutcome},
+    error::{ErrorBody, ErrorCode},
+};
+use axum::{
+    Json,
+    extract::{FromRequestParts as _, State},
+    http::request::Parts,
+    response::sse::{Event as Message, KeepAlive, Sse},
+};
+use futures::Stream;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    of_code,
+    routes::or_call,
+    store::{self, Event},
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    error::{ApiError, ApiResult},
+    http::extract::Path,
+};
+
+/// Streams that a user may have open: some tabs on some devices.
+const MAX_STREAMS: usize = 16;
+
+/// Between two looks at least, so that a thousand changes of others cost a stream four looks a second.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Between two looks at most: a notice can be lost, and signing out ends a stream within a second.
+const POLL: Duration = Duration::from_millis(750);
+
+/// Between two comments while nothing happens: proxies give up on a silent connection after 30 to 60 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Names of stages; the database has their places, from 1.
+const STAGES: [&str; 11] = [
+    "AUDIO_PREPROCESSED",
+    "DIARIZED",
+    "TRANSCRIBED",
+    "TRANSCRIPT_ALIGNED",
+    "TRANSCRIPT_NORMALIZED",
+    "VOICE_MATCHED",
+    "SPEAKERS_RESOLVED",
+    "REDACTED",
+    "ANALYZED",
+    "ACTION_ITEMS_EXTRACTED",
+    "INDEXED",
+];
+
+/// Outcomes; the database has their places, from 1.
+const OUTCOMES: [StageOutcome; 4] =
+    [StageOutcome::Started, StageOutcome::Completed, StageOutcome::Failed, StageOutcome::Skipped];
+
+/// How many streams each user has open.
+#[derive(Clone, Default)]
+pub struct Streams(Arc<Mutex<HashMap<Uuid, usize>>>);
+
+impl Streams {
+    fn open(&self, user: Uuid) -> ApiResult<OpenStream> {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(user).or_default();
+        if *count >= MAX_STREAMS {
+            let message = "too many streams of events are open; close one, or poll /api/calls/status";
+            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(30));
+        }
+        *count += 1;
+        Ok(OpenStream { streams: self.clone(), user })
+    }
+}
+
+/// A place among a user's streams, given back when it is dropped.
+struct OpenStream {
+    streams: Streams,
+    user: Uuid,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.user) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.user);
+            }
+        }
+    }
+}
+
+impl Event {
+    fn shown(&self) -> ApiResult<ProcessingEvent> {
+        Ok(ProcessingEvent {
+            event_id: self.id,
+            stage: of_code(&STAGES, self.stage)?.to_owned(),
+            outcome: of_code(&OUTCOMES, self.outcome)?,
+            provider: self.provider.clone(),
+            duration_ms: self.duration_ms,
+            error_code: self.error_code.clone(),
+            at: self.created_at,
+        })
+    }
+}
+
+/// How a call comes along: `stage` events (a processing event, with its id) and `status` events (status and percent), until it is
+/// completed or has failed. `Last-Event-ID` goes on behind an event.
+#[utoipa::path(
+    get, path = "/api/calls/{id}/events", tag = "calls",
+    params(("id" = Uuid, Path), ("Last-Event-ID" = Option<Uuid>, Header, description = "The last event that was seen")),
+    responses(
+        (status = 200, content((ProcessingEvent = "text/event-stream"))),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn stream(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    parts: Parts,
+) -> ApiResult<Sse<impl Stream<Item = Result<Message, Infallible>>>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    store::get(&mut tx, id).await.map_err(or_call)?;
+    drop(tx);
+    let place = app.streams.open(caller.scope().user())?;
+    let after = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let changes = app.changes.watch();
+    let watcher =
+        Watcher { app, parts, call: id, after, status: None, changes, waiting: VecDeque::new(), _place: place };
+    let messages = futures::stream::unfold(watcher, async |mut watcher| {
+        let message = watcher.next().await?;
+        Some((Ok(message), watcher))
+    });
+    Ok(Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+struct Watcher {
+    app: App,
+    parts: Parts,
+    call: Uuid,
+    /// The last event that was shown.
+    after: Option<Uuid>,
+    /// What was shown of the status.
+    status: Option<CallProgress>,
+    changes: watch::Receiver<u64>,
+    waiting: VecDeque<Message>,
+    _place: OpenStream,
+}
+
+impl Watcher {
+    /// The next message; `None` when the call will not change any more, is gone, or the reader may not see it any more.
+    async fn next(&mut self) -> Option<Message> {
+        loop {
+            if let Some(message) = self.waiting.pop_front() {
+                return Some(message);
+            }
+            if let Some(status) = &self.status {
+                if status.status.is_terminal() {
+                    return None;
+                }
+                sleep(PAUSE).await;
+                // Either a change or the time to look anyway.
+                let _ = timeout(POLL, self.changes.changed()).await;
+            }
+            self.changes.mark_unchanged();
+            self.look().await.ok().flatten()?;
+        }
+    }
+
+    /// Reads what is new; `None` when there is nothing to see any more.
+    async fn look(&mut self) -> ApiResult<Option<()>> {
+        let caller = Caller::from_request_parts(&mut self.parts, &self.app).await?;
+        let mut tx = self.app.database.read(caller.scope()).await?;
+        // The status first: an event is committed before the status that it leads to, or with it.
+        let Some(progress) = store::progress(&mut tx, &[self.call]).await?.pop() else { return Ok(None) };
+        let events = store::events(&mut tx, self.call, self.after).await?;
+        drop(tx);
+        for event in events {
+            self.after = Some(event.id);
+            let message = Message::default().event("stage").id(event.id.to_string());
+            self.waiting.push_back(message.json_data(event.shown()?).map_err(|error| ApiError::internal(&error))?);
+        }
+        let progress = progress.shown()?;
+        if self.status.as_ref() != Some(&progress) {
+            let message = Message::default().event("status");
+            self.waiting.push_back(message.json_data(&progress).map_err(|error| ApiError::internal(&error))?);
+            self.status = Some(progress);
+        }
+        Ok(Some(()))
+    }
+}
+
+/// What happened to a call while it was processed. Not there unless an operator turned it on.
+#[utoipa::path(
+    get, path = "/api/debug/calls/{id}/events", tag = "calls", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = ProcessingEvents),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn debug(
+    State(app): State<App>,
+    caller: Result<Caller, ApiError>,
+    Path(id): Path<Uuid>,
+) -> ApiResult<Json<ProcessingEvents>> {
+    if !app.calls.debug_events {
+        return Err(ApiError::not_found());
+    }
+    let mut tx = app.database.read(caller?.scope()).await?;
+    store::get(&mut tx, id).await.map_err(or_call)?;
+    let events = store::events(&mut tx, id, None).await?;
+    Ok(Json(ProcessingEvents { items: events.iter().map(Event::shown).collect::<ApiResult<_>>()? }))
+}

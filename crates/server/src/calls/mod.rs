@@ -1,0 +1,204 @@
+//! Calls: recordings that are taken in, what is known of them, how far they are, and their end.
+//!
+//! Invariant: a call's row, its key, its recording and the job that processes it are committed together, and what is said of it is one
+//! sealed document.
+
+pub mod deletions;
+pub mod events;
+pub mod forms;
+pub mod routes;
+pub mod store;
+pub mod tus;
+mod tus_store;
+pub mod upload;
+
+use api::calls::{CallDetail, CallProgress, CallStatus, CallSummary, Direction, RecordingMetadata};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    error::{ApiError, ApiResult},
+    vault::seal::Field,
+};
+use store::Row;
+
+/// Characters of a title, a name, an organization.
+const MAX_NAME: usize = 500;
+
+/// Characters of a telephone number with its spaces and extension.
+const MAX_NUMBER: usize = 64;
+
+/// Characters of notes and summaries: some ten pages.
+pub(crate) const MAX_TEXT: usize = 20_000;
+
+/// The longest that a recorder may say a recording is, in seconds: 31 days.
+const MAX_SECONDS: f64 = 2_678_400.0;
+
+/// Calls in one request that names several.
+pub(crate) const MAX_IDS: usize = 100;
+
+/// What an operator may set.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes of a recording: 2 GiB hold five hours of two channels at 48 kHz and 16 bits, and some.
+    pub max_upload_bytes: u64,
+    /// Whether owners see processing events at the debug endpoint (S2).
+    pub debug_events: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_upload_bytes: 2 << 30, debug_events: false }
+    }
+}
+
+/// What is said of a call, sealed as one. No printable form: it is content.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CallDocument {
+    /// What it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The other party.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_name: Option<String>,
+    /// The other party's number, as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// The other party's organization.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// What it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+    /// What the user noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+impl CallDocument {
+    /// Where the document of a call is sealed.
+    #[must_use]
+    pub fn field(call: Uuid) -> Field {
+        Field::new("calls", "sealed", call)
+    }
+
+    /// What is said of a recording when it is uploaded.
+    #[must_use]
+    pub fn of(metadata: &RecordingMetadata) -> Self {
+        Self {
+            title: filled(metadata.title.as_deref()),
+            contact_name: filled(metadata.contact_name.as_deref()),
+            phone_number: filled(metadata.phone_number.as_deref()),
+            organization: filled(metadata.organization.as_deref()),
+            summary: None,
+            notes: None,
+        }
+    }
+
+    /// Whether a search, in small letters, is in what names the call.
+    fn matches(&self, search: &str) -> bool {
+        [&self.title, &self.contact_name, &self.organization]
+            .into_iter()
+            .flatten()
+            .any(|name| name.to_lowercase().contains(search))
+    }
+}
+
+/// A text without the space around it; none when nothing is left.
+fn filled(text: Option<&str>) -> Option<String> {
+    text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Refuses a text that is too long.
+pub(crate) fn check_length(field: &'static str, text: Option<&str>, most: usize) -> ApiResult<()> {
+    match text {
+        Some(text) if text.chars().count() > most => {
+            Err(ApiError::field(field, "this text is too long").with("maxLength", most))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what cannot be true of a recording.
+fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
+    check_length("title", metadata.title.as_deref(), MAX_NAME)?;
+    check_length("contactName", metadata.contact_name.as_deref(), MAX_NAME)?;
+    check_length("organization", metadata.organization.as_deref(), MAX_NAME)?;
+    check_length("phoneNumber", metadata.phone_number.as_deref(), MAX_NUMBER)?;
+    let is_code = |code: &String| matches!(code.len(), 2 | 3) && code.bytes().all(|byte| byte.is_ascii_lowercase());
+    if !metadata.language.as_ref().is_none_or(is_code) {
+        return Err(ApiError::field("language", "a language is an ISO 639 code of two or three small letters"));
+    }
+    if !metadata.channels.is_none_or(|channels| (1..=32).contains(&channels)) {
+        return Err(ApiError::field("channels", "a recording has 1 to 32 channels"));
+    }
+    // Not a number is in no range.
+    if !metadata.duration_seconds.is_none_or(|seconds| (0.0..=MAX_SECONDS).contains(&seconds)) {
+        return Err(ApiError::field("durationSeconds", "a recording is 0 to 2,678,400 seconds long"));
+    }
+    Ok(())
+}
+
+/// The number of a status in the database, and back.
+pub(crate) const STATUSES: [CallStatus; 5] =
+    [CallStatus::Queued, CallStatus::Transcribing, CallStatus::Analyzing, CallStatus::Completed, CallStatus::Failed];
+
+/// The number of a direction in the database, and back.
+const DIRECTIONS: [Direction; 3] = [Direction::Incoming, Direction::Outgoing, Direction::Unknown];
+
+/// The code that the database keeps for one of these: its place, from 1.
+fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
+    codes.iter().zip(1..).find_map(|(one, code)| (one == value).then_some(code)).unwrap_or_default()
+}
+
+/// What the database's code stands for; its columns allow no other.
+fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
+    let known = usize::try_from(code - 1).ok().and_then(|place| codes.get(place).copied());
+    known.ok_or_else(|| ApiError::internal(&"a code in the database that the program does not know"))
+}
+
+impl Row {
+    fn summary(&self, document: &CallDocument) -> ApiResult<CallSummary> {
+        Ok(CallSummary {
+            call_id: self.id,
+            title: document.title.clone(),
+            contact_name: document.contact_name.clone(),
+            direction: of_code(&DIRECTIONS, self.direction)?,
+            status: of_code(&STATUSES, self.status)?,
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of a month are exact in a double")]
+            duration_seconds: self.duration_ms.map(|millis| millis as f64 / 1000.0),
+            created_at: self.created_at,
+            action_item_count: self.action_items,
+        })
+    }
+
+    fn detail(&self, document: CallDocument) -> ApiResult<CallDetail> {
+        Ok(CallDetail {
+            call: self.summary(&document)?,
+            contact_id: self.contact_id,
+            phone_number: document.phone_number,
+            organization: document.organization,
+            summary: document.summary,
+            notes: document.notes,
+            language: self.language.clone(),
+            channels: self.channels,
+            recorded_at: self.recorded_at,
+            error_reason: self.error_code.clone(),
+            percent: self.progress,
+            legal_hold: self.legal_hold,
+            updated_at: self.updated_at,
+        })
+    }
+}
+
+impl store::Progress {
+    fn shown(&self) -> ApiResult<CallProgress> {
+        Ok(CallProgress {
+            call_id: self.id,
+            status: of_code(&STATUSES, self.status)?,
+            percent: self.progress,
+            error_reason: self.error_code.clone(),
+        })
+    }
+}

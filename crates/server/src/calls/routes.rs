@@ -1,0 +1,212 @@
+//! Calls over HTTP: lists, details, changes.
+
+use api::{
+    calls::{CallDetail, CallPatch, CallProgressList, CallQuery, CallSummary, ContactLink, StatusQuery},
+    error::ErrorBody,
+    page::Page,
+};
+use axum::{Json, extract::State};
+use uuid::Uuid;
+
+use super::{
+    CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, code_of, filled,
+    store::{self, Filter, Row},
+    upload::contact_or,
+};
+use crate::{
+    app::App,
+    auth::Caller,
+    db::{DbError, Read, TenantTx},
+    error::{ApiError, ApiResult},
+    http::{
+        extract::{self, Path, Query},
+        page::{self, Cursor},
+    },
+};
+
+/// Calls that are opened at once while a list is searched.
+const BATCH: usize = 200;
+
+/// Calls that are looked through for one page of a search: some 50 ms of decryption.
+const MAX_SEARCHED: usize = 1000;
+
+/// Characters of a search.
+const MAX_SEARCH: usize = 500;
+
+/// A call that is not there is `call_not_found`, whoever it belongs to.
+pub(crate) fn or_call(error: DbError) -> ApiError {
+    match error {
+        DbError::NotFound => ApiError::call_not_found(),
+        other => other.into(),
+    }
+}
+
+/// Calls, the newest first.
+#[utoipa::path(
+    get, path = "/api/calls", tag = "calls", params(CallQuery),
+    responses(
+        (status = 200, body = Page<CallSummary>),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<CallQuery>,
+) -> ApiResult<Json<Page<CallSummary>>> {
+    let limit = page::limit(query.limit)?;
+    check_length("q", query.q.as_deref(), MAX_SEARCH)?;
+    let search = filled(query.q.as_deref()).map(|search| search.to_lowercase());
+    let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
+    let status = query.status.map(|status| code_of(&STATUSES, &status));
+    let filter = Filter { status, contact: query.contact_id, from: query.from, to: query.to };
+    let mut tx = app.database.read(caller.scope()).await?;
+    let (found, next) = find(&app, &mut tx, (&filter, search.as_deref()), after, limit).await?;
+    let items = found.iter().map(|(row, document)| row.summary(document)).collect::<ApiResult<_>>()?;
+    Ok(Json(Page { items, next_cursor: next.map(Cursor::encode) }))
+}
+
+/// A page of calls, and behind which row the next one starts when there may be more.
+async fn find(
+    app: &App,
+    tx: &mut TenantTx<Read>,
+    (filter, search): (&Filter, Option<&str>),
+    mut after: Option<Cursor>,
+    limit: usize,
+) -> ApiResult<(Vec<(Row, CallDocument)>, Option<Cursor>)> {
+    let batch = if search.is_some() { BATCH } else { limit };
+    let (mut found, mut searched) = (Vec::new(), 0);
+    loop {
+        // One more than is shown tells whether anything follows.
+        let mut rows = store::page(tx, filter, after, batch + 1).await?;
+        let follows = rows.len() > batch;
+        rows.truncate(batch);
+        let documents = store::open_all(tx, &app.vault, &rows).await?;
+        let count = rows.len();
+        for (place, (row, document)) in rows.into_iter().zip(documents).enumerate() {
+            after = Some(row.cursor());
+            if search.is_none_or(|search| document.matches(search)) {
+                found.push((row, document));
+            }
+            if found.len() == limit {
+                return Ok((found, after.filter(|_| follows || place + 1 < count)));
+            }
+        }
+        searched += count;
+        if !follows || searched >= MAX_SEARCHED {
+            return Ok((found, after.filter(|_| follows)));
+        }
+    }
+}
+
+/// How far several calls are. Those that are not there are left out.
+#[utoipa::path(
+    get, path = "/api/calls/status", tag = "calls", params(StatusQuery),
+    responses(
+        (status = 200, body = CallProgressList),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn status(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<StatusQuery>,
+) -> ApiResult<Json<CallProgressList>> {
+    // One more than allowed is enough to refuse them.
+    let ids: Result<Vec<Uuid>, _> = query.ids.split(',').take(MAX_IDS + 1).map(|id| id.trim().parse()).collect();
+    let ids = ids.map_err(|_| ApiError::field("ids", "ids are UUIDs separated by commas"))?;
+    if ids.len() > MAX_IDS {
+        return Err(ApiError::field("ids", "at most 100 calls can be asked for at once"));
+    }
+    let mut tx = app.database.read(caller.scope()).await?;
+    let found = store::progress(&mut tx, &ids).await?;
+    Ok(Json(CallProgressList { items: found.iter().map(store::Progress::shown).collect::<ApiResult<_>>()? }))
+}
+
+/// A call.
+#[utoipa::path(
+    get, path = "/api/calls/{id}", tag = "calls", params(("id" = Uuid, Path)),
+    responses(
+        (status = 200, body = CallDetail),
+        (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<CallDetail>> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    let document = store::open(&mut tx, &app.vault, &row).await?;
+    Ok(Json(row.detail(document)?))
+}
+
+/// Changes what is said of a call. What is left out stays; an empty text clears.
+#[utoipa::path(
+    patch, path = "/api/calls/{id}", tag = "calls", request_body = CallPatch,
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = CallDetail),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn patch(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    extract::Json(patch): extract::Json<CallPatch>,
+) -> ApiResult<Json<CallDetail>> {
+    check_length("title", patch.title.as_deref(), MAX_NAME)?;
+    check_length("summary", patch.summary.as_deref(), MAX_TEXT)?;
+    check_length("notes", patch.notes.as_deref(), MAX_TEXT)?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    store::lock(&mut tx, id).await.map_err(or_call)?;
+    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    let mut document = store::open(&mut tx, &app.vault, &row).await?;
+    for (field, text) in [
+        (&mut document.title, &patch.title),
+        (&mut document.summary, &patch.summary),
+        (&mut document.notes, &patch.notes),
+    ] {
+        if text.is_some() {
+            *field = filled(text.as_deref());
+        }
+    }
+    store::put_document(&mut tx, &app.vault, id, &document).await?;
+    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    tx.commit().await?;
+    Ok(Json(row.detail(document)?))
+}
+
+/// Links a call to a contact, or to none.
+#[utoipa::path(
+    patch, path = "/api/calls/{id}/contact", tag = "calls", request_body = ContactLink,
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = CallDetail),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn link(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    extract::Json(link): extract::Json<ContactLink>,
+) -> ApiResult<Json<CallDetail>> {
+    let mut tx = app.database.write(caller.scope()).await?;
+    store::lock(&mut tx, id).await.map_err(or_call)?;
+    store::put_contact(&mut tx, id, link.contact_id).await.map_err(contact_or)?;
+    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    let document = store::open(&mut tx, &app.vault, &row).await?;
+    tx.commit().await?;
+    Ok(Json(row.detail(document)?))
+}

@@ -1,0 +1,353 @@
+//! All SQL of calls and their processing events.
+
+use api::calls::RecordingMetadata;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{CallDocument, DIRECTIONS, code_of};
+use crate::{
+    db::{Access, DbError, TenantTx, Write},
+    http::page::Cursor,
+    vault::{
+        content::{self, Stored},
+        key::Key,
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
+};
+
+/// A call as it is stored.
+pub struct Row {
+    pub(super) id: Uuid,
+    pub(super) contact_id: Option<Uuid>,
+    pub(super) status: i16,
+    pub(super) direction: i16,
+    pub(super) error_code: Option<String>,
+    pub(super) language: Option<String>,
+    pub(super) channels: Option<i16>,
+    pub(super) duration_ms: Option<i64>,
+    pub(super) legal_hold: bool,
+    pub(super) recorded_at: Option<DateTime<Utc>>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) progress: i16,
+    pub(super) action_items: i64,
+    sealed: Option<Vec<u8>>,
+}
+
+impl Row {
+    /// Where the row stands in a list.
+    pub(super) fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id }
+    }
+}
+
+/// Rows of calls that meet a condition, which starts at `$2`.
+macro_rules! rows {
+    ($tx:expr, $condition:literal $(, $value:expr)*) => {{
+        let tenant = $tx.scope().tenant();
+        sqlx::query_as!(
+            Row,
+            r#"SELECT c.id, c.contact_id, c.status, c.direction, c.error_code, c.language, c.channels, c.duration_ms, c.legal_hold,
+                 c.recorded_at, c.created_at, c.updated_at, c.sealed AS "sealed: Vec<u8>",
+                 CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
+                   WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint
+                   AS "progress!",
+                 (SELECT count(*) FROM tenant.action_items a WHERE a.tenant_id = c.tenant_id AND a.call_id = c.id)
+                   AS "action_items!"
+               FROM tenant.calls c WHERE c.tenant_id = $1 AND "# + $condition,
+            tenant $(, $value)*
+        )
+        .fetch_all($tx.conn())
+        .await
+        .map_err(DbError::from)
+    }};
+}
+
+/// Which calls a list shows.
+#[derive(Default)]
+pub struct Filter {
+    pub(super) status: Option<i16>,
+    pub(super) contact: Option<Uuid>,
+    pub(super) from: Option<DateTime<Utc>>,
+    pub(super) to: Option<DateTime<Utc>>,
+}
+
+/// The next `limit` calls behind a cursor, newest first.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn page<A: Access>(
+    tx: &mut TenantTx<A>,
+    filter: &Filter,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Vec<Row>, DbError> {
+    let (at, id) = (after.map(|cursor| cursor.at), after.map(|cursor| cursor.id));
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    rows!(
+        tx,
+        "($2::timestamptz IS NULL OR c.created_at <= $2) AND ($2 IS NULL OR c.created_at < $2 OR c.id > $3)
+           AND ($4::smallint IS NULL OR c.status = $4) AND ($5::uuid IS NULL OR c.contact_id = $5)
+           AND ($6::timestamptz IS NULL OR c.created_at >= $6) AND ($7::timestamptz IS NULL OR c.created_at < $7)
+           ORDER BY c.created_at DESC, c.id LIMIT $8",
+        at,
+        id,
+        filter.status,
+        filter.contact,
+        filter.from,
+        filter.to,
+        limit
+    )
+}
+
+/// One call.
+///
+/// # Errors
+/// [`DbError::NotFound`] when it is not there or another user's.
+pub async fn get<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Row, DbError> {
+    rows!(tx, "c.id = $2", call)?.pop().ok_or(DbError::NotFound)
+}
+
+/// Locks a call until the transaction ends, so that changes of its documents come one after the other.
+///
+/// # Errors
+/// [`DbError::NotFound`] when it is not there or another user's.
+pub async fn lock(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!("SELECT id FROM tenant.calls WHERE tenant_id = $1 AND id = $2 FOR UPDATE", tenant, call)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Opens the documents of these calls, in their order: two statements for a whole list.
+///
+/// # Errors
+/// [`VaultError::Broken`] when one was tampered with.
+pub async fn open_all<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    rows: &[Row],
+) -> Result<Vec<CallDocument>, VaultError> {
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let keys = vault.record_keys(tx, RecordKind::Call, &ids).await?;
+    let stored = |row: &'_ Row| Some((keys.get(&row.id)?, row.id));
+    let mut sealed = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let (Some((key, id)), Some(bytes)) = (stored(row), &row.sealed) {
+            sealed.push(Stored { key, field: CallDocument::field(id), sealed: bytes });
+        }
+    }
+    let mut opened = content::open_all(tx, &sealed).await?.into_iter();
+    let mut documents = Vec::with_capacity(rows.len());
+    for row in rows {
+        let has_document = row.sealed.is_some() && keys.contains_key(&row.id);
+        let plain = if has_document { opened.next() } else { None };
+        documents.push(match plain {
+            Some(plain) => serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?,
+            None => CallDocument::default(),
+        });
+    }
+    Ok(documents)
+}
+
+/// Opens the document of a call.
+///
+/// # Errors
+/// As [`open_all`].
+pub async fn open<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, row: &Row) -> Result<CallDocument, VaultError> {
+    let documents = open_all(tx, vault, std::slice::from_ref(row)).await?;
+    Ok(documents.into_iter().next().unwrap_or_default())
+}
+
+/// Replaces the document of a call.
+///
+/// # Errors
+/// [`VaultError::Gone`] when the call's key is not there.
+pub async fn put_document(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    call: Uuid,
+    document: &CallDocument,
+) -> Result<(), VaultError> {
+    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    let sealed = seal(tx, &key, call, document).await?;
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "UPDATE tenant.calls SET sealed = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        call,
+        sealed as _,
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    Ok(())
+}
+
+async fn seal(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, document: &CallDocument) -> Result<Vec<u8>, VaultError> {
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(document).map_err(|_| DbError::Unexpected)?);
+    content::seal(tx, key, &CallDocument::field(call), &plain).await
+}
+
+/// Links a call to a contact of its owner's, or to none.
+///
+/// # Errors
+/// When it is no contact of that user's (foreign key violation).
+pub async fn put_contact(tx: &mut TenantTx<Write>, call: Uuid, contact: Option<Uuid>) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "UPDATE tenant.calls SET contact_id = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        call,
+        contact,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Adds a call of the transaction's user, queued.
+///
+/// # Errors
+/// When its contact is not one of the user's (foreign key violation); what a transaction may fail with.
+pub async fn insert(
+    tx: &mut TenantTx<Write>,
+    (call, key): (Uuid, &Key),
+    metadata: &RecordingMetadata,
+    token: &[u8; 32],
+) -> Result<(), VaultError> {
+    let sealed = seal(tx, key, call, &CallDocument::of(metadata)).await?;
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be at most a month")]
+    let duration_ms = metadata.duration_seconds.map(|seconds| (seconds * 1000.0) as i64);
+    sqlx::query!(
+        "INSERT INTO tenant.calls (tenant_id, id, owner_id, contact_id, sealed, direction, language, channels, duration_ms,
+           recording_token, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        tx.scope().tenant(),
+        call,
+        tx.scope().user(),
+        metadata.contact_id,
+        sealed as _,
+        code_of(&DIRECTIONS, &metadata.direction),
+        metadata.language,
+        metadata.channels,
+        duration_ms,
+        &token[..],
+        metadata.recorded_at,
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    Ok(())
+}
+
+/// Names the recording of a call: how many parts and bytes lie in the object store.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn insert_recording(tx: &mut TenantTx<Write>, call: Uuid, parts: i32, bytes: i64) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, parts, bytes) VALUES ($1, $2, 1, $3, $4, $5)",
+        tx.scope().tenant(),
+        call,
+        tx.scope().user(),
+        parts,
+        bytes,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The call that the same recording of the transaction's user became since a time, unless it failed. Holds whoever else brings that
+/// recording until the transaction ends.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn same_recording(
+    tx: &mut TenantTx<Write>,
+    token: &[u8; 32],
+    since: DateTime<Utc>,
+) -> Result<Option<(Uuid, i16)>, DbError> {
+    let [a, b, c, d, e, f, g, h, ..] = *token;
+    let lock = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", lock).execute(tx.conn()).await?;
+    let row = sqlx::query!(
+        "SELECT id, status FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2 AND recording_token = $3
+           AND created_at > $4 AND status <> 5 ORDER BY created_at DESC LIMIT 1",
+        tx.scope().tenant(),
+        tx.scope().user(),
+        &token[..],
+        since,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(row.map(|row| (row.id, row.status)))
+}
+
+/// How far a call is.
+pub struct Progress {
+    pub(super) id: Uuid,
+    pub(super) status: i16,
+    pub(super) progress: i16,
+    pub(super) error_code: Option<String>,
+}
+
+/// How far these calls are; those that are not there, or another user's, are left out.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn progress<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Vec<Progress>, DbError> {
+    let tenant = tx.scope().tenant();
+    let found = sqlx::query_as!(
+        Progress,
+        r#"SELECT c.id, c.status, c.error_code,
+             CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
+               WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint
+               AS "progress!"
+           FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id = ANY ($2)"#,
+        tenant,
+        calls,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(found)
+}
+
+/// What happened to a call while it was processed.
+pub struct Event {
+    pub(super) id: Uuid,
+    pub(super) stage: i16,
+    pub(super) outcome: i16,
+    pub(super) provider: Option<String>,
+    pub(super) duration_ms: Option<i64>,
+    pub(super) error_code: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+}
+
+/// Events that are read at once: a call has two for each of eleven stages and attempt.
+const EVENTS: i64 = 500;
+
+/// What happened to a call after an event, oldest first; everything when that event is not one of its own.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<Uuid>) -> Result<Vec<Event>, DbError> {
+    let tenant = tx.scope().tenant();
+    let found = sqlx::query_as!(
+        Event,
+        "SELECT e.id, e.stage, e.outcome, e.provider, e.duration_ms, e.error_code, e.created_at FROM tenant.processing_events e
+           LEFT JOIN tenant.processing_events p ON p.tenant_id = $1 AND p.call_id = $2 AND p.id = $3
+           WHERE e.tenant_id = $1 AND e.call_id = $2
+             AND (p.id IS NULL OR e.created_at > p.created_at OR (e.created_at = p.created_at AND e.id > p.id))
+           ORDER BY e.created_at, e.id LIMIT $4",
+        tenant,
+        call,
+        after,
+        EVENTS,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(found)
+}

@@ -1,0 +1,194 @@
+//! Transcripts over HTTP.
+
+use api::{
+    error::{ErrorBody, ErrorCode},
+    transcripts as wire,
+    transcripts::{SegmentPatch, SpeakerPatch, TranscriptFormat, TranscriptQuery},
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    },
+    response::{IntoResponse as _, Response},
+};
+use insight::export::{self, Format, Style};
+use serde_json::Value;
+use speech::transcript::Transcript;
+use uuid::Uuid;
+
+use super::{correct, rename, store};
+use crate::{
+    app::App,
+    auth::Caller,
+    calls::{self, MAX_TEXT, check_length, routes::or_call},
+    db::{TenantTx, Write},
+    error::{ApiError, ApiResult},
+    http::extract::{self, Path, Query},
+};
+
+/// Characters of a speaker's name.
+const MAX_NAME: usize = 200;
+
+/// Characters of a file's name: file systems allow 255 bytes, and one character takes up to four.
+const MAX_FILE_NAME: usize = 60;
+
+fn format_of(format: TranscriptFormat) -> (Format, &'static str) {
+    match format {
+        TranscriptFormat::Json => (Format::Json, "application/json"),
+        TranscriptFormat::Txt => (Format::Txt, "text/plain; charset=utf-8"),
+        TranscriptFormat::Srt => (Format::Srt, "application/x-subrip"),
+        TranscriptFormat::Vtt => (Format::Vtt, "text/vtt; charset=utf-8"),
+        TranscriptFormat::Md => (Format::Md, "text/markdown; charset=utf-8"),
+        TranscriptFormat::Docx => {
+            (Format::Docx, "application/vnd.openxmlformats-officedocument.wordprocessingml.document")
+        }
+        TranscriptFormat::Rttm => (Format::Rttm, "text/plain; charset=utf-8"),
+    }
+}
+
+fn not_yet() -> ApiError {
+    ApiError::new(ErrorCode::CallNotCompleted, "the transcript is not there yet; watch the call's events")
+}
+
+/// The transcript of a call.
+#[utoipa::path(
+    get, path = "/api/calls/{id}/transcript", tag = "transcripts",
+    params(("id" = Uuid, Path), TranscriptQuery, ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, content(
+            (wire::Transcript = "application/json"), (String = "text/plain"), (String = "application/x-subrip"),
+            (String = "text/vtt"), (String = "text/markdown"),
+            (String = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        )),
+        (status = 304, description = "What the caller has is current"),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+        (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn transcript(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    Query(query): Query<TranscriptQuery>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (format, content_type) = format_of(query.format);
+    let mut tx = app.database.read(caller.scope()).await?;
+    let row = calls::store::get(&mut tx, id).await.map_err(or_call)?;
+    let changed = store::changed(&mut tx, id).await?.ok_or_else(not_yet)?;
+    // Same times, same bytes: nothing has to be opened to know it.
+    let etag = format!("\"{:x}-{format}\"", changed.timestamp_micros());
+    let fresh = [(ETAG, etag.clone()), (CACHE_CONTROL, "private, no-cache".to_owned())];
+    if is_current(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, fresh).into_response());
+    }
+    let transcript = store::get(&mut tx, &app.vault, id).await?.ok_or_else(not_yet)?;
+    let title = calls::store::open(&mut tx, &app.vault, &row).await?.title.unwrap_or_default();
+    drop(tx);
+    let disposition = disposition(&title, id, format);
+    let bytes = tokio::task::spawn_blocking(move || render(&transcript, format, &title))
+        .await
+        .map_err(|error| ApiError::internal(&error))??;
+    let shown = [(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, disposition)];
+    Ok((fresh, shown, Body::from(bytes)).into_response())
+}
+
+/// RFC 9110, 13.1.2: a list of tags, compared weakly, or any.
+fn is_current(headers: &HeaderMap, etag: &str) -> bool {
+    let tags = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+fn render(transcript: &Transcript, format: Format, title: &str) -> ApiResult<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let style = Style { title, words: true, turns: &[] };
+    export::write(transcript, format, style, &mut bytes).map_err(|error| ApiError::internal(&error.kind()))?;
+    Ok(bytes)
+}
+
+/// RFC 6266: the title in UTF-8 for those who read `filename*`, the call's id for everybody else. Nothing of it is a path.
+fn disposition(title: &str, call: Uuid, format: Format) -> String {
+    let kind = if format == Format::Json { "inline" } else { "attachment" };
+    let name: String = title.chars().filter(|one| one.is_alphanumeric() || matches!(one, ' ' | '-' | '_')).collect();
+    let name: String = name.trim().chars().take(MAX_FILE_NAME).collect();
+    let plain = format!("{kind}; filename=\"{call}.{format}\"");
+    if name.is_empty() {
+        return plain;
+    }
+    let encoded: String = name.bytes().map(percent_encoded).collect();
+    format!("{plain}; filename*=UTF-8''{encoded}.{format}")
+}
+
+/// RFC 8187: letters and digits stand for themselves.
+fn percent_encoded(byte: u8) -> String {
+    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+}
+
+/// Opens the transcript of a call, which stays locked until the transaction ends.
+async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Transcript> {
+    calls::store::lock(tx, call).await.map_err(or_call)?;
+    store::get(tx, &app.vault, call).await?.ok_or_else(not_yet)
+}
+
+/// Names a speaker.
+#[utoipa::path(
+    patch, path = "/api/calls/{id}/speakers/{speakerId}", tag = "transcripts", request_body = SpeakerPatch,
+    params(("id" = Uuid, Path), ("speakerId" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = wire::Speaker),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn patch_speaker(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, speaker)): Path<(Uuid, String)>,
+    extract::Json(patch): extract::Json<SpeakerPatch>,
+) -> ApiResult<Json<Value>> {
+    check_length("displayName", Some(&patch.display_name), MAX_NAME)?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    let mut transcript = open(&app, &mut tx, id).await?;
+    let renamed = rename(&mut transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
+    let shown = serde_json::to_value(renamed).map_err(|error| ApiError::internal(&error))?;
+    store::put(&mut tx, &app.vault, id, &transcript).await?;
+    tx.commit().await?;
+    Ok(Json(shown))
+}
+
+/// Corrects what was said in a segment.
+#[utoipa::path(
+    patch, path = "/api/calls/{id}/segments/{segId}", tag = "transcripts", request_body = SegmentPatch,
+    params(("id" = Uuid, Path), ("segId" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, body = wire::Segment),
+        (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 415, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
+    ),
+    security(("bearer" = [])),
+)]
+pub async fn patch_segment(
+    State(app): State<App>,
+    caller: Caller,
+    Path((id, segment)): Path<(Uuid, String)>,
+    extract::Json(patch): extract::Json<SegmentPatch>,
+) -> ApiResult<Json<Value>> {
+    check_length("text", Some(&patch.text), MAX_TEXT)?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    let mut transcript = open(&app, &mut tx, id).await?;
+    let corrected = correct(&mut transcript, &segment, &patch.text).ok_or_else(ApiError::not_found)?;
+    let shown = serde_json::to_value(corrected).map_err(|error| ApiError::internal(&error))?;
+    store::put(&mut tx, &app.vault, id, &transcript).await?;
+    tx.commit().await?;
+    Ok(Json(shown))
+}

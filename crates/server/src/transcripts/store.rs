@@ -1,0 +1,59 @@
+//! All SQL of transcripts: the artifact, and when it changed last.
+
+use chrono::{DateTime, Utc};
+use speech::transcript::Transcript;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use crate::{
+    artifacts::{self, Artifact},
+    db::{Access, DbError, TenantTx, Write},
+    vault::{
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
+};
+
+/// When the transcript, or what is said of its call, changed last; `None` when there is no transcript yet.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn changed<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Option<DateTime<Utc>>, DbError> {
+    let tenant = tx.scope().tenant();
+    let changed = sqlx::query_scalar!(
+        r#"SELECT greatest(a.updated_at, c.updated_at) AS "changed!" FROM tenant.artifacts a
+           JOIN tenant.calls c ON c.tenant_id = a.tenant_id AND c.id = a.call_id
+           WHERE a.tenant_id = $1 AND a.call_id = $2 AND a.kind = $3 AND a.run_id IS NULL"#,
+        tenant,
+        call,
+        Artifact::NormalizedTranscript as i16,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(changed)
+}
+
+/// The transcript of a call; `None` when there is none yet.
+///
+/// # Errors
+/// [`VaultError::Gone`] when the call is not there.
+pub async fn get<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Option<Transcript>, VaultError> {
+    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    let Some(json) = artifacts::get(tx, (call, Artifact::NormalizedTranscript), &key).await? else { return Ok(None) };
+    Ok(Some(serde_json::from_slice(&json).map_err(|_| DbError::Unexpected)?))
+}
+
+/// Replaces the transcript of a call.
+///
+/// # Errors
+/// [`VaultError::Gone`] when the call is not there.
+pub async fn put(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    call: Uuid,
+    transcript: &Transcript,
+) -> Result<(), VaultError> {
+    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    let json = Zeroizing::new(serde_json::to_vec(transcript).map_err(|_| DbError::Unexpected)?);
+    artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json).await
+}
