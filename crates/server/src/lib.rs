@@ -1,5 +1,5 @@
 //! Everything with state. Modules use only what stands to their left:
-//! `clock, changes, postgres | db, vault, error | audit, deletion, artifacts, queue, http | auth | features | worker | router`; [`app::App`] joins them.
+//! `clock, decoder, postgres | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, http | auth | features | worker | router`; [`app::App`] joins them.
 
 pub mod app;
 pub mod artifacts;
@@ -8,11 +8,14 @@ pub mod auth;
 pub mod changes;
 pub mod clock;
 pub mod db;
+pub mod decoder;
 pub mod deletion;
 pub mod error;
 pub mod health;
 pub mod http;
 pub mod postgres;
 pub mod queue;
+pub mod recordings;
 pub mod router;
 pub mod vault;
+pub mod worker;
