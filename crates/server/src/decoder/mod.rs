@@ -46,7 +46,8 @@ impl Decoder {
     /// The running program with the hidden subcommand `decode`, whatever lies at its path by now.
     #[must_use]
     pub fn this_program() -> Self {
-        Self::new("/proc/self/exe", ["decode"])
+        // It uses no directory, but without a home the command line asks for one.
+        Self::new("/proc/self/exe", ["--data-dir=/", "decode"])
     }
 
     /// A program that ends up in [`child::run`] with the socket as its standard input.
