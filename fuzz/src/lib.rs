@@ -14,6 +14,10 @@ pub const SAMPLE_RATE: u32 = 16_000;
 pub mod audio;
 pub mod vault;
 
+/// As in `server`.
+#[path = "../../crates/server/src/decoder/frames.rs"]
+pub mod frames;
+
 #[path = "../../crates/speech/src/whisper/encoder/weights.rs"]
 mod weights;
 
@@ -76,6 +80,17 @@ pub fn wav(tag: u16, block: u16, channels: u16, bytes: &[u8]) -> Vec<u8> {
     file.extend((bytes.len() as u32).to_le_bytes());
     file.extend(bytes);
     file
+}
+
+/// Reads what a decoding process that was taken over might say. What is taken for a message is one: written and read again it
+/// stays the same.
+pub fn read_frames(mut bytes: &[u8]) {
+    while let Ok(message) = frames::Message::read(&mut bytes) {
+        let mut written = Vec::new();
+        message.write(&mut written).expect("a vector takes all");
+        assert_eq!(frames::Message::read(&mut &written[..]).expect("what was written"), message);
+    }
+    let _ = frames::read_bytes(&mut bytes, &mut [0; 64]);
 }
 
 /// Reads `bytes` as a model and every variable of an encoder that it seems to hold.

@@ -135,12 +135,7 @@ pub struct Lease {
 ///
 /// # Errors
 /// When the transaction fails.
-pub async fn claim(
-    database: &Database,
-    region: &str,
-    worker: Uuid,
-    lasts: Duration,
-) -> Result<Option<Lease>, DbError> {
+pub async fn claim(database: &Database, region: &str, worker: Uuid, lasts: Duration) -> Result<Option<Lease>, DbError> {
     let mut tx = database.system(Reason::Jobs).await?;
     let job = sqlx::query!(
         r#"SELECT tenant_id AS "tenant!", id AS "id!", call_id AS "call!", owner_id AS "owner!", kind AS "kind!",

@@ -63,12 +63,7 @@ impl Waited {
 
 impl Decoded {
     /// Tells the process how long the recording is, and hears what it is.
-    pub(super) fn open(
-        process: Child,
-        socket: UnixStream,
-        length: u64,
-        read_at: ReadAt,
-    ) -> Result<Self, DecodeError> {
+    pub(super) fn open(process: Child, socket: UnixStream, length: u64, read_at: ReadAt) -> Result<Self, DecodeError> {
         let mut decoded = Self {
             process,
             socket,

@@ -130,11 +130,7 @@ impl Run<'_> {
 }
 
 /// Ends a call for good without a transcript: what recognition left behind goes, and the recording.
-pub(super) async fn bury(
-    tx: &mut TenantTx<Write>,
-    worker: &Worker,
-    (call, code): (Uuid, &str),
-) -> Result<(), Failure> {
+pub(super) async fn bury(tx: &mut TenantTx<Write>, worker: &Worker, (call, code): (Uuid, &str)) -> Result<(), Failure> {
     if let Reached::Recognised(run) = store::reached(tx, call).await? {
         worker.app.vault.destroy_run_key(tx, run).await?;
     }

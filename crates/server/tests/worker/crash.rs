@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use server::{app::App, clock::Clock, vault::blobs::Blobs};
+use server::{app::App, clock::Clock, deletion::blobs as outbox, vault::blobs::Blobs};
 
 use crate::{
     kit,
@@ -47,7 +47,7 @@ async fn a_worker_that_is_killed() {
     let app = App::new(database, vault, blobs, Clock::default());
     let mut changes = app.changes.watch();
     let mut worker = studio::worker(app, Arc::default());
-    worker.capacity = CALLS as usize;
+    worker.capacity = 8;
     let _working = Working::start(worker);
     println!();
     while changes.changed().await.is_ok() {
@@ -71,14 +71,22 @@ async fn run(kills: u32) {
                 studio.upload(scope, wav(1)).await;
             }
         }
-        studio.sql("UPDATE tenant.jobs SET lease_until = now() WHERE state = 2; UPDATE tenant.jobs SET run_at = now()").await;
+        studio
+            .sql("UPDATE tenant.jobs SET lease_until = now() WHERE state = 2; UPDATE tenant.jobs SET run_at = now()")
+            .await;
     }
     let working = Working::start(studio.worker(Arc::default()));
     studio.until("SELECT count(*) FROM tenant.jobs WHERE state < 3", "0").await;
     working.stop().await;
+    // A killed worker's removals are put off for some minutes.
+    studio.sql("UPDATE tenant.blob_deletions SET run_at = now()").await;
+    outbox::sweep(&studio.app.database, &studio.app.blobs).await.unwrap();
     for (what, count) in [
         ("calls without an end", "SELECT count(*) FROM tenant.calls WHERE status < 4"),
-        ("failures without a reason", "SELECT count(*) FROM tenant.calls WHERE (status = 5) <> (error_code IS NOT NULL)"),
+        (
+            "failures without a reason",
+            "SELECT count(*) FROM tenant.calls WHERE (status = 5) <> (error_code IS NOT NULL)",
+        ),
         ("failures but by too many deaths", "SELECT count(*) FROM tenant.calls WHERE error_code <> 'worker_died'"),
         (
             "transcripts that are not one a completed call",

@@ -14,7 +14,8 @@ use crate::studio::{CANARY, Played, Studio, Working, wav};
 const STATUS: &str = "SELECT status FROM tenant.calls";
 
 /// Stage and outcome of each event, in order.
-const EVENTS: &str = "SELECT string_agg(stage || ':' || outcome, ' ' ORDER BY created_at, id) FROM tenant.processing_events";
+const EVENTS: &str =
+    "SELECT string_agg(stage || ':' || outcome, ' ' ORDER BY created_at, id) FROM tenant.processing_events";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
@@ -109,9 +110,15 @@ async fn a_later_attempt_goes_on_after_the_last_stage_that_was_committed() {
     let models = Arc::new(Played::default());
     let working = Working::start(studio.worker(Arc::clone(&models)));
     studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;
-    assert_eq!(studio.ask("SELECT count(*) FROM tenant.run_keys").await, "1", "what is not redacted is under a run's key");
+    assert_eq!(
+        studio.ask("SELECT count(*) FROM tenant.run_keys").await,
+        "1",
+        "what is not redacted is under a run's key"
+    );
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE run_id IS NULL AND kind <> 1").await, "0");
-    studio.sql("ALTER TABLE tenant.processing_events DROP CONSTRAINT broken; UPDATE tenant.jobs SET run_at = now()").await;
+    studio
+        .sql("ALTER TABLE tenant.processing_events DROP CONSTRAINT broken; UPDATE tenant.jobs SET run_at = now()")
+        .await;
     studio.until(STATUS, "4").await;
     working.stop().await;
     assert_eq!(models.asked.load(Ordering::Relaxed), 1, "nothing is recognised twice");

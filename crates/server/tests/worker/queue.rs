@@ -6,9 +6,7 @@ use server::queue::{self, Lease, LeaseError, MAX_ATTEMPTS};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::{
-    studio::{Studio, wav},
-};
+use crate::studio::{Studio, wav};
 
 const LEASE: Duration = Duration::from_secs(30);
 

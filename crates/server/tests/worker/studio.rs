@@ -101,7 +101,7 @@ impl Recognise for Played {
             if watch.cancelled.load(Ordering::Relaxed) {
                 return Err(TranscribeError::Cancelled);
             }
-            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(2));
         }
         if self.fails {
             return Err(TranscribeError::Stage { stage: "recognition", reason: "played".to_owned() });

@@ -22,7 +22,7 @@ async fn a_dead_workers_call_is_taken_over_when_its_lease_ends() {
     slow.timing.heartbeat = slow.timing.lease;
     slow.timing.progress = slow.timing.lease;
     let dead = Working::start(slow);
-    studio.until("SELECT state FROM tenant.jobs", "2").await;
+    studio.until(STATUS, "2").await;
     dead.kill().await;
     let working = Working::start(studio.worker(Arc::default()));
     studio.sql("UPDATE tenant.jobs SET lease_until = now()").await;
@@ -38,7 +38,7 @@ async fn a_worker_whose_lease_somebody_else_has_ends_its_work_and_writes_nothing
     studio.upload(scope, wav(1)).await;
     let models = endless();
     let first = Working::start(studio.worker(Arc::clone(&models)));
-    studio.until("SELECT state FROM tenant.jobs", "2").await;
+    studio.until("SELECT progress FROM tenant.jobs", "50").await;
     studio.sql("UPDATE tenant.jobs SET lease_token = gen_random_uuid(), lease_until = now() + interval '1 hour'").await;
     // The thread ends by itself: it was told that the lease is lost. A stop waits for it.
     first.stop().await;
@@ -53,7 +53,7 @@ async fn a_worker_that_stops_hands_its_calls_back_and_no_attempt_is_counted() {
     let scope = studio.installation.tenant().await;
     studio.upload(scope, wav(1)).await;
     let stopped = Working::start(studio.worker(endless()));
-    studio.until("SELECT state FROM tenant.jobs", "2").await;
+    studio.until("SELECT progress FROM tenant.jobs", "50").await;
     stopped.stop().await;
     assert_eq!(studio.ask("SELECT (state, attempts) FROM tenant.jobs").await, "(1,0)");
     let working = Working::start(studio.worker(Arc::default()));
@@ -66,7 +66,9 @@ async fn a_call_that_ends_every_worker_that_takes_it_ends_as_failed() {
     let studio = Studio::new().await;
     let scope = studio.installation.tenant().await;
     studio.upload(scope, wav(1)).await;
-    studio.sql("UPDATE tenant.jobs SET attempts = 5, state = 2, lease_until = now(), lease_token = gen_random_uuid()").await;
+    studio
+        .sql("UPDATE tenant.jobs SET attempts = 5, state = 2, lease_until = now(), lease_token = gen_random_uuid()")
+        .await;
     let models = Arc::new(Played::default());
     let working = Working::start(studio.worker(Arc::clone(&models)));
     studio.until("SELECT error_code FROM tenant.calls", "worker_died").await;
@@ -81,7 +83,7 @@ async fn a_deleted_call_ends_its_work() {
     let scope = studio.installation.tenant().await;
     studio.upload(scope, wav(1)).await;
     let working = Working::start(studio.worker(endless()));
-    studio.until("SELECT state FROM tenant.jobs", "2").await;
+    studio.until("SELECT progress FROM tenant.jobs", "50").await;
     studio.sql("DELETE FROM tenant.calls").await;
     working.stop().await;
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs").await, "0");
