@@ -1,6 +1,8 @@
 //! The order in which a call passes the stages. Its one invariant: what a stage has made is committed before the next one begins, so
 //! that a worker which dies loses at most the stage in flight, and the next one goes on from there.
 
+use std::sync::atomic::Ordering;
+
 use uuid::Uuid;
 
 use super::{
@@ -27,6 +29,13 @@ pub(super) struct Run<'a> {
     pub(super) lease: &'a Lease,
     pub(super) scope: Scope,
     pub(super) signals: Signals,
+}
+
+/// A try that is dropped ends its thread as well.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.signals.cancelled.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Run<'_> {
