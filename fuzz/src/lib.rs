@@ -16,6 +16,10 @@ pub mod vault;
 
 #[path = "../../xtask/src/torch.rs"]
 mod torch;
+/// As in `server`.
+#[path = "../../crates/server/src/decoder/frames.rs"]
+pub mod frames;
+
 #[path = "../../crates/speech/src/whisper/encoder/weights.rs"]
 mod weights;
 
@@ -78,6 +82,17 @@ pub fn wav(tag: u16, block: u16, channels: u16, bytes: &[u8]) -> Vec<u8> {
     file.extend((bytes.len() as u32).to_le_bytes());
     file.extend(bytes);
     file
+}
+
+/// Reads what a decoding process that was taken over might say. What is taken for a message is one: written and read again it
+/// stays the same.
+pub fn read_frames(mut bytes: &[u8]) {
+    while let Ok(message) = frames::Message::read(&mut bytes) {
+        let mut written = Vec::new();
+        message.write(&mut written).expect("a vector takes all");
+        assert_eq!(frames::Message::read(&mut &written[..]).expect("what was written"), message);
+    }
+    let _ = frames::read_bytes(&mut bytes, &mut [0; 64]);
 }
 
 /// Reads `bytes` as a model and every variable of an encoder that it seems to hold.

@@ -75,16 +75,37 @@ pub async fn put(
 /// [`VaultError::Broken`] when it was tampered with.
 pub async fn get<A: Access>(
     tx: &mut TenantTx<A>,
-    (call, artifact): (Uuid, Artifact),
+    place: (Uuid, Artifact),
     key: &Key,
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    open(tx, place, (key, None)).await
+}
+
+/// Opens a document that is sealed under the key of that run; `None` when there is none, or redaction has taken it over.
+///
+/// # Errors
+/// [`VaultError::Broken`] when it was tampered with.
+pub async fn get_of_run<A: Access>(
+    tx: &mut TenantTx<A>,
+    place: (Uuid, Artifact),
+    (key, run): (&Key, Uuid),
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    open(tx, place, (key, Some(run))).await
+}
+
+async fn open<A: Access>(
+    tx: &mut TenantTx<A>,
+    (call, artifact): (Uuid, Artifact),
+    (key, run): (&Key, Option<Uuid>),
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
     let tenant = tx.scope().tenant();
     let sealed = sqlx::query_scalar!(
         r#"SELECT sealed AS "sealed!: Vec<u8>" FROM tenant.artifacts
-           WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND run_id IS NULL AND sealed IS NOT NULL"#,
+           WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND run_id IS NOT DISTINCT FROM $4 AND sealed IS NOT NULL"#,
         tenant,
         call,
         artifact as i16,
+        run,
     )
     .fetch_optional(tx.conn())
     .await

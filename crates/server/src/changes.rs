@@ -1,27 +1,66 @@
-//! That something changed about calls, so that who watches one looks again. Says nothing about what: any session of the database
-//! can listen, and whoever is woken reads through the gate.
+//! That something changed about calls, so that who watches one looks again, and that there may be work. Says nothing about what: any
+//! session of the database can listen, and whoever is woken reads through the gate.
+
+use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::db::{Listener, Notice};
+
+/// Pause before a listener whose database went away tries again.
+const RECONNECT: Duration = Duration::from_secs(2);
+
 /// Wakes everybody who watches. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Changes(watch::Sender<u64>);
+pub struct Changes {
+    calls: watch::Sender<u64>,
+    jobs: watch::Sender<u64>,
+}
 
 impl Default for Changes {
     fn default() -> Self {
-        Self(watch::Sender::new(0))
+        Self { calls: watch::Sender::new(0), jobs: watch::Sender::new(0) }
     }
 }
 
 impl Changes {
     /// Wakes the watchers of this process.
     pub fn wake(&self) {
-        self.0.send_modify(|count| *count = count.wrapping_add(1));
+        self.calls.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Something to wait on; poll from time to time as well, since a notice can be lost with its connection.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<u64> {
-        self.0.subscribe()
+        self.calls.subscribe()
+    }
+
+    /// Wakes the worker of this process.
+    pub fn wake_worker(&self) {
+        self.jobs.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What a worker waits on; it polls as well.
+    #[must_use]
+    pub fn watch_jobs(&self) -> watch::Receiver<u64> {
+        self.jobs.subscribe()
+    }
+
+    /// Passes on what the database says, for as long as it is polled.
+    pub async fn listen(&self, mut listener: Listener) {
+        loop {
+            match listener.next().await {
+                Ok(Notice::Jobs) => self.wake_worker(),
+                Ok(Notice::Calls) => self.wake(),
+                Ok(Notice::Anything) => {
+                    self.wake_worker();
+                    self.wake();
+                }
+                Err(error) => {
+                    tracing::warn!(fault = %error, "the database does not say what changed; polling goes on");
+                    tokio::time::sleep(RECONNECT).await;
+                }
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ mod panics;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use server::decoder::{child, sandbox::Limits};
 
 use commands::{audit, completions, keys, man, receipts, restore, transcribe};
 
@@ -44,6 +45,9 @@ enum Command {
     /// Bring a restored database up to its deletion receipts.
     #[command(subcommand)]
     Restore(restore::Command),
+    /// Decode a recording that comes over standard input, locked in; the service starts it.
+    #[command(hide = true)]
+    Decode,
     /// Print the completion script of a shell.
     Completions(completions::Args),
     /// Write the manual pages into a directory.
@@ -74,6 +78,7 @@ fn run() -> ExitCode {
         Command::Receipts(receipts::Command::Verify) => receipts::verify(&data_dir),
         Command::Audit(audit::Command::Verify) => audit::verify(&data_dir),
         Command::Restore(restore::Command::Check) => restore::check(&data_dir),
+        Command::Decode => child::run(&Limits::default()),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     }

@@ -31,6 +31,7 @@
 mod address;
 mod checks;
 mod error;
+mod listen;
 mod schema;
 mod scope;
 mod session;
@@ -43,6 +44,7 @@ use uuid::Uuid;
 
 pub use address::{Address, Tls};
 pub use error::{DbError, StartError};
+pub use listen::{Listener, Notice};
 pub use schema::Owner;
 pub use scope::{ContextKey, Reason, Role, Scope};
 use session::Open;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::{Database, DbError, Reason, TenantTx, Write},
     vault::{
-        blobs::{BlobError, Blobs},
+        blobs::{BlobError, BlobPlace, Blobs},
         seal::RecordKind,
     },
 };
@@ -65,6 +65,34 @@ pub async fn expect_upload(
     Ok(())
 }
 
+/// Leaves word that one object of a record goes now, although the record stays.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn remove_object(tx: &mut TenantTx<Write>, class: RecordKind, place: BlobPlace) -> Result<(), DbError> {
+    sqlx::query!(
+        "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, object_id) VALUES ($1, $2, $3, $4, $5)",
+        tx.scope().tenant(),
+        Uuid::now_v7(),
+        class as i16,
+        place.record,
+        place.object,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What is due.
+struct Entry {
+    tenant: Uuid,
+    id: Uuid,
+    class: i16,
+    subject: Uuid,
+    object: Option<Uuid>,
+    has_key: bool,
+}
+
 /// Removes the blobs of all entries that are due.
 ///
 /// # Errors
@@ -73,8 +101,9 @@ pub async fn sweep(database: &Database, blobs: &Blobs) -> Result<Swept, SweepErr
     let mut swept = Swept::default();
     loop {
         let mut tx = database.system(Reason::Blobs).await?;
-        let due = sqlx::query!(
-            r#"SELECT tenant_id AS "tenant!", id AS "id!", class AS "class!", subject_id AS "subject!",
+        let due = sqlx::query_as!(
+            Entry,
+            r#"SELECT tenant_id AS "tenant!", id AS "id!", class AS "class!", subject_id AS "subject!", object_id AS "object",
                  app.has_key(tenant_id, class, subject_id) AS "has_key!" FROM app.blob_deletions_due($1, $2)"#,
             BATCH,
             PgInterval { months: 0, days: 0, microseconds: PUT_OFF },
@@ -87,12 +116,13 @@ pub async fn sweep(database: &Database, blobs: &Blobs) -> Result<Swept, SweepErr
             return Ok(swept);
         }
         for entry in due {
-            if !entry.has_key {
-                swept.parts += match RecordKind::numbered(entry.class) {
-                    Some(RecordKind::Tenant) => blobs.remove_tenant(entry.tenant).await?,
-                    _ => blobs.remove_record(entry.tenant, entry.subject).await?,
-                };
-            }
+            let Entry { tenant, subject, object, has_key, .. } = entry;
+            swept.parts += match (object, RecordKind::numbered(entry.class)) {
+                (Some(object), _) => blobs.remove(BlobPlace { tenant, record: subject, object }).await?,
+                (None, _) if has_key => 0,
+                (None, Some(RecordKind::Tenant)) => blobs.remove_tenant(tenant).await?,
+                (None, _) => blobs.remove_record(tenant, subject).await?,
+            };
             let mut tx = database.system(Reason::Blobs).await?;
             sqlx::query_scalar!("SELECT app.blob_deletion_done($1, $2)", entry.tenant, entry.id)
                 .fetch_one(tx.conn())

@@ -33,14 +33,21 @@ pub enum Source {
     },
     /// Bytes that cannot be read twice, such as standard input.
     Stream(Box<dyn Read + Send + Sync>),
+    /// Bytes that can be read from any place, wherever they are.
+    Random(Box<dyn Random>),
 }
+
+/// What can be read from any place.
+pub trait Random: Read + Seek + Send + Sync {}
+
+impl<T: Read + Seek + Send + Sync> Random for T {}
 
 impl Source {
     /// The ending of the file's name, in lower case.
     pub(super) fn extension(&self) -> Option<String> {
         match self {
             Self::File { path, .. } => Path::extension(path)?.to_str().map(str::to_ascii_lowercase),
-            Self::Stream(_) => None,
+            Self::Stream(_) | Self::Random(_) => None,
         }
     }
 
@@ -60,6 +67,11 @@ impl Source {
                 }
             }
             Self::Stream(read) => Bytes::Stream(read),
+            Self::Random(mut random) => {
+                let len = random.seek(SeekFrom::End(0))?;
+                random.rewind()?;
+                Bytes::Random { random, len }
+            }
         };
         let budget = Budget::default();
         Ok((stream(Input { bytes, budget: budget.clone() }), budget))
@@ -102,6 +114,7 @@ enum Bytes {
     File { file: File, len: u64 },
     Held(Cursor<Vec<u8>>),
     Stream(Box<dyn Read + Send + Sync>),
+    Random { random: Box<dyn Random>, len: u64 },
 }
 
 struct Input {
@@ -125,6 +138,7 @@ impl Read for Input {
                 }),
                 Bytes::Held(held) => held.read(into),
                 Bytes::Stream(stream) => stream.read(into),
+                Bytes::Random { random, .. } => random.read(into),
             };
             // The demuxers take an interruption by a signal for the end.
             match read {
@@ -143,6 +157,7 @@ impl Seek for Input {
             Bytes::File { file, .. } => file.seek(to),
             Bytes::Held(held) => held.seek(to),
             Bytes::Stream(_) => Err(io::ErrorKind::NotSeekable.into()),
+            Bytes::Random { random, .. } => random.seek(to),
         }
     }
 }
@@ -154,7 +169,7 @@ impl MediaSource for Input {
 
     fn byte_len(&self) -> Option<u64> {
         match &self.bytes {
-            Bytes::File { len, .. } => Some(*len),
+            Bytes::File { len, .. } | Bytes::Random { len, .. } => Some(*len),
             Bytes::Held(held) => Some(held.get_ref().len() as u64),
             Bytes::Stream(_) => None,
         }

@@ -32,10 +32,10 @@ pub use denoise::Denoiser;
 pub use echo::{MAX_ECHO_DELAY, is_echo};
 pub use error::AudioError;
 pub use highpass::HighPass;
-pub use input::Source;
+pub use input::{Random, Source};
 pub use level::{Gain, level};
 pub use quality::{Meter, Quality};
-pub use reader::Reader;
+pub use reader::{BLOCK_FRAMES, Blocks, Reader};
 pub use resample::Resampler;
 pub use sniff::{Container, sniff};
 

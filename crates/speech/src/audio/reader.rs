@@ -5,7 +5,25 @@ use super::{AudioError, Damage, Decoder, Resampler, Source, StreamInfo};
 use crate::SAMPLE_RATE;
 
 /// Most frames in a block: one second.
-const BLOCK_FRAMES: usize = SAMPLE_RATE as usize;
+pub const BLOCK_FRAMES: usize = SAMPLE_RATE as usize;
+
+/// A recording as blocks of 16 kHz samples, decoded here or in another process.
+pub trait Blocks: Send {
+    /// How many channels it has; never 0.
+    fn channels(&self) -> usize;
+
+    /// Its length in seconds, where its container tells.
+    fn duration(&self) -> Option<f64>;
+
+    /// What was wrong with it so far; complete once [`next_block`](Self::next_block) returned `None`.
+    fn damage(&self) -> Damage;
+
+    /// The next second, or less at the end: one vector of samples a channel, all equally long, never empty.
+    ///
+    /// # Errors
+    /// Where nothing can be read, or it goes on for too long.
+    fn next_block(&mut self) -> Result<Option<&[Vec<f32>]>, AudioError>;
+}
 
 /// Reads a recording at 16 kHz, block by block.
 pub struct Reader {
@@ -15,6 +33,24 @@ pub struct Reader {
     ready: Vec<Vec<f32>>,
     block: Vec<Vec<f32>>,
     ended: bool,
+}
+
+impl Blocks for Reader {
+    fn channels(&self) -> usize {
+        self.info().channels
+    }
+
+    fn duration(&self) -> Option<f64> {
+        self.info().duration
+    }
+
+    fn damage(&self) -> Damage {
+        Self::damage(self)
+    }
+
+    fn next_block(&mut self) -> Result<Option<&[Vec<f32>]>, AudioError> {
+        Self::next_block(self)
+    }
 }
 
 impl Reader {

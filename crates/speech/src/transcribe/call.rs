@@ -4,13 +4,13 @@
 use std::sync::atomic::Ordering;
 
 use super::{
-    Engine, Options, Progress, Stage, TranscribeError, Transcription, Watch,
+    Engine, Options, Progress, Recording, Stage, TranscribeError, Transcription, Watch,
     front::Front,
     track::{History, Track},
 };
 use crate::{
     align::{self, SpokenWord},
-    audio::{MAX_ECHO_DELAY, Source, is_echo},
+    audio::{MAX_ECHO_DELAY, is_echo},
     diarize::{self, Diarization, Turn},
     normalize::{self, Provenance},
     transcript::QualityWarning,
@@ -36,11 +36,11 @@ pub(super) struct Call<'e, 'o, 'w> {
 impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     pub(super) fn open(
         engine: &'e Engine,
-        source: Source,
+        recording: Recording,
         options: &'o Options,
         watch: Watch<'w>,
     ) -> Result<Self, TranscribeError> {
-        let front = Front::open(source, options)?;
+        let front = Front::open(recording, options)?;
         Ok(Self { engine, options, front, watch, tracks: Vec::new(), diarizer: None, warnings: Vec::new() })
     }
 

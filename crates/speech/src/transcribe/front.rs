@@ -1,10 +1,10 @@
 //! From a recording to the signals of its parties: one signal where everybody is in one, one a channel where each party
 //! has its own. Two channels are listened to for a while before that is decided; what was heard meanwhile is not lost.
 
-use super::{Channels, Options, Stages, TranscribeError};
+use super::{Channels, Options, Recording, Stages, TranscribeError};
 use crate::{
     SAMPLE_RATE,
-    audio::{AudioError, Denoiser, HighPass, Layout, LayoutDetector, Meter, Quality, Reader, Source},
+    audio::{AudioError, Blocks, Denoiser, HighPass, Layout, LayoutDetector, Meter, Quality, Reader},
     transcript::QualityWarning,
 };
 
@@ -30,7 +30,7 @@ enum Routing {
 
 /// A recording on its way to signals of 16 kHz.
 pub(super) struct Front {
-    reader: Reader,
+    blocks: Box<dyn Blocks>,
     routing: Routing,
     detector: LayoutDetector,
     /// Channels that were read while the routing was undecided.
@@ -43,9 +43,12 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn open(source: Source, options: &Options) -> Result<Self, TranscribeError> {
-        let reader = Reader::open(source)?;
-        let channels = reader.info().channels;
+    pub(super) fn open(recording: Recording, options: &Options) -> Result<Self, TranscribeError> {
+        let blocks = match recording {
+            Recording::Encoded(source) => Box::new(Reader::open(source)?),
+            Recording::Decoded(blocks) => blocks,
+        };
+        let channels = blocks.channels();
         let routing = match (options.channels, channels) {
             (_, 1) | (Channels::Mix, _) => Routing::Mean,
             (Channels::Split, n) if n > MAX_PARTIES => {
@@ -65,13 +68,13 @@ impl Front {
             stages: options.stages,
             samples: 0,
             ended: false,
-            reader,
+            blocks,
         })
     }
 
     /// Length in seconds, where the container tells.
     pub(super) fn announced_seconds(&self) -> Option<f64> {
-        self.reader.info().duration
+        self.blocks.duration()
     }
 
     /// Seconds read so far.
@@ -82,7 +85,7 @@ impl Front {
     /// The next samples of each signal, equally many; `None` at the end. The number of signals never changes.
     pub(super) fn next(&mut self) -> Result<Option<Vec<Vec<f32>>>, AudioError> {
         while !self.ended {
-            let Some(block) = self.reader.next_block()? else {
+            let Some(block) = self.blocks.next_block()? else {
                 self.ended = true;
                 return Ok(self.flush());
             };
@@ -128,7 +131,7 @@ impl Front {
         if self.routing == Routing::First {
             warnings.push(QualityWarning::DualMono);
         }
-        let damage = self.reader.damage();
+        let damage = self.blocks.damage();
         if damage.truncated || damage.packets > 0 {
             warnings.push(QualityWarning::Truncated);
         }

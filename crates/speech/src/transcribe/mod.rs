@@ -14,6 +14,7 @@ use std::{
 };
 
 use crate::{
+    audio::{Blocks, Source},
     diarize::{Diarizer, SpeakerCount, Turn},
     net::NetError,
     transcript::Transcript,
@@ -156,6 +157,20 @@ pub enum Stage {
     Diarizing,
 }
 
+/// What is to be transcribed.
+pub enum Recording {
+    /// A recording as it came, which is decoded here.
+    Encoded(Source),
+    /// One that is decoded elsewhere.
+    Decoded(Box<dyn Blocks>),
+}
+
+impl From<Source> for Recording {
+    fn from(source: Source) -> Self {
+        Self::Encoded(source)
+    }
+}
+
 /// Lets a caller watch a transcription and stop it.
 pub struct Watch<'a> {
     /// Called from time to time on the calling thread.
@@ -248,12 +263,12 @@ impl Engine {
     /// [`TranscribeError`] names what is wrong with the recording or the options; nothing is half-done.
     pub fn transcribe(
         &self,
-        recording: crate::audio::Source,
+        recording: impl Into<Recording>,
         options: &Options,
         watch: Watch<'_>,
     ) -> Result<Transcription, TranscribeError> {
         self.check(options)?;
-        call::Call::open(self, recording, options, watch)?.run()
+        call::Call::open(self, recording.into(), options, watch)?.run()
     }
 
     /// What the model cannot do is said before any work.

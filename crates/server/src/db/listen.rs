@@ -1,0 +1,54 @@
+//! Hears of work and of changes without asking. Its one invariant: a notice says that something happened and never what; whoever is
+//! woken reads through the gate, and asks from time to time as well, since a notice can be lost with its connection.
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+
+use super::{Address, StartError};
+
+/// Something was enqueued or handed back.
+const JOBS: &str = "subrosa_jobs";
+
+/// Something about a call changed.
+const CALLS: &str = "subrosa_calls";
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// There may be work.
+    Jobs,
+    /// A call may look different.
+    Calls,
+    /// The connection broke and is there again: anything may have happened meanwhile.
+    Anything,
+}
+
+/// A connection of its own that listens; LISTEN does not pass a transaction-mode pooler, so it takes a direct address.
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Connects as the runtime login.
+    ///
+    /// # Errors
+    /// [`StartError::Unreachable`] when nobody answers.
+    pub async fn connect(address: &Address) -> Result<Self, StartError> {
+        let only_one = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
+        let pool = only_one.connect_with(address.options.clone()).await.map_err(StartError::unreachable)?;
+        let mut listener = PgListener::connect_with(&pool).await.map_err(StartError::unreachable)?;
+        listener.ignore_pool_close_event(true);
+        listener.listen_all([JOBS, CALLS]).await?;
+        Ok(Self(listener))
+    }
+
+    /// Waits for the next notice. After the connection broke it connects again, once a call.
+    ///
+    /// # Errors
+    /// When the database cannot be reached; the caller waits and calls again.
+    pub async fn next(&mut self) -> Result<Notice, StartError> {
+        let notice = self.0.try_recv().await.map_err(StartError::unreachable)?;
+        Ok(match notice.as_ref().map(sqlx::postgres::PgNotification::channel) {
+            Some(JOBS) => Notice::Jobs,
+            Some(CALLS) => Notice::Calls,
+            _ => Notice::Anything,
+        })
+    }
+}

@@ -1,0 +1,149 @@
+//! The order in which a call passes the stages. Its one invariant: what a stage has made is committed before the next one begins, so
+//! that a worker which dies loses at most the stage in flight, and the next one goes on from there.
+
+use std::sync::atomic::Ordering;
+
+use uuid::Uuid;
+
+use super::{
+    Worker,
+    failure::Failure,
+    recognise::{self, Recognised, Signals},
+    redact::Documents,
+    stage::{Event, Stage},
+    store::{self, Hints, Reached, Status},
+};
+use crate::{
+    db::{DbError, Scope, TenantTx, Write},
+    queue::{self, Lease},
+    recordings,
+    vault::seal::RecordKind,
+};
+
+/// Stages that one pass of the engine begins together.
+const LISTENING: [Stage; 3] = [Stage::AudioPreprocessed, Stage::Diarized, Stage::Transcribed];
+
+/// One try at a call.
+pub(super) struct Run<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) lease: &'a Lease,
+    pub(super) scope: Scope,
+    pub(super) signals: Signals,
+}
+
+/// A try that is dropped ends its thread as well.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.signals.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Run<'_> {
+    /// Takes the call from wherever it is to its end.
+    pub(super) async fn process(&self) -> Result<(), Failure> {
+        let (hints, reached) = self.begin().await?;
+        match reached {
+            Reached::Nothing => {
+                let documents = self.listen(&hints).await?;
+                self.redact(documents).await?;
+            }
+            Reached::Recognised(run) => {
+                let mut tx = self.write().await?;
+                let documents = Documents::of_run(&mut tx, &self.worker.app.vault, (self.lease.call, run)).await?;
+                tx.rollback().await?;
+                self.redact((documents, run)).await?;
+            }
+            Reached::Redacted => {}
+        }
+        self.complete().await
+    }
+
+    /// A transaction that holds the lease.
+    pub(super) async fn write(&self) -> Result<TenantTx<Write>, Failure> {
+        let mut tx = self.worker.app.database.write(&self.scope).await?;
+        self.lease.hold(&mut tx, None).await?;
+        Ok(tx)
+    }
+
+    async fn begin(&self) -> Result<(Hints, Reached), Failure> {
+        let call = self.lease.call;
+        let mut tx = self.write().await?;
+        let hints = store::begin(&mut tx, call).await?;
+        let reached = store::reached(&mut tx, call).await?;
+        if reached == Reached::Nothing {
+            for stage in LISTENING {
+                Event::started(stage).record(&mut tx, call).await?;
+            }
+        }
+        self.commit(tx).await?;
+        Ok((hints, reached))
+    }
+
+    /// `AUDIO_PREPROCESSED` to `TRANSCRIPT_NORMALIZED`.
+    async fn listen(&self, hints: &Hints) -> Result<(Documents, Uuid), Failure> {
+        let (app, call) = (&self.worker.app, self.lease.call);
+        let mut tx = self.write().await?;
+        if !recordings::is_there(&mut tx, call).await? {
+            return Err(Failure::last("audio_missing"));
+        }
+        let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
+        // No transaction is open while the recording is listened to.
+        tx.rollback().await?;
+        let asked = recognise::options(self.lease.kind, hints);
+        let subject = (self.lease.tenant, call);
+        let recognised = recognise::run(self.worker, subject, (key, asked), self.signals.clone()).await?;
+
+        let mut tx = self.write().await?;
+        recognised.record(&mut tx, call).await?;
+        let Recognised { transcription, channels, .. } = recognised;
+        store::heard(&mut tx, call, channels).await?;
+        let documents = Documents::of(transcription)?;
+        let run = documents.put_under_run(&mut tx, &app.vault, call).await?;
+        self.commit(tx).await?;
+        Ok((documents, run))
+    }
+
+    /// `VOICE_MATCHED` to `REDACTED`. None of them exists yet, so nothing is taken out; the call's own key takes over all the same.
+    async fn redact(&self, (documents, run): (Documents, Uuid)) -> Result<(), Failure> {
+        let (app, call) = (&self.worker.app, self.lease.call);
+        let mut tx = self.write().await?;
+        for stage in [Stage::VoiceMatched, Stage::SpeakersResolved, Stage::Redacted] {
+            Event::skipped(stage).record(&mut tx, call).await?;
+        }
+        store::describe(&mut tx, call, documents.transcript()).await?;
+        documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
+        store::set_status(&mut tx, call, (Status::Analyzing, None)).await?;
+        self.commit(tx).await
+    }
+
+    /// `ANALYZED` to the end; the recording goes with the job.
+    async fn complete(&self) -> Result<(), Failure> {
+        let call = self.lease.call;
+        let mut tx = self.write().await?;
+        for stage in [Stage::Analyzed, Stage::ActionItemsExtracted, Stage::Indexed] {
+            Event::skipped(stage).record(&mut tx, call).await?;
+        }
+        store::set_status(&mut tx, call, (Status::Completed, None)).await?;
+        recordings::remove(&mut tx, call).await?;
+        self.lease.end(&mut tx, None).await?;
+        self.commit(tx).await
+    }
+
+    /// Commits, and lets who watches the call look.
+    pub(super) async fn commit(&self, mut tx: TenantTx<Write>) -> Result<(), Failure> {
+        queue::wake_watchers(&mut tx).await?;
+        tx.commit().await?;
+        self.worker.app.changes.wake();
+        Ok(())
+    }
+}
+
+/// Ends a call for good without a transcript: what recognition left behind goes, and the recording.
+pub(super) async fn bury(tx: &mut TenantTx<Write>, worker: &Worker, (call, code): (Uuid, &str)) -> Result<(), Failure> {
+    if let Reached::Recognised(run) = store::reached(tx, call).await? {
+        worker.app.vault.destroy_run_key(tx, run).await?;
+    }
+    recordings::remove(tx, call).await?;
+    store::set_status(tx, call, (Status::Failed, Some(code))).await?;
+    queue::wake_watchers(tx).await.map_err(DbError::into)
+}

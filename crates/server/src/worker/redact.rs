@@ -1,0 +1,108 @@
+//! What leaves the run: documents go from the key of the run, under which they lie before redaction, to the key of the call. Its one
+//! invariant: the transaction that stores them under the call's key destroys the run's, so that nothing from before redaction
+//! ever opens again.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use speech::{diarize::Turn, normalize::source_speaker_id, transcribe::Transcription, transcript::Transcript};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::failure::Failure;
+use crate::{
+    artifacts::{self, Artifact},
+    db::{TenantTx, Write},
+    vault::{key::Key, keys::Vault, seal::RecordKind},
+};
+
+/// `DIARIZATION_JSON`: who spoke when.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Diarization {
+    turns: Vec<DiarizedTurn>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DiarizedTurn {
+    source_speaker_id: String,
+    start_seconds: f64,
+    end_seconds: f64,
+}
+
+/// What recognition gave, as it is stored.
+pub(super) struct Documents {
+    transcript: Transcript,
+    diarization: Zeroizing<Vec<u8>>,
+}
+
+impl Documents {
+    pub(super) fn of(transcription: Transcription) -> Result<Self, Failure> {
+        let split = transcription.transcript.pipeline.diarization_provider == "channels";
+        let turn = |Turn { speaker, start, end }: &Turn| DiarizedTurn {
+            source_speaker_id: source_speaker_id(*speaker, split),
+            start_seconds: *start,
+            end_seconds: *end,
+        };
+        let turns = transcription.turns.iter().map(turn).collect();
+        Ok(Self { transcript: transcription.transcript, diarization: json(&Diarization { turns })? })
+    }
+
+    pub(super) fn transcript(&self) -> &Transcript {
+        &self.transcript
+    }
+
+    /// Stores them under the key of a new run.
+    pub(super) async fn put_under_run(
+        &self,
+        tx: &mut TenantTx<Write>,
+        vault: &Vault,
+        call: Uuid,
+    ) -> Result<Uuid, Failure> {
+        let run = Uuid::now_v7();
+        let key = vault.create_run_key(tx, call, run).await?;
+        artifacts::put(tx, (call, Artifact::Diarization), (&key, Some(run)), &self.diarization).await?;
+        artifacts::put(tx, (call, Artifact::RawTranscript), (&key, Some(run)), &json(&self.transcript)?).await?;
+        Ok(run)
+    }
+
+    /// Opens what a run has stored.
+    pub(super) async fn of_run(
+        tx: &mut TenantTx<Write>,
+        vault: &Vault,
+        (call, run): (Uuid, Uuid),
+    ) -> Result<Self, Failure> {
+        let key = vault.run_key(tx, run).await?;
+        let damaged = || Failure::last("content_damaged");
+        let open = async |tx: &mut TenantTx<Write>, artifact| {
+            artifacts::get_of_run(tx, (call, artifact), (&key, run)).await?.ok_or_else(damaged)
+        };
+        let diarization = open(tx, Artifact::Diarization).await?;
+        let transcript = open(tx, Artifact::RawTranscript).await?;
+        let transcript = serde_json::from_slice(&transcript).map_err(|_| damaged())?;
+        Ok(Self { transcript, diarization })
+    }
+
+    /// Stores them under the key of the call and destroys that of the run. Nothing is taken out of them yet.
+    pub(super) async fn commit(
+        mut self,
+        tx: &mut TenantTx<Write>,
+        vault: &Vault,
+        (call, run): (Uuid, Uuid),
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let key: Key = vault.record_key(tx, RecordKind::Call, call).await?;
+        vault.destroy_run_key(tx, run).await?;
+        artifacts::put(tx, (call, Artifact::Diarization), (&key, None), &self.diarization).await?;
+        artifacts::put(tx, (call, Artifact::RawTranscript), (&key, None), &json(&self.transcript)?).await?;
+        self.transcript.call_id = Some(call.to_string());
+        self.transcript.created_at = Some(now.to_rfc3339_opts(SecondsFormat::Millis, true));
+        artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json(&self.transcript)?).await?;
+        Ok(())
+    }
+}
+
+fn json(document: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // Fails only for maps whose keys are no strings, which these documents do not have.
+    serde_json::to_vec(document).map(Zeroizing::new).map_err(|_| Failure::again("internal_error"))
+}

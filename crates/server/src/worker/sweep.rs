@@ -1,0 +1,92 @@
+//! Removes recordings that are too old, whatever state their call is in (H2). Its one invariant: the database's clock decides, and no
+//! setting makes a recording older than a day.
+
+use std::time::Duration;
+
+use sqlx::postgres::types::PgInterval;
+use tracing::info;
+use uuid::Uuid;
+
+use super::{Worker, failure::Failure, pipeline, store};
+use crate::{
+    db::{Database, DbError, Reason, Role, Scope},
+    deletion::blobs::{self, SweepError},
+    recordings,
+};
+
+/// How old a recording may get; the database knows the upper bound as well.
+pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Recordings that are taken at once.
+const BATCH: i32 = 100;
+
+/// What an overdue call failed with.
+const CODE: &str = "audio_expired";
+
+/// Ends calls whose recording is older than `ttl`, removes those recordings, and then the bytes of everything that the outbox
+/// holds. Returns how many calls it found.
+///
+/// # Errors
+/// The first failure; what was done before it stays done.
+pub async fn recordings(worker: &Worker, ttl: Duration) -> Result<u64, SweepError> {
+    let mut found = 0;
+    loop {
+        let overdue = overdue(&worker.app.database, ttl.min(MAX_TTL)).await?;
+        for (tenant, call, owner) in &overdue {
+            // The database says that the call's recording is overdue: nobody has to ask for its end.
+            let scope = Scope::authenticated(*tenant, *owner, Role::Worker);
+            end(worker, scope, *call).await?;
+            found += 1;
+        }
+        if overdue.len() < BATCH as usize {
+            break;
+        }
+    }
+    if found > 0 {
+        info!(found, "recordings were overdue");
+        worker.app.changes.wake();
+    }
+    blobs::sweep(&worker.app.database, &worker.app.blobs).await?;
+    Ok(found)
+}
+
+async fn end(worker: &Worker, scope: Scope, call: Uuid) -> Result<(), DbError> {
+    let mut tx = worker.app.database.write(&scope).await?;
+    if store::is_ended(&mut tx, call).await? {
+        recordings::remove(&mut tx, call).await?;
+    } else {
+        store::end_jobs(&mut tx, call, CODE).await?;
+        match pipeline::bury(&mut tx, worker, (call, CODE)).await {
+            Ok(()) => {}
+            Err(Failure::Lost) => return Err(DbError::NotFound),
+            Err(_) => return Err(DbError::Unexpected),
+        }
+    }
+    tx.commit().await
+}
+
+async fn overdue(database: &Database, ttl: Duration) -> Result<Vec<(Uuid, Uuid, Uuid)>, DbError> {
+    let ttl = PgInterval { months: 0, days: 0, microseconds: i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX) };
+    let mut tx = database.system(Reason::Sweep).await?;
+    let rows = sqlx::query!(
+        r#"SELECT tenant_id AS "tenant!", call_id AS "call!", owner_id AS "owner!" FROM app.recordings_overdue($1, $2)"#,
+        ttl,
+        BATCH,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    tx.commit().await?;
+    Ok(rows.into_iter().map(|row| (row.tenant, row.call, row.owner)).collect())
+}
+
+/// Seconds since the oldest recording that is still there was stored, for metrics: what it is above the time to live is the
+/// sweeper's lag.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn oldest_seconds(database: &Database) -> Result<f64, DbError> {
+    let mut tx = database.system(Reason::Sweep).await?;
+    let age = sqlx::query_scalar!(r#"SELECT app.recordings_age() AS "age!""#).fetch_one(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(age)
+}

@@ -1,0 +1,126 @@
+//! What becomes of a recording, as its owner sees it.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use server::{
+    artifacts::{self, Artifact},
+    recordings,
+    vault::{blobs::BlobError, key::Key, seal::RecordKind},
+};
+use speech::transcript::Transcript;
+
+use crate::studio::{CANARY, Played, Studio, Working, wav};
+
+const STATUS: &str = "SELECT status FROM tenant.calls";
+
+/// Stage and outcome of each event, in order.
+const EVENTS: &str =
+    "SELECT string_agg(stage || ':' || outcome, ' ' ORDER BY created_at, id) FROM tenant.processing_events";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    let call = studio.upload(scope, wav(2)).await;
+    let working = Working::start(studio.worker(Arc::default()));
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+
+    let mut tx = studio.app.database.read(&scope).await.unwrap();
+    let key = studio.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+    let stored = artifacts::get(&mut tx, (call, Artifact::NormalizedTranscript), &key).await.unwrap().unwrap();
+    let transcript: Transcript = serde_json::from_slice(&stored).unwrap();
+    assert!(transcript.clean_text.contains(CANARY));
+    assert_eq!(transcript.call_id, Some(call.to_string()));
+    assert!(transcript.created_at.is_some_and(|at| at.ends_with('Z')));
+    for artifact in [Artifact::Diarization, Artifact::RawTranscript] {
+        assert!(artifacts::get(&mut tx, (call, artifact), &key).await.unwrap().is_some());
+    }
+    drop(tx);
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.run_keys").await, "0", "the run's key died");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE kind = 1").await, "0");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0");
+    let place = recordings::place(scope.tenant(), call);
+    let key = Key::copy_of(&[0; 32]);
+    assert!(matches!(studio.app.blobs.read(&key, place, 0..1).await, Err(BlobError::Missing(_))));
+    assert_eq!(studio.ask("SELECT (language, channels, duration_ms) FROM tenant.calls").await, "(en,2,1000)");
+    assert_eq!(studio.ask("SELECT (state, attempts, progress) FROM tenant.jobs").await, "(3,1,100)");
+    assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:4 8:4 9:4 10:4 11:4");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_recording_fails_once_with_a_code_that_says_so() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    for (bytes, code) in [
+        (b"this is a letter and no recording, whatever its name says".to_vec(), "audio_not_audio"),
+        (Vec::new(), "audio_empty"),
+        (wav(1)[..44].to_vec(), "audio_empty"),
+    ] {
+        studio.upload(scope, bytes).await;
+        let models = Arc::new(Played::default());
+        let working = Working::start(studio.worker(Arc::clone(&models)));
+        studio.until(STATUS, "5").await;
+        working.stop().await;
+        assert_eq!(studio.ask("SELECT error_code FROM tenant.calls").await, code);
+        assert_eq!(studio.ask("SELECT (state, attempts, error_code) FROM tenant.jobs").await, format!("(4,1,{code})"));
+        assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0", "its recording is gone");
+        assert_eq!(models.asked.load(Ordering::Relaxed), 0);
+        studio.sql("DELETE FROM tenant.calls").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_models_a_call_fails_and_says_why() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    let mut worker = studio.worker(Arc::default());
+    worker.recogniser = None;
+    let working = Working::start(worker);
+    studio.until("SELECT error_code FROM tenant.calls", "model_missing").await;
+    working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_every_time_ends_as_failed_after_five_attempts() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    let models = Arc::new(Played { fails: true, ..Played::default() });
+    let working = Working::start(studio.worker(Arc::clone(&models)));
+    for attempt in 1..5 {
+        studio.until("SELECT (state, attempts) FROM tenant.jobs", &format!("(1,{attempt})")).await;
+        studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+    }
+    studio.until(STATUS, "5").await;
+    working.stop().await;
+    assert_eq!(models.asked.load(Ordering::Relaxed), 5);
+    assert_eq!(studio.ask("SELECT (state, error_code) FROM tenant.jobs").await, "(4,recognition_failed)");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_attempt_goes_on_after_the_last_stage_that_was_committed() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    // The database refuses the stage after recognition.
+    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 6)").await;
+    let models = Arc::new(Played::default());
+    let working = Working::start(studio.worker(Arc::clone(&models)));
+    studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;
+    assert_eq!(
+        studio.ask("SELECT count(*) FROM tenant.run_keys").await,
+        "1",
+        "what is not redacted is under a run's key"
+    );
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE run_id IS NULL AND kind <> 1").await, "0");
+    studio
+        .sql("ALTER TABLE tenant.processing_events DROP CONSTRAINT broken; UPDATE tenant.jobs SET run_at = now()")
+        .await;
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+    assert_eq!(models.asked.load(Ordering::Relaxed), 1, "nothing is recognised twice");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.run_keys").await, "0");
+}

@@ -1,0 +1,32 @@
+//! Recordings do not outlive a day.
+
+use std::{sync::Arc, time::Duration};
+
+use server::worker::sweep;
+
+use crate::studio::{Studio, wav};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::test]
+async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_before() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    for status in [1, 2, 3, 4, 5] {
+        let call = studio.upload(scope, wav(1)).await;
+        studio.sql(format!("UPDATE tenant.calls SET status = {status} WHERE id = '{call}'")).await;
+    }
+    let worker = studio.worker(Arc::default());
+    studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '23 hours 59 minutes'").await;
+    assert_eq!(sweep::recordings(&worker, DAY).await.unwrap(), 0);
+    assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() >= 86_340.0);
+    studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '24 hours'").await;
+    // A setting cannot make it longer.
+    assert_eq!(sweep::recordings(&worker, 7 * DAY).await.unwrap(), 5);
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0", "the bytes are gone as well");
+    let statuses = "SELECT string_agg(status || ':' || coalesce(error_code, ''), ' ' ORDER BY id) FROM tenant.calls";
+    assert_eq!(studio.ask(statuses).await, "5:audio_expired 5:audio_expired 5:audio_expired 4: 5:");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs WHERE state = 4").await, "3");
+    assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() < 1.0);
+}
