@@ -6,7 +6,10 @@ use crate::{
     auth::Auth,
     changes::Changes,
     clock::Clock,
+    config::Config,
     db::Database,
+    operation::Operation,
+    rate_limit::RedisAddress,
     vault::{blobs::Blobs, keys::Vault},
 };
 
@@ -28,14 +31,32 @@ pub struct Shared {
     pub auth: Auth,
     /// Wakes who waits for a call.
     pub changes: Changes,
+    /// How it runs: configuration, limits, metrics.
+    pub operation: Operation,
 }
 
 impl App {
-    /// Joins the parts.
+    /// Joins the parts, configured as `config.default.toml` says.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "the defaults name no Redis, whose address could be wrong")]
     pub fn new(database: Database, vault: Vault, blobs: Blobs, clock: Clock) -> Self {
+        Self::configured(database, vault, blobs, clock, Config::default()).expect("the defaults name no Redis")
+    }
+
+    /// Joins the parts.
+    ///
+    /// # Errors
+    /// When the address of Redis is none.
+    pub fn configured(
+        database: Database,
+        vault: Vault,
+        blobs: Blobs,
+        clock: Clock,
+        config: Config,
+    ) -> Result<Self, RedisAddress> {
         let auth = Auth::new(&vault);
-        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes: Changes::default() }))
+        let operation = Operation::new(config, &vault, &clock)?;
+        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes: Changes::default(), operation })))
     }
 }
 

@@ -1,10 +1,19 @@
-//! Every URL of the service, one line each.
+//! Every URL of the service, one line each, and the layers around them.
 
-use axum::{Router, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{app::App, error::ApiError, health, http::request_id};
+use api::error::ErrorCode;
+
+use crate::{
+    app::App,
+    error::ApiError,
+    health,
+    http::{access, docs, headers, limits, request_id},
+};
 
 /// What the document says beside the operations.
 #[derive(OpenApi)]
@@ -15,6 +24,8 @@ fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
         // Operation
         .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::details))
 }
 
 /// The description of the API, generated from the code.
@@ -25,6 +36,28 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The service.
 pub fn service(app: App) -> Router {
-    let (router, _) = operations().split_for_parts();
-    router.fallback(async || ApiError::not_found()).layer(middleware::from_fn(request_id::layer)).with_state(app)
+    let (router, document) = operations().split_for_parts();
+    let cors = headers::cors(&app.operation.config.http.cors_origins);
+    // From the outside in. Limits of bodies are those of `limits`, by kind of route, and not axum's one for all.
+    let layers = ServiceBuilder::new()
+        .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), access::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::layer))
+        .layer(CatchPanicLayer::custom(|_| {
+            use axum::response::IntoResponse as _;
+            // The hook logged the place.
+            ApiError::new(ErrorCode::Internal, "something is wrong on our side; the request id finds it in the log")
+                .into_response()
+        }))
+        .layer(cors)
+        .layer(middleware::from_fn_with_state(app.clone(), limits::layer))
+        .layer(DefaultBodyLimit::disable());
+    router
+        .merge(docs::routes(&document))
+        .method_not_allowed_fallback(async || {
+            ApiError::new(ErrorCode::MethodNotAllowed, "this address does not take this method; Allow says which it does")
+        })
+        .fallback(async || ApiError::not_found())
+        .layer(layers)
+        .with_state(app)
 }

@@ -1,4 +1,11 @@
-//! A web kit that knows no feature: request ids, bodies and parameters whose faults have the one shape of errors.
+//! A web kit that knows no feature. From the outside in: [`request_id`], [`access`], [`headers`], [`limits`]; then the handler with
+//! what [`extract`] gives it, and faults in the one shape of errors.
 
+pub mod access;
+pub mod class;
+pub mod docs;
 pub mod extract;
+pub mod headers;
+pub mod limits;
+pub mod proxy;
 pub mod request_id;
