@@ -29,6 +29,34 @@ pub enum Action {
     DeleteTenant = 5,
     /// A deletion was applied again after a backup had been restored.
     ReapplyDeletion = 6,
+    /// A tenant was made, with its first owner.
+    CreateTenant = 20,
+    /// Somebody became a member.
+    AddMember = 21,
+    /// What a member is in the tenant was changed.
+    ChangeMember = 22,
+    /// Somebody was invited.
+    Invite = 23,
+    /// An invitation was withdrawn.
+    WithdrawInvitation = 24,
+    /// An API key was made.
+    CreateApiKey = 25,
+    /// An API key was revoked.
+    RevokeApiKey = 26,
+    /// The tenant's settings were changed.
+    ChangeTenant = 27,
+    /// A person changed their password.
+    ChangePassword = 28,
+    /// A person signed out everywhere.
+    SignOutEverywhere = 29,
+}
+
+/// Subjects of events that have no key of their own, and so no [`crate::vault::seal::RecordKind`].
+pub mod subject {
+    /// An API key.
+    pub const API_KEY: i16 = 20;
+    /// An invitation.
+    pub const INVITATION: i16 = 21;
 }
 
 /// An event of the log.
@@ -46,7 +74,7 @@ pub struct Event {
     pub role: i16,
     /// What was done: a number of [`Action`].
     pub action: i16,
-    /// What kind of thing it was done to: a number of [`crate::vault::seal::RecordKind`].
+    /// What kind of thing it was done to: a number of [`crate::vault::seal::RecordKind`] or of [`subject`].
     pub subject_kind: i16,
     /// To what.
     pub subject: Uuid,

@@ -6,6 +6,7 @@ pub mod app;
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
+pub mod background;
 pub mod changes;
 pub mod clock;
 pub mod config;

@@ -55,7 +55,10 @@ pub fn service(app: App) -> Router {
     router
         .merge(docs::routes(&document))
         .method_not_allowed_fallback(async || {
-            ApiError::new(ErrorCode::MethodNotAllowed, "this address does not take this method; Allow says which it does")
+            ApiError::new(
+                ErrorCode::MethodNotAllowed,
+                "this address does not take this method; Allow says which it does",
+            )
         })
         .fallback(async || ApiError::not_found())
         .layer(layers)

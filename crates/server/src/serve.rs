@@ -9,12 +9,12 @@ use axum::{Extension, Router, extract::ConnectInfo, http::header::CONTENT_TYPE, 
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
     time::timeout,
 };
 
@@ -42,34 +42,52 @@ pub enum Ending {
 pub async fn serve(listener: TcpListener, service: Router, limits: &Limits, stop: impl Future<Output = ()>) -> Ending {
     let server = server(limits);
     let places = Arc::new(Semaphore::new(limits.connections as usize));
-    let graceful = GracefulShutdown::new();
+    let ending = watch::Sender::new(false);
+    let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, peer, place) = tokio::select! {
             () = &mut stop => break,
             accepted = accept(&listener, &places) => accepted,
+            Some(_) = connections.join_next() => continue,
         };
         // Answers are written whole; waiting for more to send would only add to their time. A socket that cannot be told is closed.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
         let service = TowerToHyperService::new(service.clone().layer(Extension(ConnectInfo(peer))));
-        // HTTP/1.1 alone: whatever ends TLS in front speaks it, and telling the versions apart has no time-out in hyper-util 0.1.
         let connection = server.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let connection = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A client that broke off or spoke no HTTP is no fault of ours.
-            let _ = connection.await;
-            drop(place);
-        });
+        connections.spawn(answer(connection, ending.subscribe(), place));
     }
     drop(listener);
-    match timeout(limits.shutdown_time, graceful.shutdown()).await {
-        Ok(()) => Ending::Finished,
-        Err(_) => Ending::CutOff,
+    ending.send_replace(true);
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if timeout(limits.shutdown_time, finished).await.is_ok() {
+        return Ending::Finished;
     }
+    connections.shutdown().await;
+    Ending::CutOff
 }
 
+/// Answers on one connection until the client or the program ends it.
+async fn answer(
+    connection: http1::UpgradeableConnection<TokioIo<TcpStream>, TowerToHyperService<Router>>,
+    mut ending: watch::Receiver<bool>,
+    place: OwnedSemaphorePermit,
+) {
+    let mut connection = std::pin::pin!(connection);
+    // A client that broke off or spoke no HTTP is no fault of ours.
+    tokio::select! {
+        _ = &mut connection => {}
+        () = async { drop(ending.wait_for(|is_ending| *is_ending).await) } => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+    drop(place);
+}
+
+/// HTTP/1.1 alone: whatever ends TLS in front speaks it, and hyper-util 0.1 tells the versions apart without a time-out.
 fn server(limits: &Limits) -> http1::Builder {
     let headers = usize::try_from(limits.headers).unwrap_or(usize::MAX);
     let mut server = http1::Builder::new();
@@ -107,10 +125,8 @@ fn is_of_connection(error: &io::Error) -> bool {
 /// What Prometheus reads, for a listener of its own.
 pub fn metrics(app: App) -> Router {
     let text = async move || {
-        let observed = Observed {
-            key_age: health::key_age(&app).await,
-            is_redis_up: app.operation.limiter.ping().await,
-        };
+        let observed =
+            Observed { key_age: health::key_age(&app).await, is_redis_up: app.operation.limiter.ping().await };
         ([(CONTENT_TYPE, OPENMETRICS)], app.operation.metrics.text(observed))
     };
     Router::new().route("/metrics", get(text))

@@ -2,6 +2,11 @@
 //!
 //! Invariant: a [`Caller`] stands for somebody whose credential was checked for this request.
 
+pub mod accounts;
+pub mod first;
+pub mod passwords;
+pub mod person;
+pub mod tenant;
 pub mod tokens;
 
 use api::error::ErrorCode;
@@ -17,19 +22,22 @@ use crate::{
     error::ApiError,
     vault::keys::Vault,
 };
+use passwords::Passwords;
 use tokens::{Claims, Tokens};
 
 /// What sign-in needs.
 pub struct Auth {
     /// Access tokens.
     pub tokens: Tokens,
+    /// Passwords.
+    pub passwords: Passwords,
 }
 
 impl Auth {
     /// Sign-in under the installation's keys.
     #[must_use]
     pub fn new(vault: &Vault) -> Self {
-        Self { tokens: Tokens::new(vault.system_keys()) }
+        Self { tokens: Tokens::new(vault.system_keys()), passwords: Passwords::new(vault.system_keys()) }
     }
 }
 

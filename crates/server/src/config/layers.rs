@@ -153,13 +153,7 @@ impl Layers {
 }
 
 impl Settings {
-    fn put(
-        &mut self,
-        key: &str,
-        source: Source,
-        value: impl FnOnce(&Value) -> Option<Value>,
-        faults: &mut Vec<Fault>,
-    ) {
+    fn put(&mut self, key: &str, source: Source, value: impl FnOnce(&Value) -> Option<Value>, faults: &mut Vec<Fault>) {
         let Some(setting) = self.0.iter_mut().find(|setting| setting.key == key) else {
             let near = nearest(key, self.0.iter().map(|setting| setting.key.clone()));
             faults.push(Fault::Unknown { key: key.to_owned(), source_of: source, near });

@@ -285,10 +285,6 @@ impl Config {
                 "database.owner_url is set and database.url is not: the program needs both, or neither for its own PostgreSQL",
             ),
             (
-                self.keys.file.is_some() && self.keys.command.is_some(),
-                "both keys.file and keys.command are set: name one source of keys",
-            ),
-            (
                 self.health_token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN),
                 "health.token is shorter than 32 characters: make one with openssl rand -base64 32",
             ),

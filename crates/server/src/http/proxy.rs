@@ -90,7 +90,10 @@ mod tests {
     #[test]
     fn trusted_proxies_in_a_row_are_seen_through() {
         assert_eq!(from("10.0.0.1", &[("x-forwarded-for", "192.0.2.7, 10.1.1.1, 10.2.2.2")]), "192.0.2.7");
-        assert_eq!(from("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:4711\";proto=https, for=10.2.2.2")]), "2001:db8::1");
+        assert_eq!(
+            from("10.0.0.1", &[("forwarded", "for=\"[2001:db8::1]:4711\";proto=https, for=10.2.2.2")]),
+            "2001:db8::1"
+        );
         assert_eq!(from("fd00::1", &[("x-forwarded-for", "192.0.2.7:5000")]), "192.0.2.7");
         assert_eq!(from("10.0.0.1", &[]), "10.0.0.1");
         let long = vec!["10.0.0.2"; 1_000].join(",");

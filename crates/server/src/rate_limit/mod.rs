@@ -22,8 +22,8 @@ use crate::{clock::Clock, config::Quota};
 use local::Local;
 pub use rules::Decision;
 use rules::{Gcra, Micros, Penalty};
-use shared::{Act, Shared};
 pub use shared::RedisAddress;
+use shared::{Act, Shared};
 
 /// Of one address, behind which there may be an office: 20 failures are free, then from 1 s to 15 min.
 const ADDRESS: Penalty = Penalty {

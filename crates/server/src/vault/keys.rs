@@ -135,6 +135,14 @@ impl Vault {
         self.new_key(KeyPlace::GlobalUser(user))
     }
 
+    /// Opens what [`Self::new_user_key`] sealed.
+    ///
+    /// # Errors
+    /// [`VaultError::Broken`] when the row was tampered with.
+    pub async fn user_key(&self, user: Uuid, (key_id, sealed): (&str, &[u8])) -> Result<Key, VaultError> {
+        self.open_under(key_id, KeyPlace::GlobalUser(user), sealed).await
+    }
+
     fn new_key(&self, place: KeyPlace<'_>) -> Result<(String, Vec<u8>), NotSealed> {
         let ring = self.ring();
         let sealed = seal_key(&ring.newest().key, place, &Key::generate()?)?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod accounts;
 mod client;
 #[path = "../vault/kit.rs"]
 mod kit;
