@@ -7,7 +7,15 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{app::App, auth::tokens::TokenRole, clock::Clock, db::Scope, router, vault::blobs::Blobs};
+use server::{
+    app::App,
+    auth::tokens::TokenRole,
+    clock::Clock,
+    config::{Config, Layers},
+    db::Scope,
+    router,
+    vault::blobs::Blobs,
+};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
@@ -41,10 +49,29 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn new() -> Self {
+        Self::set(&[]).await
+    }
+
+    /// A service with some settings that are not the default.
+    pub(crate) async fn set(settings: &[(&str, &str)]) -> Self {
+        Self::with_routes(settings, Router::new()).await
+    }
+
+    /// A service with routes of a test beside its own, behind the same guards.
+    pub(crate) async fn with_routes(settings: &[(&str, &str)], routes: Router<App>) -> Self {
+        let flags = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let (config, _) = Config::load(&Layers { flags, ..Layers::default() }).unwrap();
         let installation = Installation::new().await;
         let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
-        let app = App::new(database, vault, Blobs::memory(), Clock::movable());
-        Self { router: router::service(app.clone()), app, installation }
+        let app = App::configured(database, vault, Blobs::memory(), Clock::movable(), config).unwrap();
+        let router =
+            if routes.has_routes() { router::guarded(routes, app.clone()) } else { router::service(app.clone()) };
+        Self { router, app, installation }
+    }
+
+    /// What a listener would serve.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// An access token of a new session.

@@ -6,7 +6,9 @@ mod accounts;
 mod client;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod limits;
 mod operation;
+mod serving;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
