@@ -48,7 +48,7 @@ pub fn guarded(routes: Router<App>, app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), access::layer))
         .layer(middleware::from_fn_with_state(app.clone(), headers::layer))
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
-        .layer(headers::cors(&app.operation.config.http.cors_origins))
+        .option_layer(headers::cors(&app.operation.config.http.cors_origins))
         .layer(middleware::from_fn_with_state(app.clone(), limits::layer))
         .layer(DefaultBodyLimit::disable());
     let wrong_method = "this address does not take this method; Allow says which it does";

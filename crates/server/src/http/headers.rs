@@ -53,13 +53,16 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     response
 }
 
-/// Which pages of other origins may call, and what they may see. None without a list.
-pub fn cors(origins: &[Origin]) -> CorsLayer {
+/// Which pages of other origins may call, and what they may see. None without a list: then nothing answers their questions.
+pub fn cors(origins: &[Origin]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let sent =
         ["idempotency-key", "tus-resumable", "upload-length", "upload-offset", "upload-metadata", "last-event-id"];
     let seen = ["ratelimit", "ratelimit-policy", "deletion-receipt", "location", "tus-resumable", "upload-offset"];
-    CorsLayer::new()
+    let layer = CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods(methods)
         .allow_headers(
@@ -68,5 +71,6 @@ pub fn cors(origins: &[Origin]) -> CorsLayer {
         .expose_headers(
             [RETRY_AFTER, request_id::HEADER].into_iter().chain(seen.map(HeaderName::from_static)).collect::<Vec<_>>(),
         )
-        .max_age(PREFLIGHT)
+        .max_age(PREFLIGHT);
+    Some(layer)
 }

@@ -68,9 +68,9 @@ impl Places {
     }
 }
 
-/// The address that a request comes from, for handlers.
+/// Where a request comes from, for handlers: an extension of every request.
 #[derive(Clone, Copy, Debug)]
-pub struct From(pub Network);
+pub struct Remote(pub Network);
 
 /// Lets a request through when its caller may ask again, in a place of its own, with a body and a time that have an end.
 pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -101,9 +101,9 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 /// Whose request it is. A caller that was recognised stays in the request, so that its handler does not ask again.
-async fn recognise(parts: &mut axum::http::request::Parts, app: &App) -> (Client, From) {
+async fn recognise(parts: &mut axum::http::request::Parts, app: &App) -> (Client, Remote) {
     let address = proxy::client(parts, &app.operation.config.http.trusted_proxies);
-    let from = From(Network::from(address));
+    let from = Remote(Network::from(address));
     let claims = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(COOKIE);
     if claims && let Ok(caller) = Caller::from_request_parts(parts, app).await {
         parts.extensions.insert(caller);

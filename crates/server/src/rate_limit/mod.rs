@@ -33,11 +33,11 @@ const ADDRESS: Penalty = Penalty {
     memory: Duration::from_secs(60 * 60),
 };
 
-/// On one account, from wherever: 5 failures are free, then from 1 s to 5 min, so that who guesses a password gets some 300 guesses
+/// On one account, from wherever: 5 failures are free, then from 5 s to 5 min, so that who guesses a password gets some 300 guesses
 /// a day and who wants to lock somebody out has to go on and on.
 const ACCOUNT: Penalty = Penalty {
     free: 5,
-    first: Duration::from_secs(1),
+    first: Duration::from_secs(5),
     most: Duration::from_secs(5 * 60),
     memory: Duration::from_secs(60 * 60),
 };

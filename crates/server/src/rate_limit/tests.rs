@@ -8,6 +8,7 @@ use std::{
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
 
 use super::{rules::Failures, *};
 
@@ -195,10 +196,10 @@ fn failed_sign_ins_slow_an_account_down_from_everywhere_and_success_forgets_them
                 assert!(limiter.sign_in(from, b"ann").await.is_ok(), "attempt {number}");
             }
             let wait = limiter.sign_in(address("192.0.2.99"), b"ann").await.err().unwrap();
-            assert!(wait <= Duration::from_secs(1), "{wait:?}");
+            assert!(wait <= Duration::from_secs(5), "{wait:?}");
             assert!(limiter.sign_in(address("192.0.2.99"), b"bob").await.is_ok(), "another account");
             if url.is_none() {
-                clock.advance(TimeDelta::seconds(1));
+                clock.advance(TimeDelta::seconds(5));
                 limiter.sign_in(address("192.0.2.99"), b"ann").await.ok().unwrap().succeeded().await;
                 for _ in 0..6 {
                     assert!(limiter.sign_in(address("192.0.2.99"), b"ann").await.is_ok());
