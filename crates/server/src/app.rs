@@ -7,7 +7,10 @@ use crate::{
     calls::events::Streams,
     changes::Changes,
     clock::Clock,
+    config::Config,
     db::Database,
+    operation::Operation,
+    rate_limit::RedisAddress,
     vault::{blobs::Blobs, keys::Vault},
 };
 
@@ -31,6 +34,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Who watches calls.
     pub streams: Streams,
+    /// How it runs: configuration, limits, metrics.
+    pub operation: Operation,
 }
 
 /// What an [`App`] is made of.
@@ -45,15 +50,20 @@ pub struct Parts {
     pub clock: Clock,
     /// Who somebody is.
     pub auth: Auth,
+    /// What it was told.
+    pub config: Config,
 }
 
 impl App {
     /// Joins the parts.
-    #[must_use]
-    pub fn new(parts: Parts) -> Self {
-        let Parts { database, vault, blobs, clock, auth } = parts;
+    ///
+    /// # Errors
+    /// When the address of Redis is none.
+    pub fn new(parts: Parts) -> Result<Self, RedisAddress> {
+        let Parts { database, vault, blobs, clock, auth, config } = parts;
+        let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams) = (Changes::default(), Streams::default());
-        Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams }))
+        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, operation })))
     }
 }
 

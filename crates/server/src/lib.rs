@@ -1,13 +1,16 @@
 //! Everything with state. Modules use only what stands to their left:
-//! `clock, decoder, postgres | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, http | auth | features | worker | router`; [`app::App`] joins them.
+//! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
+//! auth, http | features | worker | router | serve`; [`app::App`] joins them.
 
 pub mod app;
 pub mod artifacts;
 pub mod audit;
 pub mod auth;
+pub mod background;
 pub mod calls;
 pub mod changes;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod decoder;
 pub mod deletion;
@@ -15,10 +18,14 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod openai;
+pub mod operation;
 pub mod postgres;
 pub mod queue;
+pub mod rate_limit;
 pub mod recordings;
 pub mod router;
+pub mod serve;
+pub mod telemetry;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;

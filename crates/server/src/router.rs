@@ -1,8 +1,12 @@
-//! Every URL of the service, one line each.
+//! Every URL of the service, one line each, and the layers around them.
 
-use axum::{Router, middleware};
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+use api::error::ErrorCode;
 
 use crate::{
     app::App,
@@ -10,7 +14,7 @@ use crate::{
     calls::{deletions, events, forms, routes as calls, tus},
     error::ApiError,
     health,
-    http::{idempotency, request_id},
+    http::{access, docs, headers, idempotency, limits, request_id},
     tenants,
     transcripts::routes as transcripts,
     users,
@@ -61,6 +65,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::details))
 }
 
 /// The description of the API, generated from the code.
@@ -71,11 +77,31 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// The service.
 pub fn service(app: App) -> Router {
-    let (router, _) = operations().split_for_parts();
-    let once = middleware::from_fn_with_state(app.clone(), idempotency::layer);
-    router
-        .fallback(async || ApiError::not_found())
-        .layer(once)
+    let (router, document) = operations().split_for_parts();
+    guarded(router.merge(docs::routes(&document)), app)
+}
+
+/// Routes behind every guard that a request passes, from the outside in.
+pub fn guarded(routes: Router<App>, app: App) -> Router {
+    // Limits of bodies are those of `limits`, by kind of route, and not axum's one for all.
+    let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(request_id::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), access::layer))
+        .layer(middleware::from_fn_with_state(app.clone(), headers::layer))
+        .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
+        .option_layer(headers::cors(&app.operation.config.http.cors_origins))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::layer))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(app.clone(), idempotency::layer));
+    let wrong_method = "this address does not take this method; Allow says which it does";
+    routes
+        .method_not_allowed_fallback(async move || ApiError::new(ErrorCode::MethodNotAllowed, wrong_method))
+        .fallback(async || ApiError::not_found())
+        .layer(layers)
         .with_state(app)
+}
+
+/// The place of a panic is in the log, by its hook; its message is nowhere.
+fn panicked() -> ApiError {
+    ApiError::new(ErrorCode::Internal, "something is wrong on our side; the request id finds it in the log")
 }

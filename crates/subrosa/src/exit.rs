@@ -8,7 +8,7 @@ use std::{
 
 use clap::error::ErrorKind;
 
-use server::vault::keyring::KeyringError;
+use server::{config::Faults, vault::keyring::KeyringError};
 
 use crate::models::ModelError;
 
@@ -32,6 +32,10 @@ pub(crate) const DATABASE: u8 = 7;
 pub(crate) const OBJECTS: u8 = 8;
 /// A key cannot be retired.
 pub(crate) const RETIRE: u8 = 9;
+/// The configuration is wrong.
+pub(crate) const CONFIGURATION: u8 = 28;
+/// An address cannot be listened on.
+pub(crate) const LISTEN: u8 = 29;
 /// Interrupted by SIGINT or SIGTERM: 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -89,6 +93,14 @@ fn one_line(message: &str) -> String {
     let said = |line: &&str| !line.starts_with("Usage: ") && !line.starts_with("For more information");
     let lines = message.lines().map(str::trim).take_while(said).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
+}
+
+/// Prints every fault of a configuration on a line of its own and gives back its exit code.
+pub(crate) fn faults(faults: &Faults) -> ExitCode {
+    for fault in &faults.0 {
+        line(fault);
+    }
+    ExitCode::from(CONFIGURATION)
 }
 
 /// Prints a line on standard error.

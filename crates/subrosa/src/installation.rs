@@ -1,36 +1,42 @@
 //! The state of an installation, for subcommands that need it: keys first, then the database, then the object store. Its one
-//! invariant: nothing is started, connected to or changed before the keyring was read and found whole.
+//! invariant: nothing is started, connected to or changed before the keyring was read and found whole, and what was started is
+//! stopped, however the subcommand ends.
 
-use std::{ffi::OsString, future::Future, path::Path, process::ExitCode};
+use std::{process::ExitCode, time::Duration};
 
 use chrono::Utc;
+use secrecy::{ExposeSecret as _, SecretString};
 use server::{
-    db::{Address, DbError, Locked, Owner, StartError, Tls},
+    auth::accounts::AccountError,
+    db::{Address, Database, DbError, Locked, Owner, StartError, Tls},
     deletion::{blobs::SweepError, mirror, restore::RestoreError},
     postgres::{Embedded, PostgresError},
+    rate_limit::RedisAddress,
     vault::{
         blobs::{BlobError, Blobs},
-        keyring::{self, KeySource, KeyringError},
+        keyring::{self, KeyringError},
         keys::{Vault, VaultError},
         rotation,
         start::{self, OpenError},
     },
 };
 
-use crate::exit;
+use crate::{exit, settings::Place, signals::Signals};
 
 /// The account that runs the private cluster when the program is started as root; Debian's package makes it.
 const ACCOUNT: &str = "postgres";
 
 /// Connections of a subcommand: one that works and one that looks.
-const CONNECTIONS: u32 = 2;
+pub(crate) const CONNECTIONS: u32 = 2;
+
+/// How long blocking work may hold up the end: hashing a password takes 0.4 s.
+const END: Duration = Duration::from_secs(2);
 
 /// An open installation.
 pub(crate) struct Installation {
-    pub(crate) database: server::db::Database,
+    pub(crate) database: Database,
     pub(crate) vault: Vault,
     pub(crate) blobs: Blobs,
-    cluster: Option<Embedded>,
 }
 
 /// Why a subcommand cannot do its work.
@@ -52,12 +58,20 @@ pub(crate) enum StateError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Objects(#[from] BlobError),
-    #[error("{0} is not text")]
-    Variable(&'static str),
+    #[error(transparent)]
+    Redis(#[from] RedisAddress),
+    #[error("the first owner cannot be made: {0}")]
+    FirstOwner(#[from] AccountError),
+    #[error("{setting}: {address} cannot be listened on: {source}")]
+    Listen { setting: &'static str, address: std::net::SocketAddr, source: std::io::Error },
+    #[error("first.owner is no e-mail address")]
+    NoAddress,
     #[error("{0}")]
     Tampered(String),
-    #[error("no threads: {0}")]
+    #[error("no threads or signals: {0}")]
     Runtime(std::io::Error),
+    #[error("interrupted; what was begun is undone or can be repeated")]
+    Interrupted,
 }
 
 impl StateError {
@@ -71,8 +85,10 @@ impl StateError {
             | Self::Sweep(SweepError::Blobs(_))
             | Self::Restore(RestoreError::Sweep(SweepError::Blobs(_))) => exit::OBJECTS,
             Self::Vault(VaultError::Broken(_)) | Self::Open(OpenError::Vault(VaultError::Broken(_))) => exit::TAMPERED,
-            Self::Variable(_) => exit::USAGE,
+            Self::Redis(_) | Self::NoAddress => exit::CONFIGURATION,
+            Self::Listen { .. } => exit::LISTEN,
             Self::Runtime(_) => exit::FAILED,
+            Self::Interrupted => exit::INTERRUPTED,
             _ => exit::DATABASE,
         }
     }
@@ -84,34 +100,76 @@ impl From<DbError> for StateError {
     }
 }
 
-/// Opens the installation, does `work` with it, and closes it.
-pub(crate) fn with<W: Future<Output = Result<(), StateError>>>(
-    data_dir: &Path,
-    work: impl FnOnce(Installation) -> W,
+/// Opens the installation, does `work` with it unless somebody interrupts, and closes it.
+pub(crate) fn with(place: &Place, work: impl AsyncFnOnce(&Installation) -> Result<(), StateError>) -> ExitCode {
+    until_asked(place, CONNECTIONS, async |installation, signals| {
+        tokio::select! {
+            done = work(&installation) => done,
+            () = signals.asked() => Err(StateError::Interrupted),
+        }
+    })
+}
+
+/// Opens the installation, does `work` with it, which ends when `Signals` ask for it, and closes it.
+pub(crate) fn until_asked(
+    place: &Place,
+    connections: u32,
+    work: impl AsyncFnOnce(Installation, &Signals) -> Result<(), StateError>,
 ) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(StateError::Runtime(error), exit::FAILED),
     };
-    let done = runtime.block_on(async { work(open(data_dir).await?).await });
+    let done = runtime.block_on(session(place, connections, work));
+    runtime.shutdown_timeout(END);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, error.code()),
     }
 }
 
-async fn open(data_dir: &Path) -> Result<Installation, StateError> {
-    let source = || KeySource::from_environment(|name| std::env::var_os(name));
-    keyring::load(&source()?).await?;
-    let (address, owner_address, cluster) = match variable("DATABASE_URL")? {
-        Some(url) => {
-            let owner = variable("DATABASE_OWNER_URL")?.map(|url| Address::parse(&url, Tls::Required)).transpose()?;
-            (Address::parse(&url, Tls::Required)?, owner, None)
-        }
-        None => {
-            let cluster = Embedded::start(&data_dir.join("postgres"), ACCOUNT).await?;
-            (cluster.address(), Some(cluster.owner_address()), Some(cluster))
-        }
+async fn session(
+    place: &Place,
+    connections: u32,
+    work: impl AsyncFnOnce(Installation, &Signals) -> Result<(), StateError>,
+) -> Result<(), StateError> {
+    let signals = Signals::take().map_err(StateError::Runtime)?;
+    keyring::load(&place.keys()?).await?;
+    let directory = place.data_dir.join("postgres");
+    let cluster = match &place.config.database.url {
+        Some(_) => None,
+        // Dropped half-way it is told to stop, and a start after that waits for its end.
+        None => Some(tokio::select! {
+            started = Embedded::start(&directory, ACCOUNT) => started?,
+            () = signals.asked() => return Err(StateError::Interrupted),
+        }),
+    };
+    let done = async {
+        let installation = tokio::select! {
+            opened = open(place, connections, cluster.as_ref()) => opened?,
+            () = signals.asked() => return Err(StateError::Interrupted),
+        };
+        let database = installation.database.clone();
+        let done = work(installation, &signals).await;
+        database.close().await;
+        done
+    }
+    .await;
+    match cluster {
+        // What went wrong first is what somebody wants to know.
+        Some(cluster) => done.and(cluster.stop().await.map_err(Into::into)),
+        None => done,
+    }
+}
+
+async fn open(place: &Place, connections: u32, cluster: Option<&Embedded>) -> Result<Installation, StateError> {
+    let parse = |url: &SecretString| Address::parse(url.expose_secret(), Tls::Required);
+    let configured = &place.config.database;
+    let (address, owner_address) = match (cluster, &configured.url) {
+        (Some(cluster), _) => (cluster.address(), Some(cluster.owner_address())),
+        (None, Some(url)) => (parse(url)?, configured.owner_url.as_ref().map(parse).transpose()?),
+        // The caller starts a cluster where no address is configured.
+        (None, None) => return Err(StartError::Address.into()),
     };
     let mut owner = match owner_address {
         Some(address) => Some(Owner::connect(&address).await?),
@@ -120,18 +178,21 @@ async fn open(data_dir: &Path) -> Result<Installation, StateError> {
     if let Some(owner) = &mut owner {
         owner.migrate().await?;
     }
-    let locked = Locked::connect(&address, CONNECTIONS).await?;
-    let (database, vault) = start::open(locked, source()?, owner.as_mut()).await?;
-    let blobs = match variable("SUBROSA_OBJECTS")? {
-        Some(bucket) => Blobs::s3(&bucket, [])?,
-        None => Blobs::local(&data_dir.join("objects"))?,
+    let locked = Locked::connect(&address, connections).await?;
+    let (database, vault) = start::open(locked, place.keys()?, owner.as_mut()).await?;
+    if let Some(owner) = owner {
+        owner.close().await?;
+    }
+    let blobs = match &place.config.objects {
+        Some(bucket) => Blobs::s3(bucket, [])?,
+        None => Blobs::local(&place.data_dir.join("objects"))?,
     };
     for state in rotation::list(&database, &vault).await? {
         if let Some(warning) = state.warning(Utc::now()) {
             exit::line(format_args!("warning: {warning}"));
         }
     }
-    Ok(Installation { database, vault, blobs, cluster })
+    Ok(Installation { database, vault, blobs })
 }
 
 impl Installation {
@@ -140,18 +201,4 @@ impl Installation {
         mirror::catch_up(&self.database, &self.blobs, self.vault.signer()).await?;
         Ok(())
     }
-
-    /// Closes connections, and stops the private cluster.
-    pub(crate) async fn close(self) -> Result<(), StateError> {
-        self.database.close().await;
-        if let Some(cluster) = self.cluster {
-            cluster.stop().await?;
-        }
-        Ok(())
-    }
-}
-
-fn variable(name: &'static str) -> Result<Option<String>, StateError> {
-    let text = |value: OsString| value.into_string().map_err(|_| StateError::Variable(name));
-    std::env::var_os(name).map(text).transpose()
 }

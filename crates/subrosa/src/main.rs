@@ -7,13 +7,18 @@ mod installation;
 mod memory;
 mod models;
 mod panics;
+mod settings;
+mod signals;
 
 use std::{path::PathBuf, process::ExitCode};
+
+use nix::sys::resource::{Resource, setrlimit};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use server::decoder::{child, sandbox::Limits};
 
-use commands::{audit, completions, keys, man, receipts, restore, transcribe};
+use commands::{audit, completions, config, keys, man, openapi, receipts, restore, serve, transcribe};
+use settings::Place;
 
 /// Private speech intelligence for calls, on your own machines.
 #[derive(Parser)]
@@ -22,12 +27,21 @@ struct Cli {
     /// Directory of models and state [default: $SUBROSA_DATA_DIR, $XDG_DATA_HOME/subrosa or ~/.local/share/subrosa].
     #[arg(long, global = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    settings: settings::Args,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the service: the API, a worker, and where none is named a PostgreSQL of its own.
+    Serve(serve::Args),
+    /// Explain the configuration.
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the description of the API (OpenAPI 3.1).
+    Openapi,
     /// Write down who said what and when in recordings.
     Transcribe(Box<transcribe::Args>),
     /// List, fetch, check and import the models.
@@ -55,29 +69,38 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Before anything could be in memory that a core dump must not hold (H1).
+    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+        return exit::report(format_args!("core dumps cannot be turned off: {error}"), exit::FAILED);
+    }
     memory::bound();
     panics::silence();
     panics::caught(run).unwrap_or_else(|place| exit::report(format_args!("internal error at {place}"), exit::FAILED))
 }
 
 fn run() -> ExitCode {
-    let Cli { data_dir, command } = match Cli::try_parse() {
+    let Cli { data_dir, settings, command } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error),
     };
     let Some(data_dir) = data_dir.or_else(default_data_dir) else {
         return exit::report("no home directory to keep models in; name one with --data-dir", exit::USAGE);
     };
+    let place = || Place::read(&settings, &data_dir).map_err(|faults| exit::faults(&faults));
+    let with = |run: fn(&Place) -> ExitCode| place().map_or_else(|code| code, |place| run(&place));
     match command {
+        Command::Serve(args) => serve::run(args, settings, &data_dir),
+        Command::Config(config::Command::Check) => with(config::check),
+        Command::Openapi => openapi::run(),
         Command::Transcribe(args) => transcribe::run(&args, &data_dir),
         Command::Models(command) => match models::run(command, &data_dir) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit::report(&error, exit::model(&error)),
         },
-        Command::Keys(command) => keys::run(command, &data_dir),
-        Command::Receipts(receipts::Command::Verify) => receipts::verify(&data_dir),
-        Command::Audit(audit::Command::Verify) => audit::verify(&data_dir),
-        Command::Restore(restore::Command::Check) => restore::check(&data_dir),
+        Command::Keys(command) => keys::run(command, place),
+        Command::Receipts(receipts::Command::Verify) => with(receipts::verify),
+        Command::Audit(audit::Command::Verify) => with(audit::verify),
+        Command::Restore(restore::Command::Check) => with(restore::check),
         Command::Decode => child::run(&Limits::default()),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),

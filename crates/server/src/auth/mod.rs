@@ -22,6 +22,7 @@
 pub mod accounts;
 mod caller;
 pub mod cookies;
+pub mod first;
 pub mod guard;
 pub mod invitations;
 pub mod liveness;

@@ -185,6 +185,8 @@ impl Watcher {
 
     /// Reads what is new; `None` when there is nothing to see any more.
     async fn look(&mut self) -> ApiResult<Option<()>> {
+        // Asked anew each time: who signed out sees no more.
+        self.parts.extensions.remove::<Caller>();
         let caller = Caller::from_request_parts(&mut self.parts, &self.app).await?;
         let mut tx = self.app.database.read(caller.scope()).await?;
         // The status first: an event is committed before the status that it leads to, or with it.
@@ -221,7 +223,7 @@ pub async fn debug(
     caller: Result<Caller, ApiError>,
     Path(id): Path<Uuid>,
 ) -> ApiResult<Json<ProcessingEvents>> {
-    if !app.calls.debug_events {
+    if !app.operation.config.debug_call_events {
         return Err(ApiError::not_found());
     }
     let mut tx = app.database.read(caller?.scope()).await?;

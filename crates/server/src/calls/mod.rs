@@ -37,21 +37,6 @@ const MAX_SECONDS: f64 = 2_678_400.0;
 /// Calls in one request that names several.
 pub(crate) const MAX_IDS: usize = 100;
 
-/// What an operator may set.
-#[derive(Clone, Copy, Debug)]
-pub struct Settings {
-    /// Bytes of a recording: 2 GiB hold five hours of two channels at 48 kHz and 16 bits, and some.
-    pub max_upload_bytes: u64,
-    /// Whether owners see processing events at the debug endpoint (S2).
-    pub debug_events: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { max_upload_bytes: 2 << 30, debug_events: false }
-    }
-}
-
 /// What is said of a call, sealed as one. No printable form: it is content.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

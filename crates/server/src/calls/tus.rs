@@ -2,7 +2,7 @@
 //!
 //! Invariant: an offset that was acknowledged is stored and committed, and the last bytes are acknowledged in the transaction that makes
 //! the call. Each request leaves one sealed object; the last one reads them all once more into the recording, which is then what a
-//! form would have left (docs/adr/010).
+//! form would have left (docs/adr/015).
 
 use api::{
     calls::RecordingMetadata,
@@ -110,7 +110,7 @@ pub async fn options(State(app): State<App>) -> Response {
         (RESUMABLE, VERSION),
         (HeaderName::from_static("tus-version"), VERSION),
         (HeaderName::from_static("tus-extension"), HeaderValue::from_static("creation,expiration,termination")),
-        (HeaderName::from_static("tus-max-size"), HeaderValue::from(app.calls.max_upload_bytes)),
+        (HeaderName::from_static("tus-max-size"), HeaderValue::from(app.operation.config.limits.upload_body)),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
@@ -137,9 +137,9 @@ pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) 
     if length == 0 {
         return Err(ApiError::new(ErrorCode::AudioEmpty, "the recording is empty"));
     }
-    if length.unsigned_abs() > app.calls.max_upload_bytes {
+    if length.unsigned_abs() > app.operation.config.limits.upload_body {
         let error = ApiError::new(ErrorCode::PayloadTooLarge, "the recording is too large");
-        return Err(error.with("maxBytes", app.calls.max_upload_bytes));
+        return Err(error.with("maxBytes", app.operation.config.limits.upload_body));
     }
     let metadata = metadata(&headers)?;
     let (id, now) = (Uuid::now_v7(), app.clock.now());

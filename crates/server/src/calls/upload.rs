@@ -144,7 +144,7 @@ pub async fn receive<E>(
     known_by: KnownBy,
     blocks: impl Stream<Item = Result<Bytes, E>> + Unpin,
 ) -> ApiResult<Received> {
-    let mut passing = Passing::new(known_by, app.calls.max_upload_bytes);
+    let mut passing = Passing::new(known_by, app.operation.config.limits.upload_body);
     let checked = blocks.map(|block| {
         let block = block.map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         passing.look_at(&block)?;

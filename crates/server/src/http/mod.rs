@@ -1,7 +1,13 @@
-//! A web kit that knows no feature: request ids, bodies and parameters whose faults have the one shape of errors, pages of lists, and
-//! answers that are given again.
+//! A web kit that knows no feature. From the outside in: [`request_id`], [`access`], [`headers`], [`limits`], [`idempotency`]; then the
+//! handler with what [`extract`] gives it, and faults in the one shape of errors.
 
+pub mod access;
+pub mod class;
+pub mod docs;
 pub mod extract;
+pub mod headers;
 pub mod idempotency;
+pub mod limits;
 pub mod page;
+pub mod proxy;
 pub mod request_id;

@@ -7,7 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
 /// The header.
@@ -26,7 +26,11 @@ pub fn current() -> String {
 /// Gives a request its id.
 pub async fn layer(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
-    let span = tracing::info_span!("request", id = %id);
+    // The empty fields are filled by `access`, in the words of OpenTelemetry.
+    let span = tracing::info_span!(
+        "request", id = %id, otel.name = Empty, otel.kind = "server", http.route = Empty, http.request.method = Empty,
+        http.response.status_code = Empty
+    );
     let mut response = CURRENT.scope(id, next.run(request)).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(HEADER, value);

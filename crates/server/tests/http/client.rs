@@ -12,6 +12,7 @@ use server::{
     app::{App, Parts},
     auth::{Auth, passwords::Passwords, tokens::TokenRole},
     clock::Clock,
+    config::{Config, Layers},
     db::Scope,
     router,
     vault::blobs::Blobs,
@@ -50,24 +51,40 @@ impl Answer {
 
 impl Service {
     pub(crate) async fn new() -> Self {
-        Self::with(Blobs::memory(), Settings::default()).await
+        Self::set(&[]).await
     }
 
-    pub(crate) async fn with(blobs: Blobs, settings: Settings) -> Self {
+    /// A service with some settings that are not the default.
+    pub(crate) async fn set(settings: &[(&str, &str)]) -> Self {
+        Self::made(Blobs::memory(), settings, Router::new()).await
+    }
+
+    /// A service that keeps recordings in this store.
+    pub(crate) async fn with(blobs: Blobs, settings: &[(&str, &str)]) -> Self {
+        Self::made(blobs, settings, Router::new()).await
+    }
+
+    /// A service with routes of a test beside its own, behind the same guards.
+    pub(crate) async fn with_routes(settings: &[(&str, &str)], routes: Router<App>) -> Self {
+        Self::made(Blobs::memory(), settings, routes).await
+    }
+
+    async fn made(blobs: Blobs, settings: &[(&str, &str)], routes: Router<App>) -> Self {
         let installation = Installation::new().await;
-        let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
-        // The cheapest bcrypt there is: tests make many users.
-        let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
-        let app = App::new(Parts { database, vault, blobs, clock: Clock::movable(), auth });
-        Self { router: router::service(app.clone()), app, installation }
+        let app = open(&installation, blobs, Clock::movable(), settings).await;
+        let router =
+            if routes.has_routes() { router::guarded(routes, app.clone()) } else { router::service(app.clone()) };
+        Self { router, app, installation }
+    }
+
+    /// What a listener would serve.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// Another program over the same installation.
     pub(crate) async fn beside(&self) -> (App, Router) {
-        let (database, vault) = self.installation.with_keys(&self.installation.keys).await.unwrap();
-        let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
-        let parts = Parts { database, vault, blobs: Blobs::memory(), clock: self.app.clock.clone(), auth };
-        let app = App::new(parts);
+        let app = open(&self.installation, Blobs::memory(), self.app.clock.clone(), &[]).await;
         (app.clone(), router::service(app))
     }
 
@@ -133,4 +150,13 @@ impl Service {
         }
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
+}
+
+async fn open(installation: &Installation, blobs: Blobs, clock: Clock, settings: &[(&str, &str)]) -> App {
+    let flags = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let (config, _) = Config::load(&Layers { flags, ..Layers::default() }).unwrap();
+    let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
+    // The cheapest bcrypt there is: tests make many users.
+    let auth = Auth::with(&vault, Passwords::with_cost(vault.system_keys(), 4));
+    App::new(Parts { database, vault, blobs, clock, auth, config }).unwrap()
 }

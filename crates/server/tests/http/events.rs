@@ -4,7 +4,7 @@ use axum::{body::Body, http::Method, response::Response};
 use futures::StreamExt as _;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
-use server::{calls::Settings, vault::blobs::Blobs};
+use server::vault::blobs::Blobs;
 use uuid::Uuid;
 
 use crate::{
@@ -134,7 +134,7 @@ async fn processing_events_are_shown_only_where_an_operator_turned_them_on() {
         assert_eq!(shape(&person.get(&path).await), shape(&nothing));
         assert_eq!(shape(&off.call(Method::GET, &path, None).await), shape(&nothing));
     }
-    let on = Service::with(Blobs::memory(), Settings { debug_events: true, ..Settings::default() }).await;
+    let on = Service::with(Blobs::memory(), &[("debug.call_events", "true")]).await;
     let person = Person::new(&on).await;
     let call = person.upload(1, "title").await;
     let event = person.stage(&call, 2, 3).await;

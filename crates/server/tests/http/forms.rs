@@ -9,7 +9,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectStore, memory::InMemory};
 use serde_json::json;
 use server::{
-    calls::{Settings, upload},
+    calls::upload,
     vault::{blobs::Blobs, seal::RecordKind},
 };
 
@@ -70,7 +70,7 @@ async fn a_recording_becomes_a_queued_call_with_what_was_said_of_it_in_any_order
 async fn what_is_no_recording_is_refused_and_leaves_nothing() {
     let store = Arc::new(InMemory::new());
     let service =
-        Service::with(Blobs::in_store(store.clone()), Settings { max_upload_bytes: 10_000, ..Settings::default() })
+        Service::with(Blobs::in_store(store.clone()), &[("limits.upload_body", "10000 B")])
             .await;
     let person = Person::new(&service).await;
     let (wav, large) = (recording(1, 1000), recording(1, 20_000));
@@ -116,7 +116,7 @@ async fn until(store: &InMemory, most: usize) {
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing() {
     let store = Arc::new(InMemory::new());
-    let service = Service::with(Blobs::in_store(store.clone()), Settings::default()).await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[]).await;
     let person = Person::new(&service).await;
     let start = || vec![Ok(Bytes::from(opening("file"))), Ok(Bytes::from(recording(1, 9 << 20)))];
     // The connection breaks, which the handler sees.
@@ -138,7 +138,7 @@ async fn a_client_that_goes_away_leaves_nothing() {
 #[tokio::test]
 async fn a_recording_that_a_user_sends_again_within_a_day_is_the_same_call() {
     let store = Arc::new(InMemory::new());
-    let service = Service::with(Blobs::in_store(store.clone()), Settings::default()).await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[]).await;
     let mut person = Person::new(&service).await;
     let first = person.upload(1, "first").await;
     assert_eq!(person.upload(1, "again").await, first);

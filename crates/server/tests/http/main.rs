@@ -13,10 +13,12 @@ mod forms;
 mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod limits;
 mod members;
 mod memory;
 mod operation;
 mod people;
+mod serving;
 mod sessions;
 mod sign_in;
 #[path = "../support/mod.rs"]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
-use server::{calls::Settings, vault::blobs::Blobs};
+use server::vault::blobs::Blobs;
 
 use crate::{
     client::Service,
@@ -38,7 +38,7 @@ fn a_recording_of_256_mib_adds_no_more_to_the_memory_of_the_process_than_a_small
 async fn a_recording_of_2_gib_is_taken_in() {
     let mib: usize = std::env::var("SUBROSA_UPLOAD_MIB").map_or(2047, |mib| mib.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
-    let service = Service::with(Blobs::local(&directory.path().join("blobs")).unwrap(), Settings::default()).await;
+    let service = Service::with(Blobs::local(&directory.path().join("blobs")).unwrap(), &[]).await;
     let person = Person::new(&service).await;
     person.upload(0, "before").await;
     let before = status("VmHWM");

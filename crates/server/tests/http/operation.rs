@@ -1,6 +1,14 @@
 //! What everybody sees of a service.
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode},
+};
+use chrono::TimeDelta;
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use server::auth::tokens::TokenRole;
+use tower::ServiceExt as _;
 
 use crate::client::Service;
 
@@ -20,4 +28,137 @@ async fn what_is_not_there_answers_in_the_one_shape_of_errors_with_the_id_of_the
     let answer = service.call(Method::GET, "/api/nothing", None).await;
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::NOT_FOUND, "not_found"));
     assert_eq!(answer.json()["error"]["requestId"], answer.headers["x-request-id"].to_str().unwrap());
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_take_answers_405_with_those_that_it_does() {
+    let service = Service::new().await;
+    let answer = service.call(Method::DELETE, "/api/health", None).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+    assert_eq!(answer.headers["allow"], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn details_of_health_are_for_owners_admins_and_a_monitor_with_the_token() {
+    let token = "0123456789abcdef0123456789abcdef";
+    let service = Service::set(&[("health.token", token)]).await;
+    let scope = service.installation.tenant().await;
+    let path = "/api/health/details";
+    let ask = async |token: Option<&str>| service.call(Method::GET, path, token).await;
+    assert_eq!(ask(None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Some("0123456789abcdef0123456789abcdeg")).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Some(&service.token(&scope, TokenRole::Member))).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(ask(Some(&service.token(&scope, TokenRole::Auditor))).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(ask(Some(&service.token(&scope, TokenRole::Admin))).await.status, StatusCode::OK);
+    let details = ask(Some(token)).await.json();
+    for (part, status) in [("database", "OK"), ("objectStore", "OK"), ("redis", "NOT_CONFIGURED"), ("status", "OK")] {
+        assert_eq!(details[part], status, "{details}");
+    }
+    assert_eq!((&details["keys"]["status"], &details["keys"]["ageDays"]), (&json!("OK"), &json!(0)));
+    service.app.clock.advance(TimeDelta::days(91));
+    let details = ask(Some(token)).await.json();
+    assert_eq!((&details["keys"]["status"], &details["status"]), (&json!("WARNING"), &json!("WARNING")));
+    assert!(details["keys"]["warning"].as_str().unwrap().contains("rotate"), "{details}");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_down_shows_in_details_and_metrics_and_stops_nobody() {
+    let service = Service::set(&[("redis.url", "unix:///nonexistent/redis.sock")]).await;
+    let owner = service.token(&service.installation.tenant().await, TokenRole::Owner);
+    let answer = service.call(Method::GET, "/api/health/details", Some(&owner)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!((&answer.json()["redis"], &answer.json()["status"]), (&json!("DOWN"), &json!("WARNING")));
+    let text = metrics(&service).await;
+    assert!(text.contains("subrosa_redis_up 0\n") && text.contains("subrosa_rate_limit_local 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_service_is_ready_while_its_database_answers_and_nobody_told_it_to_stop() {
+    let service = Service::new().await;
+    assert_eq!(service.call(Method::GET, "/api/health/ready", None).await.status, StatusCode::OK);
+    service.app.operation.stop();
+    let answer = service.call(Method::GET, "/api/health/ready", None).await;
+    assert_eq!((answer.status, answer.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    let other = Service::new().await;
+    other.app.database.close().await;
+    assert_eq!(other.call(Method::GET, "/api/health/ready", None).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(other.call(Method::GET, "/api/health", None).await.status, StatusCode::OK);
+}
+
+async fn metrics(service: &Service) -> String {
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let answer = server::serve::metrics(service.app.clone()).oneshot(request).await.unwrap();
+    String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn metrics_name_templates_and_enums_and_never_what_a_client_wrote() {
+    let service = Service::new().await;
+    service.call(Method::GET, "/api/health?q=canary", None).await;
+    service.call(Method::GET, "/api/canary", Some("canary")).await;
+    service.call(Method::from_bytes(b"CANARY").unwrap(), "/docs/canary", None).await;
+    service.call(Method::GET, "/docs/canary", None).await;
+    let text = metrics(&service).await;
+    assert!(!text.to_lowercase().contains("canary"), "{text}");
+    for line in [
+        r#"subrosa_http_requests_total{route="/api/health",method="Get",status="Success"} 1"#,
+        r#"subrosa_http_requests_total{route="none",method="Get",status="ClientError"} 1"#,
+        r#"subrosa_http_requests_total{route="/docs/{*file}",method="Get",status="ClientError"} 1"#,
+        "subrosa_http_requests_in_flight 0",
+        "subrosa_key_age_seconds 0",
+        concat!(r#"subrosa_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+    ] {
+        assert!(text.contains(line), "{line} is missing in {text}");
+    }
+    assert!(
+        service.call(Method::GET, "/metrics", None).await.status == StatusCode::NOT_FOUND,
+        "not on the API's listener"
+    );
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_not_call_until_they_are_listed() {
+    let preflight = async |service: &Service, origin: &str| {
+        let request = Request::options("/api/health").header("origin", origin);
+        let request = request.header("access-control-request-method", "GET").body(Body::empty()).unwrap();
+        let answer = service.send(request).await;
+        answer.headers.get("access-control-allow-origin").map(|origin| origin.to_str().unwrap().to_owned())
+    };
+    assert_eq!(preflight(&Service::new().await, "https://app.example").await, None);
+    let listed = Service::set(&[("http.cors_origins", "https://app.example")]).await;
+    assert_eq!(preflight(&listed, "https://app.example").await.as_deref(), Some("https://app.example"));
+    assert_eq!(preflight(&listed, "https://app.example.evil").await, None);
+    assert_eq!(preflight(&listed, "null").await, None);
+}
+
+#[tokio::test]
+async fn every_answer_says_what_browsers_may_do_with_it() {
+    let service = Service::set(&[("http.public_url", "https://calls.example")]).await;
+    for path in ["/api/health", "/api/nothing", "/openapi.json", "/docs/"] {
+        let headers = service.call(Method::GET, path, None).await.headers;
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["strict-transport-security"], "max-age=63072000; includeSubDomains", "{path}");
+        assert!(headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"), "{path}");
+        assert_eq!(headers["cache-control"] == "no-store", path != "/docs/", "{path}");
+    }
+    let plain = Service::new().await.call(Method::GET, "/api/health", None).await;
+    assert!(!plain.headers.contains_key("strict-transport-security"), "no promise where there is no TLS");
+}
+
+#[tokio::test]
+async fn the_description_is_the_committed_one_and_its_page_asks_nobody_else() {
+    let service = Service::new().await;
+    let served = service.call(Method::GET, "/openapi.json", None).await.json();
+    assert_eq!(served["openapi"], "3.1.0");
+    let committed: serde_json::Value = serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
+    assert!(served == committed, "renew it: target/release/subrosa openapi > docs/openapi.json");
+    let page = service.call(Method::GET, "/docs/", None).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for file in ["index.html", "swagger-initializer.js"] {
+        let text = service.call(Method::GET, &format!("/docs/{file}"), None).await;
+        let text = String::from_utf8(text.body).unwrap();
+        assert!(!text.contains("https://"), "{file}: {text}");
+    }
+    assert_eq!(service.call(Method::GET, "/docs/swagger-ui-bundle.js", None).await.status, StatusCode::OK);
+    assert_eq!(service.call(Method::GET, "/docs/../secrets", None).await.status, StatusCode::NOT_FOUND);
 }

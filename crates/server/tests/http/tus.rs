@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use futures::{TryStreamExt as _, stream};
 use object_store::{ObjectStore, memory::InMemory};
 use server::{
-    calls::{Settings, tus, upload},
+    calls::{tus, upload},
     db::{Role, Scope},
     deletion::blobs as outbox,
     vault::{blobs::Blobs, seal::RecordKind},
@@ -46,7 +46,7 @@ impl Person<'_> {
 #[tokio::test]
 async fn an_upload_goes_on_where_the_connection_broke_and_becomes_the_call_that_a_form_would_have_made() {
     let store = Arc::new(InMemory::new());
-    let service = Service::with(Blobs::in_store(store.clone()), Settings::default()).await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[]).await;
     let person = Person::new(&service).await;
     let plain = recording(7, 9 << 20);
     let upload = person.begin(plain.len()).await;
@@ -111,7 +111,7 @@ async fn bytes_in_the_wrong_place_too_many_of_them_or_of_another_protocol_are_re
 #[tokio::test]
 async fn an_upload_is_its_users_alone_ends_when_told_to_and_after_a_day() {
     let store = Arc::new(InMemory::new());
-    let service = Service::with(Blobs::in_store(store.clone()), Settings::default()).await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[]).await;
     let mut person = Person::new(&service).await;
     let (told, forgotten) = (person.begin(1000).await, person.begin(1000).await);
     for upload in [&told, &forgotten] {

@@ -1,11 +1,14 @@
 //! `subrosa audit`: who did what.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use server::deletion::verify;
 
 use super::receipts::conclude;
-use crate::installation::{self, Installation};
+use crate::{
+    installation::{self, Installation},
+    settings::Place,
+};
 
 /// What to do with the audit log.
 #[derive(clap::Subcommand)]
@@ -15,11 +18,10 @@ pub(crate) enum Command {
 }
 
 /// Runs `subrosa audit verify`.
-pub(crate) fn verify(data_dir: &Path) -> ExitCode {
-    installation::with(data_dir, async |installation: Installation| {
+pub(crate) fn verify(place: &Place) -> ExitCode {
+    installation::with(place, async |installation: &Installation| {
         let keys = installation.vault.public_keys();
         let report = verify::audit(&installation.database, &installation.blobs, keys).await?;
-        installation.close().await?;
         conclude("audit events", &report)
     })
 }

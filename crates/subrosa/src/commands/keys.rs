@@ -3,7 +3,6 @@
 
 use std::{
     io::{self, Write as _},
-    path::Path,
     process::ExitCode,
 };
 
@@ -18,6 +17,7 @@ use server::vault::{
 use crate::{
     exit,
     installation::{self, Installation, StateError},
+    settings::Place,
 };
 
 /// What to do with keys.
@@ -42,17 +42,33 @@ pub(crate) enum Command {
     },
 }
 
-/// Runs `subrosa keys`.
-pub(crate) fn run(command: Command, data_dir: &Path) -> ExitCode {
-    match command {
-        Command::Generate { id } => generate(id),
-        Command::List => installation::with(data_dir, list),
-        Command::Rotate => installation::with(data_dir, rotate),
+/// Runs `subrosa keys`; the installation is read only where it is needed.
+pub(crate) fn run(command: Command, place: impl FnOnce() -> Result<Place, ExitCode>) -> ExitCode {
+    let work = match command {
+        Command::Generate { id } => return generate(id),
         Command::Retire { id } => match KeyId::parse(&id) {
-            Some(id) => installation::with(data_dir, |installation| retire(installation, id)),
-            None => no_id(),
+            Some(id) => Work::Retire(id),
+            None => return no_id(),
         },
-    }
+        Command::List => Work::List,
+        Command::Rotate => Work::Rotate,
+    };
+    let place = match place() {
+        Ok(place) => place,
+        Err(code) => return code,
+    };
+    installation::with(&place, async |installation| match work {
+        Work::List => list(installation).await,
+        Work::Rotate => rotate(installation).await,
+        Work::Retire(id) => retire(installation, id).await,
+    })
+}
+
+/// What needs the installation.
+enum Work {
+    List,
+    Rotate,
+    Retire(KeyId),
 }
 
 fn no_id() -> ExitCode {
@@ -73,7 +89,7 @@ fn generate(id: Option<String>) -> ExitCode {
     }
 }
 
-async fn list(installation: Installation) -> Result<(), StateError> {
+async fn list(installation: &Installation) -> Result<(), StateError> {
     let now = Utc::now();
     let mut table = format!("{:<32}  {:<10}  {:>8}  {:>10}  state\n", "key", "since", "age", "seals");
     for state in rotation::list(&installation.database, &installation.vault).await? {
@@ -83,7 +99,7 @@ async fn list(installation: Installation) -> Result<(), StateError> {
     }
     // A reader that went away has seen what it wanted.
     let _ = io::stdout().write_all(table.as_bytes());
-    installation.close().await
+    Ok(())
 }
 
 fn describe(state: &KeyState) -> &'static str {
@@ -96,7 +112,7 @@ fn describe(state: &KeyState) -> &'static str {
     }
 }
 
-async fn rotate(installation: Installation) -> Result<(), StateError> {
+async fn rotate(installation: &Installation) -> Result<(), StateError> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
     let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let done = rotation::rotate(&installation.database, &installation.vault, |progress| {
@@ -106,13 +122,11 @@ async fn rotate(installation: Installation) -> Result<(), StateError> {
     .await?;
     bar.finish_and_clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
-    installation.copy_logs().await?;
-    installation.close().await
+    installation.copy_logs().await
 }
 
-async fn retire(installation: Installation, id: KeyId) -> Result<(), StateError> {
+async fn retire(installation: &Installation, id: KeyId) -> Result<(), StateError> {
     rotation::retire(&installation.database, &installation.vault, &id).await?;
     exit::line(format_args!("key {id} is retired: take it out of the keyring, and destroy it when no backup needs it"));
-    installation.copy_logs().await?;
-    installation.close().await
+    installation.copy_logs().await
 }

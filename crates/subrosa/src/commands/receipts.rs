@@ -1,10 +1,13 @@
 //! `subrosa receipts`: what deletions left behind.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use server::deletion::verify;
 
-use crate::installation::{self, Installation, StateError};
+use crate::{
+    installation::{self, Installation, StateError},
+    settings::Place,
+};
 
 /// What to do with receipts.
 #[derive(clap::Subcommand)]
@@ -14,11 +17,10 @@ pub(crate) enum Command {
 }
 
 /// Runs `subrosa receipts verify`.
-pub(crate) fn verify(data_dir: &Path) -> ExitCode {
-    installation::with(data_dir, async |installation: Installation| {
+pub(crate) fn verify(place: &Place) -> ExitCode {
+    installation::with(place, async |installation: &Installation| {
         let keys = installation.vault.public_keys();
         let report = verify::receipts(&installation.database, &installation.blobs, keys).await?;
-        installation.close().await?;
         conclude("receipts", &report)
     })
 }

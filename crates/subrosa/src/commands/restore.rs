@@ -1,12 +1,13 @@
 //! `subrosa restore`: after a backup came back.
 
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use server::deletion::{blobs, restore};
 
 use crate::{
     exit,
     installation::{self, Installation},
+    settings::Place,
 };
 
 /// What to do with a restored database.
@@ -17,16 +18,15 @@ pub(crate) enum Command {
 }
 
 /// Runs `subrosa restore check`.
-pub(crate) fn check(data_dir: &Path) -> ExitCode {
-    installation::with(data_dir, async |installation: Installation| {
-        let Installation { database, vault, blobs: store, .. } = &installation;
+pub(crate) fn check(place: &Place) -> ExitCode {
+    installation::with(place, async |installation: &Installation| {
+        let Installation { database, vault, blobs: store, .. } = installation;
         let done = restore::check(database, store, vault.public_keys()).await?;
         let swept = blobs::sweep(database, store).await?;
         exit::line(format_args!(
             "{} receipts, {} of them missing here; {} rows and {} parts of objects removed again",
             done.receipts, done.missing, done.rows, swept.parts
         ));
-        installation.copy_logs().await?;
-        installation.close().await
+        installation.copy_logs().await
     })
 }

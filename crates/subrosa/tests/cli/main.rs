@@ -3,11 +3,13 @@
 #![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
 
 mod bad_recordings;
+mod configuration;
 mod inputs;
 mod interrupts;
 mod keyrings;
 mod kit;
 mod outputs;
+mod serve;
 mod shell;
 mod transcripts;
 mod usage;

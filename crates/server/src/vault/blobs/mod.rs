@@ -68,6 +68,17 @@ impl Blobs {
         Self { store }
     }
 
+    /// Asks whether the store answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn reach(&self) -> Result<(), BlobError> {
+        match self.store.list(None).next().await {
+            Some(Err(error)) => Err(error.into()),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
     /// Removes an object, all parts of it. Nothing there is fine: a removal may be repeated.
     ///
     /// # Errors

@@ -1,0 +1,312 @@
+//! What an installation is told: one typed struct from defaults, a file, the environment and flags.
+//!
+//! Invariant: a [`Config`] exists only when every setting is known, has a sensible value, and fits the others. Secrets are
+//! [`SecretString`]s, and no message and no listing shows one.
+
+mod layers;
+mod values;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use secrecy::{ExposeSecret as _, SecretString};
+
+pub use layers::{Layers, Settings, Source};
+pub use values::{LogFormat, Origin, Quota};
+
+use layers::Reader;
+use values::Bytes;
+
+/// The shortest token that lets a monitor in: 32 random characters of base64 are 192 bits.
+const MIN_TOKEN: usize = 32;
+
+/// The API's listener and what stands in front of it.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Who is believed about the clients behind them.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether plaintext may leave the machine.
+    pub allow_plaintext: bool,
+    /// What people type.
+    pub public_url: Option<String>,
+    /// Pages that may call.
+    pub cors_origins: Vec<Origin>,
+}
+
+impl Http {
+    /// Whether clients come by TLS, as far as they are told.
+    #[must_use]
+    pub fn is_behind_tls(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+}
+
+/// How much of anything.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a JSON body.
+    pub json_body: u64,
+    /// Bytes of a body with a recording.
+    pub upload_body: u64,
+    /// Bytes of a request's headers.
+    pub headers: u64,
+    /// Until the headers are there.
+    pub header_time: Duration,
+    /// Between two pieces of a body.
+    pub body_pause: Duration,
+    /// Until an answer begins.
+    pub request_time: Duration,
+    /// The same for one that carries a recording.
+    pub upload_time: Duration,
+    /// Open connections.
+    pub connections: u32,
+    /// Requests at once.
+    pub requests: u32,
+    /// Uploads at once, beside them.
+    pub uploads: u32,
+    /// Until requests are cut off after the program was told to stop.
+    pub shutdown_time: Duration,
+}
+
+/// Requests of one caller, by kind of route.
+#[derive(Clone, Debug)]
+pub struct Rates {
+    /// What anybody may ask.
+    pub public: Quota,
+    /// Reads.
+    pub read: Quota,
+    /// Changes.
+    pub write: Quota,
+    /// Recordings.
+    pub upload: Quota,
+    /// Passwords and refresh tokens.
+    pub sign_in: Quota,
+}
+
+/// PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// As the runtime login.
+    pub url: Option<SecretString>,
+    /// As the owner of the schema.
+    pub owner_url: Option<SecretString>,
+    /// Size of the pool.
+    pub connections: u32,
+}
+
+/// Where keys come from, beside the variable `SUBROSA_KEYS`.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// A file.
+    pub file: Option<PathBuf>,
+    /// A shell command.
+    pub command: Option<String>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// A filter of `tracing-subscriber`.
+    pub level: String,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// OpenTelemetry.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    /// The collector.
+    pub endpoint: Option<String>,
+    /// Of a thousand requests, how many.
+    pub per_mille: u32,
+}
+
+/// Every setting; `config.default.toml` says what each means.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the sections of config.default.toml")]
+pub struct Config {
+    pub http: Http,
+    pub limits: Limits,
+    pub rates: Rates,
+    pub redis: Option<SecretString>,
+    pub database: Postgres,
+    pub objects: Option<String>,
+    pub keys: Keys,
+    pub first_owner: String,
+    pub health_token: Option<SecretString>,
+    pub debug_call_events: bool,
+    pub log: Log,
+    pub metrics: Option<SocketAddr>,
+    pub traces: Traces,
+}
+
+/// One thing that is wrong, without the value that is.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read: {kind}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        kind: std::io::ErrorKind,
+    },
+    /// The file is not TOML.
+    #[error("{path}:{line}: not TOML; https://toml.io shows how it is written")]
+    Syntax {
+        /// Which.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+    },
+    /// No such setting.
+    #[error("{source_of} names {key}, which is no setting{}", near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    Unknown {
+        /// What it names.
+        key: String,
+        /// Who does.
+        source_of: Source,
+        /// What comes nearest.
+        near: Option<String>,
+    },
+    /// A value that cannot be.
+    #[error("{key} (from {source_of}) must be {expected}")]
+    Wrong {
+        /// Which setting.
+        key: &'static str,
+        /// Whose value.
+        source_of: Source,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// Others can read a secret.
+    #[error("{path} holds {key}, a secret, and has mode {mode:04o}: chmod 600 it")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// The secret.
+        key: &'static str,
+        /// Its mode.
+        mode: u32,
+    },
+    /// Settings that do not fit each other.
+    #[error("{0}")]
+    Together(&'static str),
+}
+
+/// All that is wrong, a line each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+impl fmt::Display for Faults {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl Config {
+    /// Joins the layers; gives the settings with their sources as well.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(layers: &Layers) -> Result<(Self, Settings), Faults> {
+        let (settings, faults) = layers.join();
+        let mut reader = Reader::new(settings, faults);
+        let config = Self::read(&mut reader);
+        config.check(&mut reader);
+        reader.finish().map(|settings| (config, settings))
+    }
+
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            http: Http {
+                listen: reader.get("http.listen"),
+                trusted_proxies: reader.get("http.trusted_proxies"),
+                allow_plaintext: reader.get("http.allow_plaintext"),
+                public_url: reader.get::<Option<values::WebUrl>>("http.public_url").map(|url| url.0),
+                cors_origins: reader.get("http.cors_origins"),
+            },
+            limits: Limits {
+                json_body: reader.get::<Bytes>("limits.json_body").0,
+                upload_body: reader.get::<Bytes>("limits.upload_body").0,
+                headers: reader.get::<Bytes>("limits.headers").0,
+                header_time: reader.get("limits.header_time"),
+                body_pause: reader.get("limits.body_pause"),
+                request_time: reader.get("limits.request_time"),
+                upload_time: reader.get("limits.upload_time"),
+                connections: reader.get("limits.connections"),
+                requests: reader.get("limits.requests"),
+                uploads: reader.get("limits.uploads"),
+                shutdown_time: reader.get("limits.shutdown_time"),
+            },
+            rates: Rates {
+                public: reader.get("rates.public"),
+                read: reader.get("rates.read"),
+                write: reader.get("rates.write"),
+                upload: reader.get("rates.upload"),
+                sign_in: reader.get("rates.sign_in"),
+            },
+            redis: reader.secret("redis.url"),
+            database: Postgres {
+                url: reader.secret("database.url"),
+                owner_url: reader.secret("database.owner_url"),
+                connections: reader.get("database.connections"),
+            },
+            objects: reader.get("objects.bucket"),
+            keys: Keys { file: reader.get("keys.file"), command: reader.get("keys.command") },
+            first_owner: reader.get("first.owner"),
+            health_token: reader.secret("health.token"),
+            debug_call_events: reader.get("debug.call_events"),
+            log: Log { level: reader.get::<values::Filter>("log.level").0, format: reader.get("log.format") },
+            metrics: reader.get("metrics.listen"),
+            traces: Traces {
+                endpoint: reader.get::<Option<values::WebUrl>>("traces.endpoint").map(|url| url.0),
+                per_mille: reader.get::<values::PerMille>("traces.per_mille").0,
+            },
+        }
+    }
+
+    /// What single values cannot say.
+    fn check(&self, reader: &mut Reader) {
+        let Http { listen, trusted_proxies, allow_plaintext, .. } = &self.http;
+        let rules = [
+            (
+                !listen.ip().is_loopback() && trusted_proxies.is_empty() && !allow_plaintext,
+                "http.listen is not a loopback address, and the API speaks plaintext: put a proxy that ends TLS in front and \
+                 name its network in http.trusted_proxies, or set http.allow_plaintext where the network is private",
+            ),
+            (
+                self.database.owner_url.is_some() && self.database.url.is_none(),
+                "database.owner_url is set and database.url is not: the program needs both, or neither for its own PostgreSQL",
+            ),
+            (
+                self.health_token.as_ref().is_some_and(|token| token.expose_secret().len() < MIN_TOKEN),
+                "health.token is shorter than 32 characters: make one with openssl rand -base64 32",
+            ),
+            (
+                self.traces.endpoint.as_deref().is_some_and(|url| !url.starts_with("http://")),
+                "traces.endpoint must be an http:// address: a collector on this machine, which sends them on by TLS",
+            ),
+        ];
+        for (is_broken, message) in rules {
+            if is_broken {
+                reader.fault(Fault::Together(message));
+            }
+        }
+    }
+}
+
+impl Default for Config {
+    #[expect(clippy::expect_used, reason = "a test reads the defaults")]
+    fn default() -> Self {
+        Self::load(&Layers::default()).expect("defaults that are sensible").0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! How often, how much and how long: every request passes here before its handler.
+//!
+//! Invariant: a request that is refused costs neither a body nor the database more than recognising its caller does.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use api::error::ErrorCode;
+use axum::{
+    body::Body,
+    extract::{FromRequestParts as _, MatchedPath, Request, State},
+    http::{
+        HeaderValue,
+        header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE},
+    },
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures::StreamExt as _;
+use http_body_util::Limited;
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::{class::Class, proxy};
+use crate::{
+    app::App,
+    auth::{Caller, Credential},
+    config::{Limits, Quota},
+    error::ApiError,
+    rate_limit::{Client, Decision, Network},
+};
+
+/// When to come again after there was no place: requests take a fraction of it.
+const COME_AGAIN: u32 = 1;
+
+/// How many requests are answered at once.
+pub struct Places {
+    requests: Semaphore,
+    uploads: Semaphore,
+}
+
+impl Places {
+    /// As many as are configured; uploads have places of their own, so that they do not take those of reads.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        let semaphore = |places: u32| Semaphore::new(places as usize);
+        Self { requests: semaphore(limits.requests), uploads: semaphore(limits.uploads) }
+    }
+
+    /// A place; `Ok(None)` where none is needed.
+    fn take(&self, class: Class) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
+        let places = match class {
+            Class::Public => return Ok(None),
+            Class::Upload => &self.uploads,
+            Class::Read | Class::Write | Class::SignIn => &self.requests,
+        };
+        places.try_acquire().map(Some).map_err(|_| {
+            ApiError::new(ErrorCode::Unavailable, "too many requests at once; try again").retry_after(COME_AGAIN)
+        })
+    }
+}
+
+/// Where a request comes from, for handlers: an extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote(pub Network);
+
+/// Lets a request through when its caller may ask again, in a place of its own, with a body and a time that have an end.
+pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
+    let class = match request.extensions().get::<MatchedPath>() {
+        Some(path) => Class::of(request.method(), path.as_str()),
+        // What is no route is asked for by scanners: it counts, and costs nothing else.
+        None => Class::Read,
+    };
+    let (mut parts, body) = request.into_parts();
+    let (client, from) = recognise(&mut parts, &app).await;
+    parts.extensions.insert(from);
+    let quota = class.quota(&app.operation.config);
+    let decision = app.operation.limiter.request(class.as_str(), client, quota).await;
+    let request = Request::from_parts(parts, body);
+    let mut response = if decision.is_allowed {
+        match bounded(&app, class, request, next).await {
+            Ok(response) => response,
+            Err(error) => error.into_response(),
+        }
+    } else {
+        app.operation.metrics.rate_limited(class);
+        let seconds = seconds(decision.retry_after);
+        let error = ApiError::new(ErrorCode::RateLimited, "too many requests; Retry-After says when to come again");
+        error.retry_after(seconds).into_response()
+    };
+    describe(&mut response, class, quota, decision);
+    response
+}
+
+/// Whose request it is. A caller that was recognised stays in the request, so that its handler does not ask again.
+async fn recognise(parts: &mut axum::http::request::Parts, app: &App) -> (Client, Remote) {
+    let address = proxy::client(parts, &app.operation.config.http.trusted_proxies);
+    let from = Remote(Network::from(address));
+    let claims = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(COOKIE);
+    if claims && let Ok(caller) = Caller::from_request_parts(parts, app).await {
+        parts.extensions.insert(caller);
+        let client = match caller.credential() {
+            Credential::Session(_) => Client::User(caller.scope().user()),
+            Credential::ApiKey(id) => Client::ApiKey(id),
+        };
+        return (client, from);
+    }
+    (Client::Address(from.0), from)
+}
+
+/// Answers a request within its limits.
+async fn bounded(app: &App, class: Class, request: Request, next: Next) -> Result<Response, ApiError> {
+    let limits = &app.operation.config.limits;
+    let _place = app.operation.places.take(class)?;
+    let (most, time) = match class {
+        Class::Upload => (limits.upload_body, limits.upload_time),
+        _ => (limits.json_body, limits.request_time),
+    };
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > most) {
+        return Err(ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large").with("limitBytes", most));
+    }
+    let (parts, body) = request.into_parts();
+    let watch = Watch::default();
+    let body = watch.body(body, limits.body_pause);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let request = Request::from_parts(parts, Body::new(Limited::new(body, most)));
+    let too_slow = || ApiError::new(ErrorCode::RequestTimeout, "the body comes too slowly");
+    match timeout(time, next.run(request)).await {
+        Ok(response) if watch.paused() && !response.status().is_success() => Err(too_slow()),
+        Ok(response) => Ok(response),
+        Err(_) if !watch.ended() => Err(too_slow()),
+        Err(_) => Err(ApiError::new(ErrorCode::Unavailable, "this took too long; try again").retry_after(COME_AGAIN)),
+    }
+}
+
+/// What became of a body.
+#[derive(Clone, Default)]
+struct Watch(Arc<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    paused: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Watch {
+    fn paused(&self) -> bool {
+        self.0.paused.load(Ordering::Relaxed)
+    }
+
+    fn ended(&self) -> bool {
+        self.0.ended.load(Ordering::Relaxed)
+    }
+
+    /// The body, until it pauses for too long.
+    fn body(&self, body: Body, pause: Duration) -> Body {
+        let seen = Arc::clone(&self.0);
+        let pieces = futures::stream::unfold((body.into_data_stream(), seen), move |(mut body, seen)| async move {
+            match timeout(pause, body.next()).await {
+                Ok(Some(piece)) => Some((piece.map_err(io::Error::other), (body, seen))),
+                Ok(None) => {
+                    seen.ended.store(true, Ordering::Relaxed);
+                    None
+                }
+                Err(_) => {
+                    seen.paused.store(true, Ordering::Relaxed);
+                    Some((Err(io::ErrorKind::TimedOut.into()), (body, seen)))
+                }
+            }
+        });
+        Body::from_stream(pieces)
+    }
+}
+
+/// `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers): what is allowed, and what is left of it.
+fn describe(response: &mut Response, class: Class, quota: Quota, decision: Decision) {
+    let (name, limit, window) = (class.as_str(), quota.limit, quota.window.as_secs());
+    let wait = seconds(decision.reset_after.max(decision.retry_after));
+    for (header, value) in [
+        ("ratelimit-policy", format!("\"{name}\";q={limit};w={window}")),
+        ("ratelimit", format!("\"{name}\";r={};t={wait}", decision.remaining)),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+}
+
+/// Whole seconds, never too few.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u32::MAX)
+}

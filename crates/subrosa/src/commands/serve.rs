@@ -1,0 +1,126 @@
+//! `subrosa serve`: the service. Its one invariant: no port is opened before keys, database and receipts were found right.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+};
+
+use secrecy::ExposeSecret as _;
+use server::{
+    app::{App, Parts},
+    auth::{Auth, first, person::EmailAddress},
+    background,
+    clock::Clock,
+    deletion::restore,
+    router,
+    serve::{self, Ending},
+    telemetry,
+};
+use tokio::net::TcpListener;
+
+use crate::{
+    exit,
+    installation::{self, Installation, StateError},
+    settings::{self, Place},
+    signals::Signals,
+};
+
+/// Options of `subrosa serve`; everything else is in the configuration.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Where the API listens, as --set http.listen=… says it.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+}
+
+/// Runs `subrosa serve`.
+pub(crate) fn run(args: Args, mut settings: settings::Args, data_dir: &Path) -> ExitCode {
+    if let Some(listen) = args.listen {
+        settings.set("http.listen", listen);
+    }
+    let place = match Place::read(&settings, data_dir) {
+        Ok(place) => place,
+        Err(faults) => return exit::faults(&faults),
+    };
+    match place.make_first_key() {
+        Ok(None) => {}
+        Ok(Some(path)) => say(format_args!(
+            "made {}: without this key nothing that is stored can ever be read. Back it up, apart from the data.",
+            path.display()
+        )),
+        Err(error) => return exit::report(&error, exit::keyring(&error)),
+    }
+    let traces = match telemetry::start(&place.config) {
+        Ok(traces) => traces,
+        Err(error) => return exit::report(error, exit::FAILED),
+    };
+    let code = installation::until_asked(&place, place.config.database.connections, async |installation, signals| {
+        tokio::select! {
+            app = prepare(&place, installation) => answer(app?, signals).await,
+            () = signals.asked() => Err(StateError::Interrupted),
+        }
+    });
+    traces.finish();
+    code
+}
+
+/// The service before it listens.
+async fn prepare(place: &Place, installation: Installation) -> Result<App, StateError> {
+    let Installation { database, vault, blobs } = installation;
+    restore::require_current(&database, &blobs).await?;
+    let (auth, config) = (Auth::new(&vault), place.config.clone());
+    let app = App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config })?;
+    let email = EmailAddress::parse(&place.config.first_owner).ok_or(StateError::NoAddress)?;
+    if let Some(password) = first::owner(&app, email).await? {
+        let (email, password) = (&place.config.first_owner, password.expose_secret());
+        say(format_args!("made the first tenant. Its owner signs in as {email} with {password} (shown this once)."));
+    }
+    Ok(app)
+}
+
+/// Serves until somebody asks to stop. That is the way to end it, and no failure.
+async fn answer(app: App, signals: &Signals) -> Result<(), StateError> {
+    let config = &app.operation.config;
+    let listener = listen("http.listen", config.http.listen).await?;
+    let metrics = match config.metrics {
+        Some(address) => Some(listen("metrics.listen", address).await?),
+        None => None,
+    };
+    let address = listener.local_addr().map_or(config.http.listen, |bound| bound);
+    let url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    say(format_args!("listening on {address}: the API is at {url}/api, its description at {url}/docs"));
+    if let Some(address) = metrics.as_ref().and_then(|listener| listener.local_addr().ok()) {
+        say(format_args!("metrics are at http://{address}/metrics"));
+    }
+
+    let stop = async || {
+        signals.asked().await;
+        app.operation.stop();
+    };
+    let watched = async {
+        match metrics {
+            Some(listener) => serve::serve(listener, serve::metrics(app.clone()), &config.limits, stop()).await,
+            None => Ending::Finished,
+        }
+    };
+    let served = serve::serve(listener, router::service(app.clone()), &config.limits, stop());
+    let (ending, _, ()) = tokio::join!(served, watched, background::run(&app));
+    let how = match ending {
+        Ending::Finished => "every request was answered",
+        Ending::CutOff => "requests that took longer than limits.shutdown_time were cut off",
+    };
+    exit::line(format_args!("stopped: {how}"));
+    Ok(())
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StateError> {
+    TcpListener::bind(address).await.map_err(|source| StateError::Listen { setting, address, source })
+}
+
+/// For whoever started it, on standard output: the log, on standard error, may be kept elsewhere.
+fn say(line: std::fmt::Arguments<'_>) {
+    // Nobody reads it.
+    let _ = writeln!(io::stdout(), "subrosa: {line}");
+}
