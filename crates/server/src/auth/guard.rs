@@ -1,8 +1,8 @@
 //! What failed sign-ins cost, by account and by where they come from: after some, the next one is not looked at for a while, and
 //! that while doubles.
 //!
-//! Invariant: at most [`CAPACITY`] names are remembered, as HMACs; when there are more, those with the fewest failures are forgotten. What
-//! comes while it is not looked at does not count, so nobody can keep somebody else out for longer than [`LONGEST`] at a time.
+//! Invariant: at most `CAPACITY` names are remembered, as HMACs; when there are more, those with the fewest failures are forgotten. What
+//! comes while it is not looked at does not count, so nobody can keep somebody else out for longer than `LONGEST` at a time.
 
 use std::{
     collections::HashMap,

@@ -41,7 +41,7 @@ pub enum PasswordError {
     /// In a list of known ones, or made of what everybody tries.
     #[error("this password is too easy to guess: take several unrelated words, or let a password manager make one")]
     Guessable,
-    /// [`WAITING`] others are before it.
+    /// `WAITING` others are before it.
     #[error("too many sign-ins at once")]
     Busy,
     /// The cipher or the system's randomness failed.

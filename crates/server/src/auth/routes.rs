@@ -1,6 +1,6 @@
 //! `/api/auth`: signing in and out. Its one invariant: unknown, wrong and locked get the same answer after the same work.
 //!
-//! Reset by e-mail, second factors, passkeys and single sign-on come between a proof and [`enter`]: what else has to be proved, or what
+//! Reset by e-mail, second factors, passkeys and single sign-on come between a proof and `enter`: what else has to be proved, or what
 //! proves instead of a password.
 
 use api::{

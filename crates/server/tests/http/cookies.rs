@@ -12,6 +12,8 @@ use crate::{
     sign_in::owner,
 };
 
+type Headers = &'static [(&'static str, &'static str)];
+
 const OWN: [(&str, &str); 1] = [("sec-fetch-site", "same-origin")];
 
 async fn send(service: &Service, method: Method, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
@@ -59,7 +61,7 @@ async fn a_cookie_speaks_for_somebody_only_from_a_page_of_ours() {
     owner(&service, "ann@example.org").await;
     let jar = jar(&sign_in(&service, &OWN).await);
     let patch = r#"{"displayName":"Ann"}"#;
-    let cases: [(&[(&str, &str)], bool, bool); 9] = [
+    let cases: [(Headers, bool, bool); 9] = [
         (&OWN, true, true),
         (&[("sec-fetch-site", "none")], true, false),
         (&[("sec-fetch-site", "same-site")], false, false),
