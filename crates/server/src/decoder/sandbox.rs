@@ -77,9 +77,19 @@ pub fn enter(limits: &Limits) -> Result<(), SandboxError> {
     setrlimit(Resource::RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)?;
     prctl::set_dumpable(false)?;
     prctl::set_no_new_privs()?;
+    keep_memory();
     landlock();
     let filter = filter().map_err(|_| SandboxError::Filter)?;
     seccompiler::apply_filter_all_threads(&filter).map_err(|_| SandboxError::Filter)
+}
+
+/// The C library asks the file system, which would end the process, before it gives memory of a thread back; so it keeps what it has.
+fn keep_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt stores a parameter of the allocator under its own lock.
+    unsafe {
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+    }
 }
 
 /// A second lock behind the filter, where the kernel has it: no path, no port, no abstract socket, no signal outwards.

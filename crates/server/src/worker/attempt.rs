@@ -45,7 +45,7 @@ pub(super) async fn run(worker: Worker, lease: Lease, stopping: watch::Receiver<
 async fn try_it(run: &Run<'_>, mut stopping: watch::Receiver<bool>) -> Result<(), Failure> {
     if run.lease.attempt > MAX_ATTEMPTS {
         // It was claimed so often and never came to an end by itself: it ends the workers.
-        return Err(Failure::last("worker_died"));
+        return run.process_no_more().await;
     }
     let (work, keeper) = (run.process(), keep(run));
     pin!(work, keeper);

@@ -97,11 +97,11 @@ impl Recognise for Played {
         }
         let duration = samples as f64 / 16_000.0;
         (watch.progress)(Progress { stage: Stage::Recognising, done_seconds: 0.5, total_seconds: Some(1.0) });
-        while self.never_ends {
-            if watch.cancelled.load(Ordering::Relaxed) {
-                return Err(TranscribeError::Cancelled);
+        if self.never_ends {
+            while !watch.cancelled.load(Ordering::Relaxed) {
+                std::thread::park_timeout(Duration::from_millis(2));
             }
-            std::thread::park_timeout(Duration::from_millis(2));
+            return Err(TranscribeError::Cancelled);
         }
         if self.fails {
             return Err(TranscribeError::Stage { stage: "recognition", reason: "played".to_owned() });
