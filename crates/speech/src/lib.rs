@@ -7,6 +7,8 @@
 pub mod align;
 pub mod audio;
 pub mod diarize;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod kernels;
 pub mod metrics;
 mod net;
 pub mod normalize;

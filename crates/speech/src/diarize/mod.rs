@@ -7,6 +7,11 @@
 mod cluster;
 mod embedding;
 mod features;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod pyannet;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "pyannet_absent.rs"]
+mod pyannet;
 mod reconstruct;
 mod segmentation;
 mod session;
