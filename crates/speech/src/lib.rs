@@ -12,6 +12,9 @@ mod kernels;
 pub mod metrics;
 mod net;
 pub mod normalize;
+#[cfg(test)]
+#[path = "../tests/signals/mod.rs"]
+mod signals;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;

@@ -8,6 +8,11 @@ mod cluster;
 mod embedding;
 mod features;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod ge2e;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "ge2e_absent.rs"]
+mod ge2e;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod pyannet;
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 #[path = "pyannet_absent.rs"]

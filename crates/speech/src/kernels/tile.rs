@@ -256,4 +256,30 @@ mod tests {
         }
         assert!(out[BLOCK].is_nan(), "nothing is written between rows");
     }
+
+    #[test]
+    fn a_product_is_added_to_what_is_there() {
+        let Some(unit) = TileUnit::acquire() else {
+            println!("skipped: no AMX here");
+            return;
+        };
+        let steps = 3;
+        let a = |m: usize, k: usize| ((m * 7 + k * 3) % 11) as f32 - 5.0;
+        let b = |k: usize, n: usize| ((k * 5 + n * 2) % 13) as f32 - 6.0;
+        let left = |s| Tile(std::array::from_fn(|e| bf16(a(e / DEPTH, s * DEPTH + e % DEPTH))));
+        let left: Vec<Tile> = (0..steps).map(left).collect();
+        let right: [Vec<Tile>; 4] = std::array::from_fn(|j| {
+            let element = |s, e: usize| b(s * DEPTH + 2 * (e / DEPTH) + e % 2, j * EDGE + e % DEPTH / 2);
+            (0..steps).map(|s| Tile(std::array::from_fn(|e| bf16(element(s, e))))).collect()
+        });
+        let stride = 4 * EDGE + 5;
+        let mut sums: Vec<f32> = (0..EDGE * stride).map(|i| i as f32).collect();
+        unit.accumulate(&left, right.each_ref().map(Vec::as_slice), &mut sums, stride);
+        for (i, &sum) in sums.iter().enumerate() {
+            let (m, n) = (i / stride, i % stride);
+            let product: f32 = (0..steps * DEPTH).map(|k| a(m, k) * b(k, n)).sum();
+            let expected = if n < 4 * EDGE { i as f32 + product } else { i as f32 };
+            assert_eq!(sum, expected, "row {m}, column {n}");
+        }
+    }
 }

@@ -162,6 +162,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sigmoid_and_tanh_are_close_to_their_definitions() {
+        if !is_x86_feature_detected!("avx512f") {
+            return;
+        }
+        let reach = [f32::MIN, -1e4, -100.0, 100.0, 1e4, f32::MAX, f32::NEG_INFINITY, f32::INFINITY];
+        for x in (-2_000..=2_000).map(|i| i as f32 / 100.0).chain(reach) {
+            let mut out = [0.0; 2 * LANES];
+            // SAFETY: the processor has AVX-512, as asked above.
+            unsafe {
+                store(&mut out, 0, sigmoid(_mm512_set1_ps(x)));
+                store(&mut out, LANES, tanh(_mm512_set1_ps(x)));
+            }
+            let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+            assert!((f64::from(out[0]) - expected).abs() < 3e-5, "sigmoid {x}: {}", out[0]);
+            assert!((f64::from(out[LANES]) - f64::from(x).tanh()).abs() < 6e-5, "tanh {x}: {}", out[LANES]);
+        }
+    }
+
+    #[test]
     fn gelu_is_close_to_its_definition() {
         if !is_x86_feature_detected!("avx512f") {
             return;

@@ -19,7 +19,7 @@ use crate::{
 /// Frames that a convolution sees.
 pub(super) const TAPS: usize = 5;
 /// Channels of what it makes.
-const CHANNELS: usize = 60;
+pub(super) const CHANNELS: usize = 60;
 /// The same filled up to whole blocks: how far its frames are apart. The channels that are no channels are zero.
 pub(super) const WIDTH: usize = CHANNELS.next_multiple_of(BLOCK);
 /// Frames that are convolved together: 312 KiB of tiles, in the second-level cache.

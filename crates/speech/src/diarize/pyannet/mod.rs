@@ -5,7 +5,6 @@
 //! Invariant: a run holds one stretch and sixteen windows, under 40 MB, however long the recording is.
 
 mod convolution;
-mod lstm;
 mod sinc;
 
 #[cfg(test)]
@@ -15,29 +14,31 @@ use super::segmentation::{CLASSES, Classes, WINDOW, WINDOW_FRAMES};
 use crate::{
     kernels::{
         linear::{HALVES, Linear, put},
-        tile::{BLOCK, DEPTH, EDGE, Tile, TileUnit},
+        lstm::{Lstm, ROW_PAIR, SEQUENCES},
+        tile::{BLOCK, DEPTH, Tile, TileUnit},
         vector,
     },
     net::Net,
 };
 
-use convolution::{Convolution, WIDTH};
-use lstm::Lstm;
+use convolution::{CHANNELS, Convolution, WIDTH};
 use sinc::{FILTERS, Filtered, PEAK_STEP, PEAKS, Sinc};
 
 /// What a normalisation adds to the variance.
 const EPSILON: f32 = 1e-5;
 /// Positions of which a pooling layer keeps one.
 const POOL: usize = 3;
-/// Windows that go through the recurrent layers together: the rows of a tile, which cost the same when they are empty.
-const SEQUENCES: usize = EDGE;
-/// Moments filled up to whole blocks.
-const MOMENTS: usize = WINDOW_FRAMES.next_multiple_of(BLOCK / SEQUENCES);
+/// Rows of tiles that the recurrent layers take.
+const MOMENTS: usize = WINDOW_FRAMES.next_multiple_of(ROW_PAIR);
+/// Numbers of a recurrent layer's state, a direction each.
+const HIDDEN: usize = 128;
+/// What a recurrent layer puts out.
+const STATES: usize = 2 * HIDDEN;
 /// Moments that go through the linear layers together.
 const HEAD_MOMENTS: usize = 8;
 /// Numbers between the linear layers.
 const HEAD: usize = 128;
-/// The first of three neighbouring numbers by which the exporter named the constants of each recurrent layer.
+/// The exporter named the constants of each recurrent layer by numbers: this one is the bias, the next two are the weights.
 const LSTM_CONSTANTS: [usize; 4] = [783, 826, 869, 912];
 
 /// The network's weights, which recordings share.
@@ -58,15 +59,19 @@ impl PyanNet {
             return None;
         }
         let recurrent = LSTM_CONSTANTS.iter().enumerate().map(|(i, &number)| {
-            let inputs = if i == 0 { 60 } else { lstm::OUTPUTS };
-            Lstm::read(net, number, inputs)
+            let inputs = if i == 0 { CHANNELS } else { STATES };
+            let read = |offset, shape: &[usize]| net.constant(&format!("onnx::LSTM_{}", number + offset), shape);
+            let bias = read(0, &[2, 8 * HIDDEN])?;
+            let input = read(1, &[2, 4 * HIDDEN, inputs])?;
+            let recurrent = read(2, &[2, 4 * HIDDEN, HIDDEN])?;
+            Some(Lstm::new(&input, &recurrent, &bias, HIDDEN))
         });
         Some(Self {
             sinc: Sinc::read(net)?,
-            convolutions: [Convolution::read(net, 1, FILTERS, FILTERS)?, Convolution::read(net, 2, 60, WIDTH)?],
+            convolutions: [Convolution::read(net, 1, FILTERS, FILTERS)?, Convolution::read(net, 2, CHANNELS, WIDTH)?],
             recurrent: recurrent.collect::<Option<_>>()?,
             head: [
-                linear(net, "onnx::MatMul_915", "linear.0.bias", lstm::OUTPUTS, HEAD)?,
+                linear(net, "onnx::MatMul_915", "linear.0.bias", STATES, HEAD)?,
                 linear(net, "onnx::MatMul_916", "linear.1.bias", HEAD, HEAD)?,
                 linear(net, "onnx::MatMul_917", "classifier.bias", HEAD, CLASSES)?,
             ],
@@ -90,9 +95,7 @@ impl PyanNet {
         for starts in starts.chunks(SEQUENCES) {
             let mut tiles = self.features(unit, stretch, &filtered, starts);
             for lstm in &self.recurrent {
-                let mut output = vec![Tile::ZERO; MOMENTS * lstm::STEPS];
-                lstm.run(unit, &tiles, &mut output, WINDOW_FRAMES, starts.len());
-                tiles = output;
+                tiles = lstm.run(unit, &tiles, WINDOW_FRAMES, starts.len());
             }
             classes.extend(self.classify(unit, &tiles, starts.len()));
         }
@@ -127,8 +130,8 @@ impl PyanNet {
         let mut hidden = [(); 2].map(|()| vec![Tile::ZERO; HEAD_MOMENTS * steps]);
         let [one, two] = &mut hidden;
         let mut classes = vec![vec![[0.0; CLASSES]; WINDOW_FRAMES]; windows];
-        for (chunk, tiles) in tiles.chunks(HEAD_MOMENTS * lstm::STEPS).enumerate() {
-            let count = tiles.len() / lstm::STEPS * steps;
+        for (chunk, tiles) in tiles.chunks(HEAD_MOMENTS * first.steps()).enumerate() {
+            let count = tiles.len() / first.steps() * steps;
             rectified(first, unit, tiles, one);
             rectified(second, unit, &one[..count], two);
             last.multiply(unit, &two[..count], |row, column, block| {

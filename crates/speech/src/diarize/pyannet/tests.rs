@@ -5,11 +5,7 @@ use super::{
     super::segmentation::{Graph, STEP},
     *,
 };
-
-#[path = "../../../tests/signals/mod.rs"]
-mod signals;
-
-use signals::{model, noise, sample_call, tone};
+use crate::signals::{model, noise, sample_call, tone};
 
 /// What both networks say about windows `starts` of a stretch; `None` without AMX.
 fn both(stretch: &[f32], starts: &[usize]) -> Option<[Vec<Vec<Classes>>; 2]> {
