@@ -52,8 +52,8 @@ pub(super) struct Embedder {
 
 /// Our own where there is one, rten's elsewhere.
 enum Network {
-    Native(Ge2e),
-    Graph(Graph),
+    Native(Box<Ge2e>),
+    Graph(Box<Graph>),
 }
 
 impl Embedder {
@@ -67,7 +67,10 @@ impl Embedder {
         };
         let graph = Graph::new(net)?;
         let native = if recipe == Recipe::MelPower { Ge2e::read(&graph.net) } else { None };
-        let network = native.map_or(Network::Graph(graph), Network::Native);
+        let network = match native {
+            Some(network) => Network::Native(Box::new(network)),
+            None => Network::Graph(Box::new(graph)),
+        };
         Ok(Self { network, features: Features::new(recipe), recipe })
     }
 

@@ -1,7 +1,7 @@
 //! Who spoke when, in one channel: segmentation of overlapping windows, a voice for each speaker of each window,
 //! clustering of the voices, reconstruction on the time line.
 //!
-//! Invariant: a [`Session`] holds twenty seconds of audio however long the recording is; what it keeps of the past is
+//! Invariant: a [`Session`] holds fifty seconds of audio however long the recording is; what it keeps of the past is
 //! under 2 kB a second (frames and voices: 35 MB for five hours).
 
 mod cluster;

@@ -81,14 +81,17 @@ impl Frame {
 
 /// The network: our own where it runs, rten's elsewhere.
 pub(super) enum Segmentation {
-    Native(PyanNet),
-    Graph(Graph),
+    Native(Box<PyanNet>),
+    Graph(Box<Graph>),
 }
 
 impl Segmentation {
     pub(super) fn load(path: &Path) -> Result<Self, NetError> {
         let graph = Graph::new(Net::load(path)?)?;
-        Ok(PyanNet::read(&graph.net).map_or(Self::Graph(graph), Self::Native))
+        Ok(match PyanNet::read(&graph.net) {
+            Some(network) => Self::Native(Box::new(network)),
+            None => Self::Graph(Box::new(graph)),
+        })
     }
 
     /// Windows that are best run together.

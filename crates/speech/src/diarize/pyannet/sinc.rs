@@ -36,6 +36,8 @@ const HOP: usize = 10;
 pub(super) const PEAK_STEP: usize = HOP * POOL;
 /// Peaks of a window.
 pub(super) const PEAKS: usize = ((WINDOW - TAPS) / HOP + 1) / POOL;
+/// Products of halves that make up one filter.
+const PARTS: usize = 3;
 /// Tiles across a filter.
 const FILTER_STEPS: usize = TAPS.div_ceil(DEPTH);
 /// Positions that are filtered together: a quarter of a mebibyte of tiles, in the second-level cache.
@@ -63,8 +65,8 @@ pub(super) struct Filtered {
 impl Sinc {
     pub(super) fn read(net: &Net) -> Option<Self> {
         let weights = net.constant("/sincnet/conv1d.0/Concat_2_output_0", &[FILTERS, 1, TAPS])?;
-        let mut split = vec![0.0; OUTPUTS * 3 * FILTER_STEPS * DEPTH];
-        for (from, to) in weights.chunks_exact(TAPS).zip(split.chunks_exact_mut(3 * FILTER_STEPS * DEPTH)) {
+        let mut split = vec![0.0; OUTPUTS * PARTS * FILTER_STEPS * DEPTH];
+        for (from, to) in weights.chunks_exact(TAPS).zip(split.chunks_exact_mut(PARTS * FILTER_STEPS * DEPTH)) {
             for (tap, &weight) in from.iter().enumerate() {
                 let upper = widened(bf16(weight));
                 for (part, value) in [upper, upper, weight - upper].into_iter().enumerate() {
@@ -75,7 +77,7 @@ impl Sinc {
         let [gamma, beta] = ["weight", "bias"].map(|what| net.constant(&format!("sincnet.wav_norm1d.{what}"), &[1]));
         Some(Self {
             wave: (gamma?[0], beta?[0]),
-            filters: Linear::new(&split, 3 * FILTER_STEPS * DEPTH, vec![1.0; OUTPUTS], vec![0.0; OUTPUTS]),
+            filters: Linear::new(&split, PARTS * FILTER_STEPS * DEPTH, vec![1.0; OUTPUTS], vec![0.0; OUTPUTS]),
             sums: weights.chunks_exact(TAPS).map(|filter| filter.iter().sum()).collect(),
             norm: InstanceNorm::read(net, "sincnet.norm1d.0", FILTERS)?,
         })
@@ -86,41 +88,23 @@ impl Sinc {
     #[target_feature(enable = "avx512f,avx512bf16")]
     pub(super) fn filter(&self, unit: &TileUnit, stretch: &[f32]) -> Filtered {
         let peaks = ((stretch.len() - TAPS) / HOP + 1) / POOL;
-        // The last filter's tiles reach a little beyond its samples; the weights there are zero.
-        let (mut upper, mut lower) = (vec![0; stretch.len() + DEPTH], vec![0; stretch.len() + DEPTH]);
-        for (&x, (upper, lower)) in stretch.iter().zip(upper.iter_mut().zip(&mut lower)) {
-            *upper = bf16(x);
-            *lower = bf16(x - widened(*upper));
-        }
+        let halves = split(stretch);
         let mut tiles = vec![Tile::ZERO; ROWS / EDGE * self.filters.steps()];
         let mut outputs = vec![0.0; ROWS * OUTPUTS];
         let mut filtered = Filtered { largest: vec![0.0; peaks * FILTERS], smallest: vec![0.0; peaks * FILTERS] };
-        let each =
-            filtered.largest.chunks_mut(ROWS / POOL * FILTERS).zip(filtered.smallest.chunks_mut(ROWS / POOL * FILTERS));
-        for (chunk, (largest, smallest)) in each.enumerate() {
+        let [largest, smallest] =
+            [&mut filtered.largest, &mut filtered.smallest].map(|kept| kept.chunks_mut(ROWS / POOL * FILTERS));
+        for ((largest, smallest), first) in largest.zip(smallest).zip((0..).step_by(ROWS)) {
             let rows = largest.len() / FILTERS * POOL;
-            for row in 0..rows {
-                let from = (chunk * ROWS + row) * HOP;
-                for (part, half) in [&upper, &lower, &upper].into_iter().enumerate() {
-                    for (step, samples) in
-                        half[from..from + FILTER_STEPS * DEPTH].as_chunks::<DEPTH>().0.iter().enumerate()
-                    {
-                        let tile = &mut tiles[row / EDGE * self.filters.steps() + part * FILTER_STEPS + step];
-                        tile.0[row % EDGE * DEPTH..][..DEPTH].copy_from_slice(samples);
+            pack(&halves, first, rows, &mut tiles);
+            let tiles = &tiles[..rows.next_multiple_of(BLOCK) / EDGE * self.filters.steps()];
+            self.filters.multiply(unit, tiles, |row, column, block| {
+                for (r, line) in block.0.iter().enumerate() {
+                    for at in HALVES {
+                        vector::store(&mut outputs, (row + r) * OUTPUTS + column + at, vector::load(line, at));
                     }
                 }
-            }
-            self.filters.multiply(
-                unit,
-                &tiles[..rows.next_multiple_of(BLOCK) / EDGE * self.filters.steps()],
-                |row, column, block| {
-                    for (r, line) in block.0.iter().enumerate() {
-                        for at in HALVES {
-                            vector::store(&mut outputs, (row + r) * OUTPUTS + column + at, vector::load(line, at));
-                        }
-                    }
-                },
-            );
+            });
             pool(&outputs, OUTPUTS, largest, FILTERS, |a, b| _mm512_max_ps(a, b));
             pool(&outputs, OUTPUTS, smallest, FILTERS, |a, b| _mm512_min_ps(a, b));
         }
@@ -145,6 +129,31 @@ impl Sinc {
                 let a = _mm512_abs_ps(_mm512_fmadd_ps(vector::load(largest, at), scale, offset));
                 let b = _mm512_abs_ps(_mm512_fmadd_ps(vector::load(smallest, at), scale, offset));
                 vector::store(peaks, at, _mm512_max_ps(a, b));
+            }
+        }
+    }
+}
+
+/// Samples as two bf16 numbers each, whose sum is the sample; a little longer, because the last filter's tiles reach beyond
+/// its samples. The weights there are zero.
+fn split(samples: &[f32]) -> [Vec<u16>; 2] {
+    let mut halves = [0; 2].map(|zero| vec![zero; samples.len() + DEPTH]);
+    let [upper, lower] = &mut halves;
+    for (&sample, (upper, lower)) in samples.iter().zip(upper.iter_mut().zip(lower)) {
+        *upper = bf16(sample);
+        *lower = bf16(sample - widened(*upper));
+    }
+    halves
+}
+
+/// What the filters see at `rows` positions from the `first` on.
+fn pack([upper, lower]: &[Vec<u16>; 2], first: usize, rows: usize, tiles: &mut [Tile]) {
+    for row in 0..rows {
+        let of_row = &mut tiles[row / EDGE * PARTS * FILTER_STEPS..][..PARTS * FILTER_STEPS];
+        for (half, tiles) in [upper, lower, upper].into_iter().zip(of_row.chunks_exact_mut(FILTER_STEPS)) {
+            let samples = &half[(first + row) * HOP..][..FILTER_STEPS * DEPTH];
+            for (samples, tile) in samples.chunks_exact(DEPTH).zip(tiles) {
+                tile.0[row % EDGE * DEPTH..][..DEPTH].copy_from_slice(samples);
             }
         }
     }
