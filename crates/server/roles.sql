@@ -26,9 +26,11 @@ GRANT subrosa_auth, subrosa_jobs TO subrosa_owner;
 ALTER ROLE subrosa_owner SET search_path = '';
 ALTER ROLE subrosa_app SET search_path = '';
 
--- Passphrases of single fields are bind parameters, and the detail of a constraint's violation prints the row: neither is logged.
+-- Passphrases of single fields and the key of contexts are bind parameters, and the detail of a constraint's violation prints the row: neither is logged.
 ALTER ROLE subrosa_owner SET log_parameter_max_length = 0;
 ALTER ROLE subrosa_owner SET log_parameter_max_length_on_error = 0;
+ALTER ROLE subrosa_owner SET log_statement = 'none';
+ALTER ROLE subrosa_owner SET log_error_verbosity = 'terse';
 ALTER ROLE subrosa_app SET log_parameter_max_length = 0;
 ALTER ROLE subrosa_app SET log_parameter_max_length_on_error = 0;
 ALTER ROLE subrosa_app SET log_statement = 'none';

@@ -102,7 +102,7 @@ pub enum StartError {
     Logs {
         /// The setting.
         name: String,
-        /// Its value in the session of the runtime login.
+        /// Its value in the session.
         value: String,
         /// What to do.
         remedy: String,

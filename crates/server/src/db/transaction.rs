@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use super::{
-    DbError, Reason, Scope,
+    DbError, Scope,
     session::{Open, Session},
 };
 
@@ -76,17 +76,11 @@ impl<A: Access> TenantTx<A> {
 #[derive(Debug)]
 pub struct SystemTx {
     open: Open,
-    reason: Reason,
 }
 
 impl SystemTx {
-    pub(super) fn new(open: Open, reason: Reason) -> Self {
-        Self { open, reason }
-    }
-
-    /// Why it was opened.
-    pub fn reason(&self) -> Reason {
-        self.reason
+    pub(super) fn new(open: Open) -> Self {
+        Self { open }
     }
 
     /// Where statements run.

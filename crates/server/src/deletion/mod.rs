@@ -6,6 +6,7 @@
 //! what a backup brought back.
 
 pub mod blobs;
+mod chains;
 pub mod mirror;
 pub mod restore;
 mod rows;
