@@ -12,7 +12,7 @@ use crate::{
     db::{Database, DbError, Reason},
     vault::{
         blobs::Blobs,
-        chain::{Fault, Link as _, Walker},
+        chain::{Fault, Walker},
         heads::Chain,
         keys::Vault,
         receipts::{PAGE, Receipt},

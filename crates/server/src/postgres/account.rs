@@ -59,7 +59,11 @@ pub(super) fn claim(directory: &Path, account: Option<Account>) -> Result<(), Po
         return Err(PostgresError::NotOurs(directory.to_owned()));
     }
     // Also where the mask of the process, or whoever made it, allowed another mode.
-    if account.is_some() { fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed) } else { Ok(()) }
+    if account.is_some() {
+        fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)
+    } else {
+        Ok(())
+    }
 }
 
 /// Makes a directory of mode 0700 anew, in the place of whatever is there, and hands it over to the account.

@@ -110,7 +110,9 @@ fn processes_in(data: &Path) -> Vec<i32> {
 /// Whether a process runs PostgreSQL; one that was updated meanwhile runs `postgres (deleted)`.
 fn is_postgres(id: i32) -> bool {
     let program = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
-    program.file_name().is_some_and(|name| name.as_encoded_bytes().split(|byte| *byte == b' ').next() == Some(b"postgres"))
+    program
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().split(|byte| *byte == b' ').next() == Some(b"postgres"))
 }
 
 /// Makes the cluster: checksums, UTF-8, one superuser, logins by the account of this program's process alone.

@@ -84,7 +84,8 @@ impl Link for Receipt {
     }
 
     fn computed(&self) -> Hash {
-        let numbers = [self.sequence, i64::from(self.class as i16), self.counts.rows, self.counts.blobs, self.counts.keys];
+        let numbers =
+            [self.sequence, i64::from(self.class as i16), self.counts.rows, self.counts.blobs, self.counts.keys];
         let [sequence, class, rows, blobs, keys] = numbers.map(i64::to_be_bytes);
         let at = self.at.timestamp_micros().to_be_bytes();
         Hash::of(

@@ -144,11 +144,7 @@ fn newest(sealed: &[SealedSystemKey], purpose: SystemKey) -> Option<&SealedSyste
 
 /// The key that signs contexts. Sealed, it is the one that counts, and an owner who is at hand takes it again. Before the first
 /// start was done the owner's copy is the only one: one that is there already was left by a start that is under way, or died.
-async fn context_key(
-    ring: &Keyring,
-    sealed: &[SealedSystemKey],
-    owner: Option<&mut Owner>,
-) -> Result<Key, OpenError> {
+async fn context_key(ring: &Keyring, sealed: &[SealedSystemKey], owner: Option<&mut Owner>) -> Result<Key, OpenError> {
     if let Some(sealed) = newest(sealed, SystemKey::Contexts) {
         let key = sealed.open(ring)?;
         if let Some(owner) = owner {

@@ -41,8 +41,8 @@ async fn a_full_disk_refuses_an_upload_and_keeps_what_is_there() {
         let block = Bytes::from(vec![7; 1 << 20]);
         blobs.write(&key, place, stream::iter((0..mebibytes).map(|_| Ok(block.clone())))).await
     };
-    let read = async |place| {
-        let mut reader = blobs.read(&key, place, 0..u64::MAX).await?;
+    let read = async |place, length| {
+        let mut reader = blobs.read(&key, place, length, 0..u64::MAX).await?;
         let mut length = 0;
         while let Some(bytes) = reader.next().await? {
             length += bytes.len();
@@ -53,11 +53,11 @@ async fn a_full_disk_refuses_an_upload_and_keeps_what_is_there() {
     write(kept, 1).await.unwrap();
     for _ in 0..3 {
         assert!(matches!(write(refused, 12).await, Err(BlobError::Store(_))));
-        assert!(matches!(read(refused).await, Err(BlobError::Missing(_))));
+        assert!(matches!(read(refused, 12 << 20).await, Err(BlobError::Missing(_))));
     }
-    assert_eq!(read(kept).await.unwrap(), 1 << 20);
+    assert_eq!(read(kept, 1 << 20).await.unwrap(), 1 << 20);
     // The room that the refused upload took is free again.
     let again = place();
     write(again, 5).await.unwrap();
-    assert_eq!(read(again).await.unwrap(), 5 << 20);
+    assert_eq!(read(again, 5 << 20).await.unwrap(), 5 << 20);
 }

@@ -10,8 +10,11 @@ mod audit;
 mod deletion;
 mod disk_full;
 mod kit;
+mod outbox;
+mod restore;
 mod rotation;
 mod sealing;
 mod start;
 #[path = "../support/mod.rs"]
 mod support;
+mod things;

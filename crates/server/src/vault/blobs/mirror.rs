@@ -26,7 +26,9 @@ impl Blobs {
         let (tenant, number) = place.ids();
         let text = serde_json::to_vec(content).map_err(|_| BlobError::Mirror { tenant, number })?;
         match self.store.put_opts(&place.path(), text.clone().into(), PutMode::Create.into()).await {
-            Err(object_store::Error::AlreadyExists { .. }) if self.bytes(place).await?.as_deref() == Some(&text) => Ok(()),
+            Err(object_store::Error::AlreadyExists { .. }) if self.bytes(place).await?.as_deref() == Some(&text) => {
+                Ok(())
+            }
             Err(object_store::Error::AlreadyExists { .. }) => Err(BlobError::Mirror { tenant, number }),
             stored => Ok(stored.map(drop)?),
         }
