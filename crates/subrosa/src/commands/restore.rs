@@ -2,11 +2,11 @@
 
 use std::{path::Path, process::ExitCode};
 
-use server::deletion::{blobs, restore};
+use server::deletion::{blobs, mirror, restore};
 
 use crate::{
     exit,
-    installation::{self, Installation},
+    installation::{self, Installation, Purpose},
 };
 
 /// What to do with a restored database.
@@ -18,9 +18,10 @@ pub(crate) enum Command {
 
 /// Runs `subrosa restore check`.
 pub(crate) fn check(data_dir: &Path) -> ExitCode {
-    installation::with(data_dir, async |installation: Installation| {
+    installation::with(data_dir, Purpose::Restore, async |installation: Installation| {
         let Installation { database, vault, blobs: store, .. } = &installation;
         let done = restore::check(database, store, vault.public_keys()).await?;
+        mirror::catch_up(database, store, vault).await?;
         let swept = blobs::sweep(database, store).await?;
         exit::line(format_args!(
             "{} receipts, {} of them missing here; {} rows and {} parts of objects removed again",

@@ -20,7 +20,7 @@ use super::{key::NotSealed, seal::Broken};
 
 pub use paths::{BlobPlace, MirrorPlace};
 pub use read::BlobReader;
-pub use stream::{PART_SEALED, open_part, seal_part};
+pub use stream::{open_part, seal_part};
 
 /// Where blobs are kept.
 #[derive(Clone)]
