@@ -59,8 +59,7 @@ const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
 /// less what the clocks of two machines differ by.
 const LIFETIME: Duration = Duration::from_secs(120);
 
-/// How long the context of [`Database::write_long`] is good: rows go at some 10,000 a second, the largest tenants have tens of
-/// millions.
+/// How long the context of [`Database::write_long`] is good: for tenants of many millions of rows on slow disks, and not for ever.
 const LONG_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// How such a transaction begins: no single statement is too long.
