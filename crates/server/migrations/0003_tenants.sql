@@ -1,7 +1,8 @@
 -- Tenants, who belongs to them, and the keys under which everything of theirs is sealed.
 
 CREATE TABLE tenant.tenants (
-  tenant_id uuid PRIMARY KEY,
+  -- The nil id stands for the installation itself; its audit log is that of its operators.
+  tenant_id uuid PRIMARY KEY CHECK (tenant_id <> '00000000-0000-0000-0000-000000000000'),
   key_id text NOT NULL REFERENCES global.keyring,
   sealed_key bytea NOT NULL CHECK (octet_length(sealed_key) BETWEEN 28 AND 1024),
   sealed app.enc,

@@ -57,6 +57,7 @@ CREATE FUNCTION app.keyring_retire(old_key_id text) RETURNS boolean
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
+  PERFORM app.require_event(8::smallint);
   WITH gone AS (DELETE FROM global.keyring WHERE key_id = old_key_id RETURNING *)
     INSERT INTO global.retired_keys (key_id, check_value, created_at, retired_at)
       SELECT key_id, check_value, created_at, now() FROM gone;
@@ -82,6 +83,7 @@ CREATE FUNCTION app.system_key_reseal(the_purpose smallint, the_version integer,
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
+  PERFORM app.require_event(7::smallint);
   UPDATE global.system_keys SET key_id = new_key_id, sealed = new_sealed
     WHERE purpose = the_purpose AND version = the_version AND sealed = old_sealed;
   RETURN FOUND;
@@ -132,6 +134,7 @@ DECLARE
   changed bigint;
 BEGIN
   PERFORM app.require(100::smallint);
+  PERFORM app.require_event(7::smallint);
   UPDATE tenant.tenants t SET key_id = new_key_id, sealed_key = n.sealed
     FROM unnest(ids, new_sealed) AS n (id, sealed) WHERE t.tenant_id = n.id;
   GET DIAGNOSTICS changed = ROW_COUNT;
@@ -146,6 +149,7 @@ DECLARE
   changed bigint;
 BEGIN
   PERFORM app.require(100::smallint);
+  PERFORM app.require_event(7::smallint);
   UPDATE global.users u SET key_id = new_key_id, sealed_key = n.sealed
     FROM unnest(ids, new_sealed) AS n (id, sealed) WHERE u.id = n.id;
   GET DIAGNOSTICS changed = ROW_COUNT;

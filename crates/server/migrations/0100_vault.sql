@@ -9,18 +9,7 @@ CREATE FUNCTION app.pgp_seal(inner_sealed bytea, passphrase text) RETURNS bytea
       inner_sealed, passphrase, 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')
   $$;
 
--- NULL when it does not open, so that the program can say which row of many it was, and go on in the transaction.
-CREATE FUNCTION app.pgp_open(outer_sealed bytea, passphrase text) RETURNS bytea
-  LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
-  AS $$
-BEGIN
-  RETURN crypto.pgp_sym_decrypt_bytea(outer_sealed, passphrase);
-EXCEPTION
-  WHEN external_routine_invocation_exception THEN
-    RETURN NULL;
-END
-$$;
-GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text), app.pgp_open(bytea, text) TO subrosa_app;
+GRANT EXECUTE ON FUNCTION app.pgp_seal(bytea, text) TO subrosa_app;
 
 -- Part of the transaction that deletes a user's data in a tenant: the membership goes, and the person when no other tenant has
 -- them. Who may delete somebody else's data manages the tenant; whoever owns data may go. An auditor owns none, and is let go by a

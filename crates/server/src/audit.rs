@@ -1,6 +1,8 @@
 //! The audit log: who did what to what, and when. Its one invariant: an event is committed with the act it speaks of, and events
 //! of a tenant form a chain that the application can extend and read but neither change nor shorten.
 
+pub mod operator;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -29,6 +31,12 @@ pub enum Action {
     DeleteTenant = 5,
     /// A deletion was applied again after a backup had been restored.
     ReapplyDeletion = 6,
+    /// Keys were sealed again under a newer key-encryption key, which is the subject.
+    RotateKeys = 7,
+    /// A key-encryption key was retired.
+    RetireKey = 8,
+    /// A restored database was brought up to its receipts.
+    CheckRestore = 9,
 }
 
 /// An event of the log.
@@ -42,7 +50,7 @@ pub struct Event {
     pub id: Uuid,
     /// Who acted.
     pub actor: Uuid,
-    /// As what: a number of [`crate::db::Role`].
+    /// As what: a number of [`crate::db::Role`], or of [`crate::db::Reason`] when an operator acted.
     pub role: i16,
     /// What was done: a number of [`Action`].
     pub action: i16,

@@ -9,6 +9,7 @@ use server::{
     db::{Address, DbError, Locked, Owner, StartError, Tls},
     deletion::{
         blobs::SweepError,
+        mirror,
         restore::{self, RestoreError},
     },
     postgres::{Embedded, PostgresError},
@@ -157,6 +158,12 @@ async fn open(data_dir: &Path, purpose: Purpose) -> Result<Installation, StateEr
 }
 
 impl Installation {
+    /// Copies what was put on record out of the database: after an act, so that nobody can take its event back unseen.
+    pub(crate) async fn copy_logs(&self) -> Result<(), StateError> {
+        mirror::catch_up(&self.database, &self.blobs, &self.vault).await?;
+        Ok(())
+    }
+
     /// Closes connections, and stops the private cluster.
     pub(crate) async fn close(self) -> Result<(), StateError> {
         self.database.close().await;

@@ -133,7 +133,7 @@ impl Database {
     /// Opens a transaction across tenants, in which the functions for this reason can be called and no row can be reached.
     pub async fn system(&self, reason: Reason) -> Result<SystemTx, DbError> {
         let open = self.enter(Write::BEGIN, (Uuid::nil(), Uuid::nil(), reason as i16), LIFETIME).await?;
-        Ok(SystemTx::new(open))
+        Ok(SystemTx::new(open, reason))
     }
 
     /// Waits for open transactions to end, and closes all connections.

@@ -5,7 +5,7 @@
 use std::marker::PhantomData;
 
 use super::{
-    DbError, Scope,
+    DbError, Reason, Scope,
     session::{Open, Session},
 };
 
@@ -76,11 +76,17 @@ impl<A: Access> TenantTx<A> {
 #[derive(Debug)]
 pub struct SystemTx {
     open: Open,
+    reason: Reason,
 }
 
 impl SystemTx {
-    pub(super) fn new(open: Open) -> Self {
-        Self { open }
+    pub(super) fn new(open: Open, reason: Reason) -> Self {
+        Self { open, reason }
+    }
+
+    /// Why it was opened.
+    pub fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// Where statements run.

@@ -12,7 +12,10 @@ use super::{
     mirror,
 };
 use crate::{
-    audit::Event,
+    audit::{
+        Action, Event,
+        operator::{self, INSTALLATION, Subject},
+    },
     db::{Database, DbError, Reason, Role, Scope},
     vault::{
         blobs::{BlobError, Blobs},
@@ -103,14 +106,27 @@ async fn require_chain<C: Chained>(database: &Database, blobs: &Blobs, tenant: U
 /// The first failure, see [`RestoreError`]; what was applied stays applied.
 pub async fn check(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Restored, RestoreError> {
     let (mut restored, mut first_fault) = (Restored::default(), None);
+    // What operators did comes back first of all, and then that of this check, so that nothing is removed by one that nobody knows of.
+    go_on(catch_up::<Event>(database, blobs, keys, INSTALLATION).await.map(drop), &mut first_fault)?;
+    let mut tx = database.system(Reason::Receipts).await?;
+    operator::record(&mut tx, Action::CheckRestore, Subject::Installation).await?;
+    tx.commit().await?;
     for tenant in blobs.mirrored_tenants().await? {
-        match check_tenant(database, blobs, keys, tenant, &mut restored).await {
-            Ok(()) => {}
-            Err(RestoreError::Sweep(error)) if !error.is_of_one_tenant() => return Err(error.into()),
-            Err(error) => _ = first_fault.get_or_insert(error),
-        }
+        go_on(check_tenant(database, blobs, keys, tenant, &mut restored).await, &mut first_fault)?;
     }
     first_fault.map_or(Ok(restored), Err)
+}
+
+/// Keeps the first fault of one tenant's data for the end; only what concerns all of them is an error now.
+fn go_on(done: Result<(), RestoreError>, first_fault: &mut Option<RestoreError>) -> Result<(), RestoreError> {
+    match done {
+        Err(RestoreError::Sweep(error)) if !error.is_of_one_tenant() => Err(error.into()),
+        Err(error) => {
+            first_fault.get_or_insert(error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 async fn check_tenant(

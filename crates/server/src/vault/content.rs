@@ -6,7 +6,7 @@
 //! HMAC no byte that somebody else wrote ever reaches pgcrypto's parser.
 
 use aws_lc_rs::hmac;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
@@ -66,8 +66,17 @@ pub async fn seal(tx: &mut TenantTx<Write>, key: &Key, field: &Field, content: &
 /// # Errors
 /// [`VaultError::Broken`], which names the row, when it is not what was sealed for that field.
 pub async fn open<A: Access>(tx: &mut TenantTx<A>, stored: Stored<'_>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let broken = Broken::at(&stored.field);
-    open_all(tx, &[stored]).await?.pop().ok_or(VaultError::Broken(broken))
+    let Stored { key, field, sealed } = stored;
+    let (message, passphrase) = authentic(key, &field, sealed)?;
+    let inner = sqlx::query_scalar!(
+        r#"SELECT crypto.pgp_sym_decrypt_bytea($1, $2) AS "inner!""#,
+        message,
+        passphrase.expose_secret()
+    )
+    .fetch_one(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    Ok(open_content(key, &field, &inner)?)
 }
 
 /// Opens a list of stored values, in one statement.
@@ -81,34 +90,35 @@ pub async fn open_all<A: Access>(
     let mut messages = Vec::with_capacity(stored.len());
     let mut passphrases = Vec::with_capacity(stored.len());
     for Stored { key, field, sealed } in stored {
-        let (message, salt) = authentic(key, field, sealed).ok_or_else(|| Broken::at(field))?;
-        messages.push(message.to_vec());
-        passphrases.push(key.derive(&salt, &field.purpose("pg")).passphrase());
+        let (message, passphrase) = authentic(key, field, sealed)?;
+        messages.push(message);
+        passphrases.push(passphrase);
     }
     let exposed: Vec<&str> = passphrases.iter().map(ExposeSecret::expose_secret).collect();
     let inner = sqlx::query_scalar!(
-        "SELECT app.pgp_open(s.message, s.passphrase) FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY
-           AS s (message, passphrase, position) ORDER BY s.position",
-        &messages,
+        r#"SELECT crypto.pgp_sym_decrypt_bytea(s.message, s.passphrase) AS "inner!"
+           FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS s (message, passphrase, position) ORDER BY s.position"#,
+        &messages as &[&[u8]],
         &exposed as &[&str],
     )
     .fetch_all(tx.conn())
     .await
     .map_err(DbError::from)?;
-    let open = |(Stored { key, field, .. }, inner): (&Stored<'_>, Option<Vec<u8>>)| {
-        let inner = inner.ok_or_else(|| Broken::at(field))?;
-        Ok(open_content(key, field, &inner)?)
-    };
+    let open = |(Stored { key, field, .. }, inner): (&Stored<'_>, Vec<u8>)| Ok(open_content(key, field, &inner)?);
     stored.iter().zip(inner).map(open).collect()
 }
 
-/// The OpenPGP message and the salt behind it, if both were put together here for this field.
-fn authentic<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Option<(&'a [u8], Salt)> {
+/// The OpenPGP message of a stored value and its passphrase, if both were put together here for this field: then pgcrypto opens it.
+fn authentic<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Result<(&'a [u8], SecretString), Broken> {
+    verified(key, field, sealed).ok_or_else(|| Broken::at(field))
+}
+
+fn verified<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Option<(&'a [u8], SecretString)> {
     let (message, trailer) = sealed.split_at_checked(sealed.len().checked_sub(TRAILER)?)?;
     let (salt, mac) = trailer.strip_prefix(&TRAILER_HEAD)?.split_at_checked(SALT_BYTES)?;
     let salt = Salt::stored(salt)?;
     hmac::verify(&mac_key(key, field, &salt), message, mac).ok()?;
-    Some((message, salt))
+    Some((message, key.derive(&salt, &field.purpose("pg")).passphrase()))
 }
 
 fn mac_key(key: &Key, field: &Field, salt: &Salt) -> hmac::Key {

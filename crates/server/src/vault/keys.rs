@@ -246,6 +246,22 @@ impl Vault {
         rows.into_iter().map(|row| open(row.record_id, &row.sealed)).collect()
     }
 
+    /// Opens a record's key that the statement which read the record has read with it, by a join: so one round trip gives a row and
+    /// its key.
+    ///
+    /// # Errors
+    /// [`VaultError::Broken`] when it is not the key of that record.
+    pub async fn open_record_key<A: Access>(
+        &self,
+        tx: &mut TenantTx<A>,
+        kind: RecordKind,
+        id: Uuid,
+        sealed: &[u8],
+    ) -> Result<Key, VaultError> {
+        let place = KeyPlace::Record(tx.scope().tenant(), kind, id);
+        Ok(open_key(&*self.tenant_key(tx).await?, place, sealed)?)
+    }
+
     /// Makes the key of a processing run of a call. What the run stores before redaction is sealed under it.
     ///
     /// # Errors

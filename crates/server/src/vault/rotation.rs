@@ -12,7 +12,13 @@ use super::{
     seal::{Broken, KeyPlace, seal_key},
     system,
 };
-use crate::db::{Database, DbError, Reason, SystemTx};
+use crate::{
+    audit::{
+        Action,
+        operator::{self, Subject},
+    },
+    db::{Database, DbError, Reason, SystemTx},
+};
 
 /// Keys that one transaction seals again: some 20 ms, for which their rows are locked.
 const BATCH: i32 = 500;
@@ -176,6 +182,10 @@ async fn reseal(
             Err(error) => return Err(error),
         }
     }
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    record_rotation(&mut tx, newest).await?;
     let done = match whose {
         Whose::Tenants => {
             sqlx::query_scalar!(r#"SELECT app.tenant_keys_reseal($1, $2, $3) AS "done!""#, &ids, id, &sealed)
@@ -224,11 +234,14 @@ async fn older(tx: &mut SystemTx, newest: &str, whose: Whose) -> Result<Vec<Seal
 async fn reseal_system(database: &Database, ring: &Keyring) -> Result<i64, VaultError> {
     let mut tx = database.system(Reason::Keys).await?;
     let newest = ring.newest();
+    let mut old_keys = system::sealed(tx.conn()).await?;
+    old_keys.retain(|key| key.key_id != newest.id.as_str());
+    if old_keys.is_empty() {
+        return Ok(0);
+    }
+    record_rotation(&mut tx, newest).await?;
     let mut done = 0;
-    for old in system::sealed(tx.conn()).await? {
-        if old.key_id == newest.id.as_str() {
-            continue;
-        }
+    for old in old_keys {
         let sealed = seal_key(&newest.key, old.purpose.place(old.version), &old.open(ring)?)?;
         let changed = sqlx::query_scalar!(
             r#"SELECT app.system_key_reseal($1, $2, $3, $4, $5) AS "changed!""#,
@@ -247,6 +260,11 @@ async fn reseal_system(database: &Database, ring: &Keyring) -> Result<i64, Vault
     Ok(done)
 }
 
+/// Each transaction of a rotation has its own event, so that none is kept without one.
+async fn record_rotation(tx: &mut SystemTx, newest: &Kek) -> Result<(), DbError> {
+    operator::record(tx, Action::RotateKeys, Subject::Key(&newest.id)).await.map(drop)
+}
+
 /// Marks a key as retired: from then on nothing can be sealed under it, and the ring may drop it.
 ///
 /// # Errors
@@ -262,6 +280,7 @@ pub async fn retire(database: &Database, vault: &Vault, id: &KeyId) -> Result<()
         return Err(KeyringError::InUse { id: id.clone(), sealed: state.seals }.into());
     }
     let mut tx = database.system(Reason::Keys).await?;
+    operator::record(&mut tx, Action::RetireKey, Subject::Key(id)).await?;
     // The database looks again: what is sealed refers to its key.
     sqlx::query_scalar!("SELECT app.keyring_retire($1)", id.as_str()).fetch_one(tx.conn()).await.map_err(|error| {
         match DbError::from(error) {

@@ -9,32 +9,39 @@ use crate::{
 };
 
 /// The functions that make and check contexts: what takes a guard out of each, by text. The catalogue does not see these.
-const WEAKENED: [(&str, &str, &str); 16] = [
+const WEAKENED: [(&str, &str, &str); 25] = [
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "app.scope() IS NOT NULL", "false"),
+    ("app.enter(uuid,uuid,smallint,bigint,bytea)", "current_setting('subrosa.context', true) <> ''", "false"),
     (
         "app.enter(uuid,uuid,smallint,bigint,bytea)",
-        "sha256(app.scope_signature(scope, k.key)) = sha256(signature)",
+        "sha256(app.scope_signature(scope, signing)) = sha256(signature)",
         "true",
     ),
     ("app.enter(uuid,uuid,smallint,bigint,bytea)", "to_timestamp(expires) <= clock_timestamp()", "false"),
+    ("app.enter(uuid,uuid,smallint,bigint,bytea)", "send(to_timestamp(expires))", "send('infinity')"),
     ("app.scope_bytes(uuid,uuid,smallint,bigint)", "uuid_send(tenant)", "uuid_send(actor)"),
     ("app.scope_signature(bytea,bytea)", "|| scope", "|| substring(scope FROM 1 FOR 32)"),
     ("app.context_seal(bytea,bytea)", "|| scope", ""),
     ("app.context_seal(bytea,bytea)", "timestamptz_send(now())", "''::bytea"),
     ("app.context_seal(bytea,bytea)", "|| int4send(pg_backend_pid())", ""),
-    (
-        "app.scope()",
-        "sha256(app.context_seal(substring(context FROM 1 FOR 42), k.key)) = sha256(substring(context FROM 43))",
-        "true",
-    ),
-    ("app.scope()", "> extract(epoch FROM clock_timestamp())", "> 0"),
+    ("app.scope()", "sha256(app.context_seal(scope, sealing)) = sha256(substring(context FROM 43))", "true"),
+    ("app.scope()", "> timestamptz_send(clock_timestamp())", "> ''"),
     ("app.tenant()", "< 100", "< 10000"),
     ("app.owner()", "<> 4", "<> 400"),
     ("app.sees_all()", "(1, 2, 5, 6)", "(1, 2, 3, 5, 6)"),
     ("app.manages()", "(1, 2, 5)", "(1, 2, 3, 5)"),
     ("app.audits()", "(1, 4)", "(1, 3, 4)"),
     ("app.require(smallint)", "IS DISTINCT FROM reason", "IS NULL"),
+    ("app.require_event(smallint)", "e.xmin = pg_current_xact_id_if_assigned()::xid", "true"),
+    ("app.require_event(smallint)", "IF NOT EXISTS", "IF false AND NOT EXISTS"),
+    ("app.keyring_retire(text)", "PERFORM app.require_event(8::smallint);", ""),
+    ("app.tenant_keys_reseal(uuid[],text,bytea[])", "PERFORM app.require_event(7::smallint);", ""),
+    ("app.user_keys_reseal(uuid[],text,bytea[])", "PERFORM app.require_event(7::smallint);", ""),
+    ("app.system_key_reseal(smallint,integer,bytea,text,bytea)", "PERFORM app.require_event(7::smallint);", ""),
+    (OPERATOR_EVENT, "AND sequence = new_sequence - 1", ""),
 ];
+
+const OPERATOR_EVENT: &str = "app.operator_event(smallint,bigint,uuid,smallint,smallint,uuid,bytea,bytea)";
 
 /// A guard of each kind on one table is told apart from the same guard on every other.
 async fn mutants(superuser: &mut PgConnection) -> Vec<String> {
@@ -204,7 +211,8 @@ fn enter(tenant: Tenant, role: i16, expires: i64) -> String {
 
 /// Sets a context around `app.enter()`, sealed over the scope and what follows it.
 fn set(tenant: Tenant, expires: i64, sealed: &str) -> String {
-    let scope = scope(tenant, 1, expires);
+    let expiry = format!("timestamptz_send(to_timestamp({expires}))");
+    let scope = scope(tenant, 1, expires).replace(&format!("int8send({expires})"), &expiry);
     let seal = hmac("subrosa context 1", &format!("{scope}{sealed}"));
     format!("SELECT set_config('subrosa.context', encode({scope} || {seal}, 'hex'), true)")
 }
@@ -220,7 +228,8 @@ fn attacks([ours, theirs]: &[Tenant; 2]) -> Vec<(&'static str, Vec<String>)> {
         ours.id.simple(),
         theirs.id.simple()
     );
-    vec![
+    let mut attacks = operator_attacks(ours);
+    attacks.extend([
         ("no context", vec![any_call()]),
         ("a forged context", vec![set(*ours, FAR, "|| '\\x00'"), any_call()]),
         ("a context of another transaction", vec![set(*ours, FAR, "|| int4send(pg_backend_pid())"), any_call()]),
@@ -228,6 +237,16 @@ fn attacks([ours, theirs]: &[Tenant; 2]) -> Vec<(&'static str, Vec<String>)> {
         ("an expired context", vec![set(*ours, PAST, this), any_call()]),
         ("another tenant's name in our context", vec![open(1), renamed, any_call()]),
         ("an expired scope", vec![enter(*ours, 1, PAST), yes()]),
+        (
+            "a context that outlives its scope",
+            vec![
+                open(1),
+                format!(
+                    "SELECT substring(decode(current_setting('subrosa.context'), 'hex') FROM 35 FOR 8) \
+                     <> timestamptz_send(to_timestamp({FAR}))"
+                ),
+            ],
+        ),
         ("a scope that was signed for another role", vec![open(3).replacen("'3'", "'1'", 1), yes()]),
         ("no signature", vec![format!("SELECT app.enter('{}', '{}', '1', {FAR}, '')", ours.id, ours.owner), yes()]),
         ("a second context", vec![open(1), enter(*theirs, 1, FAR), yes()]),
@@ -244,5 +263,36 @@ fn attacks([ours, theirs]: &[Tenant; 2]) -> Vec<(&'static str, Vec<String>)> {
             vec![open(1), format!("SELECT count(*) >= 0 FROM app.chain_heads('{}', '0', 1)", ours.id)],
         ),
         ("a system transaction with a tenant", vec![open(100), "SELECT app.tenant() IS NOT NULL".to_owned()]),
+    ]);
+    attacks
+}
+
+/// What somebody tries who wants an act on the keys without its event in the operators' log.
+fn operator_attacks(ours: &Tenant) -> Vec<(&'static str, Vec<String>)> {
+    let open = || enter(*ours, 100, FAR);
+    let head = || "SELECT last_sequence >= 0 FROM app.operator_head('100', sha256(''))".to_owned();
+    let event = |sequence, action| {
+        format!(
+            "SELECT app.operator_event('100', {sequence}, gen_random_uuid(), '{action}', '0', gen_random_uuid(), sha256(''), sha256(''))"
+        )
+    };
+    let retire = || "SELECT app.keyring_retire('none') IS NOT NULL".to_owned();
+    vec![
+        ("a key retired without an event", vec![open(), retire()]),
+        // A savepoint has a number of its own, so this event is of another transaction.
+        ("a key retired by an event of another transaction", vec![open(), head(), event(1, 8), retire()]),
+        (
+            "tenants' keys sealed again without an event",
+            vec![open(), "SELECT app.tenant_keys_reseal('{}', '', '{}') = 0".to_owned()],
+        ),
+        (
+            "users' keys sealed again without an event",
+            vec![open(), "SELECT app.user_keys_reseal('{}', '', '{}') = 0".to_owned()],
+        ),
+        (
+            "a system key sealed again without an event",
+            vec![open(), "SELECT NOT app.system_key_reseal('1', 1, '', '', '')".to_owned()],
+        ),
+        ("an event out of its place", vec![open(), head(), event(7, 8)]),
     ]
 }

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
 use crate::{
-    kit::Installation,
+    kit::{Installation, execute},
     things::{LENGTH, count, delete, join, rows_left, upload},
 };
 
@@ -114,6 +114,34 @@ async fn a_deleted_user_takes_everything_along_but_stays_where_another_tenant_ha
     assert_eq!(outbox::sweep(&installation.database, &installation.blobs).await.unwrap().parts, 1);
     delete(&installation, two, RecordKind::User, one.user()).await;
     assert!(!exists().await);
+}
+
+#[tokio::test]
+async fn a_member_deletes_their_own_account_and_nobody_elses_data() {
+    let installation = Installation::new().await;
+    let owner = installation.tenant().await;
+    let kept = installation.call(owner, "the owner's").await;
+    let member = Scope::authenticated(owner.tenant(), Uuid::now_v7(), Role::Member);
+    let mut superuser = installation.postgres.superuser().await;
+    let (key_id, sealed) = installation.vault.new_user_key(member.user()).unwrap();
+    let insert =
+        "INSERT INTO global.users (id, address_hmac, key_id, sealed_key) VALUES ($1, sha256(uuid_send($1)), $2, $3)";
+    execute(&mut superuser, insert, (member.user(), &key_id, &sealed)).await;
+    let join = sqlx::query("INSERT INTO tenant.memberships VALUES ($1, $2, 3)").bind(member.tenant());
+    join.bind(member.user()).execute(&mut superuser).await.unwrap();
+    let call = installation.call(member, "the member's").await;
+    let mut tx = installation.database.write(&member).await.unwrap();
+    installation.vault.create_record_key(&mut tx, RecordKind::User, member.user()).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let receipt = delete(&installation, member, RecordKind::User, member.user()).await;
+    // The call, the membership, the person; the keys of the call, of the user's data in the tenant, and of the person.
+    assert_eq!((receipt.counts.rows, receipt.counts.keys), (3, 3));
+    assert!(installation.title(owner, call).await.is_err());
+    assert_eq!(installation.title(owner, kept).await.unwrap(), "the owner's");
+    let left = "SELECT (SELECT count(*) FROM global.users WHERE id = $1) + count(*) FROM tenant.record_keys WHERE owner_id = $1";
+    let left: i64 = sqlx::query_scalar(left).bind(member.user()).fetch_one(&mut superuser).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub(crate) enum Receipts {
 /// What to do with the audit log.
 #[derive(clap::Subcommand)]
 pub(crate) enum Audit {
-    /// Follow every tenant's log and compare it with its signed copies in the object store.
+    /// Follow every tenant's log and the operators' own, and compare them with their signed copies in the object store.
     Verify,
 }
 

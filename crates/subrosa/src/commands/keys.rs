@@ -101,6 +101,7 @@ async fn rotate(installation: Installation) -> Result<(), StateError> {
     let done = rotation::rotate(&installation.database, &installation.vault, |progress| meter.show(progress)).await?;
     meter.clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
+    installation.copy_logs().await?;
     installation.close().await
 }
 
@@ -145,5 +146,6 @@ impl Meter {
 async fn retire(installation: Installation, id: KeyId) -> Result<(), StateError> {
     rotation::retire(&installation.database, &installation.vault, &id).await?;
     exit::line(format_args!("key {id} is retired: take it out of the keyring, and destroy it when no backup needs it"));
+    installation.copy_logs().await?;
     installation.close().await
 }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use server::deletion::{blobs, mirror, restore};
+use server::deletion::{blobs, restore};
 
 use crate::{
     exit,
@@ -21,12 +21,12 @@ pub(crate) fn check(data_dir: &Path) -> ExitCode {
     installation::with(data_dir, Purpose::Restore, async |installation: Installation| {
         let Installation { database, vault, blobs: store, .. } = &installation;
         let done = restore::check(database, store, vault.public_keys()).await?;
-        mirror::catch_up(database, store, vault).await?;
         let swept = blobs::sweep(database, store).await?;
         exit::line(format_args!(
             "{} receipts, {} of them missing here; {} rows and {} parts of objects removed again",
             done.receipts, done.missing, done.rows, swept.parts
         ));
+        installation.copy_logs().await?;
         installation.close().await
     })
 }
