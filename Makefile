@@ -49,10 +49,11 @@ bench: models ## Compare with faster-whisper and whisper.cpp; what the gate and 
 	cargo bench --locked -p server --bench gate --bench vault
 
 # One test after the other: what is measured is the memory of the process.
-soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); ten million probes of the gate
+soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); ten million probes of the gate; newer PostgreSQL
 	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
 	SUBROSA_PROBES=10000000 SUBROSA_BLEED=1000000 cargo test --release --locked -p server --test database -- \
-	  --nocapture crossfire bleed
+	  --nocapture crossfire bleed pooler
+	scripts/postgresql
 
 FUZZ_SECONDS ?= 60
 fuzz: setup ## Fuzz every decoder for FUZZ_SECONDS each

@@ -1,5 +1,6 @@
--- Roles of a cluster and what their sessions are set to. Run once by a superuser, in the database that Subrosa is to use and
--- that subrosa_owner owns; running it again changes nothing. The embedded cluster runs it by itself.
+-- Roles of a cluster and what their sessions are set to. Run once in the database that Subrosa is to use and that subrosa_owner
+-- owns, by a superuser, or by a login with CREATEROLE that is a member of subrosa_owner; running it again changes nothing. The
+-- embedded cluster runs it by itself.
 --
 -- The settings belong to the roles because a transaction-mode pooler drops what a session sets for itself.
 DO $$
@@ -26,15 +27,30 @@ GRANT subrosa_auth, subrosa_jobs TO subrosa_owner;
 ALTER ROLE subrosa_owner SET search_path = '';
 ALTER ROLE subrosa_app SET search_path = '';
 
--- Passphrases of single fields and the key of contexts are bind parameters, and the detail of a constraint's violation prints the row: neither is logged.
-ALTER ROLE subrosa_owner SET log_parameter_max_length = 0;
-ALTER ROLE subrosa_owner SET log_parameter_max_length_on_error = 0;
-ALTER ROLE subrosa_owner SET log_statement = 'none';
-ALTER ROLE subrosa_owner SET log_error_verbosity = 'terse';
-ALTER ROLE subrosa_app SET log_parameter_max_length = 0;
-ALTER ROLE subrosa_app SET log_parameter_max_length_on_error = 0;
-ALTER ROLE subrosa_app SET log_statement = 'none';
-ALTER ROLE subrosa_app SET log_error_verbosity = 'terse';
+-- Passphrases of single fields and the key of contexts are bind parameters, and the detail of a constraint's violation prints the
+-- row: neither is logged.
+-- Most of these only a superuser may set. Where another login runs this, the server's own configuration has to say the
+-- same: the program looks at every start, and does not start otherwise.
+DO $$
+DECLARE
+  setting record;
+BEGIN
+  FOR setting IN SELECT * FROM (VALUES
+      ('subrosa_owner', 'log_parameter_max_length', '0'),
+      ('subrosa_owner', 'log_parameter_max_length_on_error', '0'),
+      ('subrosa_app', 'log_parameter_max_length', '0'),
+      ('subrosa_app', 'log_parameter_max_length_on_error', '0'),
+      ('subrosa_app', 'log_statement', 'none'),
+      ('subrosa_app', 'log_error_verbosity', 'terse')) AS settings (role, name, value)
+  LOOP
+    BEGIN
+      EXECUTE format('ALTER ROLE %I SET %I = %L', setting.role, setting.name, setting.value);
+    EXCEPTION WHEN insufficient_privilege THEN
+      RAISE WARNING 'not set for %: set % = % in the configuration of the server', setting.role, setting.name, setting.value;
+    END;
+  END LOOP;
+END
+$$;
 
 -- No statement of a request takes half a minute, and no transaction waits for its client longer than that.
 ALTER ROLE subrosa_app SET statement_timeout = '30s';

@@ -1,4 +1,4 @@
-//! Feeds bytes of strangers to the audio reader, the reader of weights and the [`vault`]. It takes in their source instead of
+//! Feeds bytes of strangers to the audio reader, the readers of weights and the [`vault`]. It takes in their source instead of
 //! the crate `speech`, whose other parts (networks, CTranslate2) would cost minutes to build with the fuzzer's instrumentation.
 
 use std::{
@@ -14,6 +14,8 @@ pub const SAMPLE_RATE: u32 = 16_000;
 pub mod audio;
 pub mod vault;
 
+#[path = "../../xtask/src/torch.rs"]
+mod torch;
 #[path = "../../crates/speech/src/whisper/encoder/weights.rs"]
 mod weights;
 
@@ -87,4 +89,15 @@ pub fn read_weights(bytes: &[u8]) {
             assert!(weights.has(name) && numbers.len() <= bytes.len());
         }
     }
+}
+
+/// Reads `bytes` as a checkpoint of PyTorch. What it holds is in the file, once.
+pub fn read_checkpoint(bytes: &[u8]) {
+    let Ok(tensors) = torch::tensors(bytes, "model_state") else { return };
+    let mut values = 0;
+    for tensor in tensors.values() {
+        assert_eq!(tensor.shape.iter().product::<usize>(), tensor.values.len());
+        values += tensor.values.len();
+    }
+    assert!(4 * values <= bytes.len());
 }

@@ -95,10 +95,15 @@ pub(crate) fn tensors(file: &[u8], state: &str) -> Result<BTreeMap<String, Tenso
         return Err(TorchError::Broken("the dictionary of weights is missing"));
     };
     let mut tensors = BTreeMap::new();
+    // Every value belongs to one tensor, so all of them together are no longer than the file. Without this a few bytes each
+    // would name a large storage again and again.
+    let mut room = file.len() / 4;
     for (key, value) in entries {
         if let (Value::Text(name), Value::Tensor { storage, offset, shape }) = (key, value) {
             let bytes = storages.get(&*storage).ok_or(TorchError::Broken("a storage is missing"))?;
-            tensors.insert(name.to_string(), Tensor { values: slice(bytes, offset, &shape)?, shape: shape.to_vec() });
+            let values = slice(bytes, offset, &shape)?;
+            room = room.checked_sub(values.len()).ok_or(TorchError::Broken("tensors share their values"))?;
+            tensors.insert(name.to_string(), Tensor { values, shape: shape.to_vec() });
         }
     }
     Ok(tensors)
@@ -379,6 +384,24 @@ mod tests {
                 let _ = tensors(&file, "model_state");
             }
         }
+    }
+
+    #[test]
+    fn tensors_that_share_a_storage_do_not_multiply_it() {
+        // Ten tensors of 1,000 floats each over one storage of 1,000 floats.
+        let mut file = b"\x80\x02\x8a\x0a".to_vec();
+        file.extend(MAGIC);
+        file.extend(b".N.N.}X\x01\0\0\0s}");
+        for name in b'0'..=b'9' {
+            file.extend(b"X\x01\0\0\0");
+            file.push(name);
+            file.extend(b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0ktQ");
+            file.extend(b"K\x00M\xe8\x03\x85K\x01\x85tRs");
+        }
+        file.extend(b"s.]X\x01\0\0\0ka.");
+        file.extend(1000u64.to_le_bytes());
+        file.extend([0; 4000]);
+        assert_eq!(tensors(&file, "s"), Err(TorchError::Broken("tensors share their values")));
     }
 
     #[test]

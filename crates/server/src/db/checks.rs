@@ -13,7 +13,7 @@ const OLDEST: u32 = 15;
 const FIXED: [(u32, u32); 4] = [(15, 16), (16, 12), (17, 8), (18, 2)];
 
 /// Settings that make a server log bind parameters, plans with their constants, or rows: with the values that are safe.
-const SETTINGS: [(&str, &[&str]); 9] = [
+const SETTINGS: [Setting; 9] = [
     ("log_parameter_max_length", &["0"]),
     ("log_parameter_max_length_on_error", &["0"]),
     ("log_statement", &["none", "ddl"]),
@@ -25,6 +25,9 @@ const SETTINGS: [(&str, &[&str]); 9] = [
     ("auto_explain.log_min_duration", &["-1"]),
     ("pgaudit.log_parameter", &["off"]),
 ];
+
+/// A setting's name, and the values with which nothing secret is logged.
+type Setting = (&'static str, &'static [&'static str]);
 
 /// Refuses versions that are too old or have the hole in pgcrypto.
 pub(super) async fn server(connection: impl PgExecutor<'_>) -> Result<(), StartError> {
@@ -94,7 +97,9 @@ fn remedy(role: &str, name: &str, safe: &str) -> String {
                  auto_explain.log_min_duration = -1"
             )
         }
-        _ => format!("run ALTER ROLE {role} SET {name} = '{safe}' as a superuser"),
+        _ => format!(
+            "run ALTER ROLE {role} SET {name} = '{safe}' as a superuser, or set it in the server's configuration"
+        ),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Transactions that end badly: dropped in the middle of anything, failed, panicked, cut off by the server. The next one on the same
 //! connection starts without a context.
 
-use std::{pin::pin, task::Poll};
+use std::{panic::resume_unwind, pin::pin, task::Poll};
 
 use futures::future::select;
 use server::db::{Database, Locked, Scope};
@@ -44,15 +44,50 @@ async fn drop_after(polls: u32, database: &Database, scope: &Scope) {
     select(enough, pin!(work(database, scope))).await;
 }
 
-/// Gives transactions up at every point in turn and looks at what they leave.
+/// Works in a task that is cancelled wherever it is, as when a client goes away.
+async fn cancel_after(polls: u32, database: &Database, scope: &Scope) {
+    let (database, scope) = (database.clone(), *scope);
+    let task = tokio::spawn(async move { work(&database, &scope).await });
+    for _ in 0..polls {
+        tokio::task::yield_now().await;
+    }
+    task.abort();
+    let _ = task.await;
+}
+
+/// Works in a task that panics wherever it is, as a handler with a bug does.
+async fn panic_after(polls: u32, database: &Database, scope: &Scope) {
+    let (database, scope) = (database.clone(), *scope);
+    let task = tokio::spawn(async move {
+        let mut seen = 0;
+        let mut work = pin!(work(&database, &scope));
+        std::future::poll_fn(|context| {
+            seen += 1;
+            if seen > polls {
+                // Unlike `panic!`, says nothing; there are many.
+                resume_unwind(Box::new("a bug"));
+            }
+            work.as_mut().poll(context)
+        })
+        .await;
+    });
+    let _ = task.await;
+}
+
+/// Gives transactions up at every point in turn, dropped, cancelled and panicking, and looks at what they leave.
 pub(crate) async fn give_up(database: &Database, locked: &Locked, scope: &Scope, transactions: u32) {
     for number in 0..transactions {
-        let polls = number % 61;
-        drop_after(polls, database, scope).await;
+        let polls = number / 3 % 61;
+        match number % 3 {
+            0 => drop_after(polls, database, scope).await,
+            1 => cancel_after(polls, database, scope).await,
+            _ => panic_after(polls, database, scope).await,
+        }
         if number % 8 == 0 {
-            assert_eq!(left_behind(locked).await, (String::new(), 0), "after {polls} polls");
+            assert_eq!(left_behind(locked).await, (String::new(), 0), "{number}, after {polls} polls");
         }
     }
+    println!("{transactions} transactions given up, 0 contexts left behind");
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod attacks;
 mod bleed;
 mod catalogue;
 mod crossfire;
+mod managed;
 mod mutation;
 mod pooler;
 mod start;

@@ -38,9 +38,9 @@ pub const ACCOUNT: &str = "postgres";
 /// Connections of a test's pool; PostgreSQL allows 100 for all tests of a binary together.
 const CONNECTIONS: u32 = 8;
 
-/// Stops the server in a directory and removes it, once standard input ends.
+/// Stops the servers of a directory and removes it, once standard input ends.
 const UNDERTAKER: &str = r#"read -r _
-for file in "$0/cluster/postmaster.pid" "$0/pgbouncer.pid"; do
+for file in "$0/cluster/postmaster.pid" "$0"/*.pid; do
   pid=$(head -n 1 "$file" 2>/dev/null) || continue
   kill -QUIT "$pid" 2>/dev/null
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done

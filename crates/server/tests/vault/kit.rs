@@ -1,6 +1,6 @@
 //! An installation for a test: a database of its own, an open vault, and objects in memory.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 use server::{
@@ -38,7 +38,11 @@ pub(crate) struct Installation {
 
 impl Installation {
     pub(crate) async fn new() -> Self {
-        let (postgres, keys) = (TestDatabase::new().await, key("k1"));
+        Self::on(TestDatabase::new().await, key("k1")).await
+    }
+
+    /// On a database of its own, which is migrated.
+    pub(crate) async fn on(postgres: TestDatabase, keys: String) -> Self {
         let (database, vault) = open(&postgres, &keys).await.unwrap();
         Self { postgres, keys, database, vault: Arc::new(vault), blobs: Blobs::memory() }
     }
@@ -78,20 +82,24 @@ impl Installation {
 
     /// A call with a title.
     pub(crate) async fn call(&self, scope: Scope, title: &str) -> Uuid {
+        self.try_call(scope, title).await.unwrap()
+    }
+
+    /// A call with a title, where the database may fail.
+    pub(crate) async fn try_call(&self, scope: Scope, title: &str) -> Result<Uuid, Box<dyn Error>> {
         let call = Uuid::now_v7();
-        let mut tx = self.database.write(&scope).await.unwrap();
-        let key = self.vault.create_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-        let sealed = content::seal(&mut tx, &key, &title_of(call), title.as_bytes()).await.unwrap();
+        let mut tx = self.database.write(&scope).await?;
+        let key = self.vault.create_record_key(&mut tx, RecordKind::Call, call).await?;
+        let sealed = content::seal(&mut tx, &key, &title_of(call), title.as_bytes()).await?;
         sqlx::query("INSERT INTO tenant.calls (tenant_id, id, owner_id, sealed) VALUES ($1, $2, $3, $4)")
             .bind(scope.tenant())
             .bind(call)
             .bind(scope.user())
             .bind(sealed)
             .execute(tx.conn())
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        call
+            .await?;
+        tx.commit().await?;
+        Ok(call)
     }
 
     /// The title of a call.

@@ -10,10 +10,13 @@ mod audit;
 mod deletion;
 mod disk_full;
 mod kit;
+mod memory;
 mod operator;
 mod outbox;
 mod restore;
 mod rotation;
+mod s3;
+mod s3_server;
 mod sealing;
 mod start;
 #[path = "../support/mod.rs"]

@@ -13,7 +13,7 @@ mod write;
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory};
+use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory, prefix::PrefixStore};
 use uuid::Uuid;
 
 use super::{key::NotSealed, seal::Broken};
@@ -42,16 +42,20 @@ impl Blobs {
         Ok(Self { store: Arc::new(store), directory: Some(directory.into()) })
     }
 
-    /// In a bucket that speaks S3: `s3://bucket/prefix`, with the options of `object_store` (region, endpoint, …).
+    /// In a bucket that speaks S3: `s3://bucket` or, below a prefix that others in the bucket do not share,
+    /// `s3://bucket/prefix`; with the options of `object_store` (region, endpoint, …).
     ///
     /// # Errors
     /// When the address or an option makes no sense.
-    pub fn s3(bucket: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, BlobError> {
-        let mut builder = object_store::aws::AmazonS3Builder::from_env().with_url(bucket);
+    pub fn s3(address: &str, options: impl IntoIterator<Item = (String, String)>) -> Result<Self, BlobError> {
+        let bucket = address.strip_prefix("s3://").ok_or(BlobError::Address)?;
+        let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+        let prefix = object_store::path::Path::parse(prefix).map_err(|_| BlobError::Address)?;
+        let mut builder = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket);
         for (name, value) in options {
             builder = builder.with_config(name.parse()?, value);
         }
-        Ok(Self::in_store(Arc::new(builder.build()?)))
+        Ok(Self::in_store(Arc::new(PrefixStore::new(builder.build()?, prefix))))
     }
 
     /// In memory, for tests.
@@ -184,6 +188,9 @@ pub enum BlobError {
         /// Why.
         kind: std::io::ErrorKind,
     },
+    /// The address of a bucket is none.
+    #[error("the address of the object store is not of the form s3://bucket/prefix")]
+    Address,
     /// The store failed.
     #[error("the object store failed: {0}")]
     Store(#[from] object_store::Error),
