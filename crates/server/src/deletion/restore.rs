@@ -19,7 +19,7 @@ use crate::{
     db::{Database, DbError, Reason, Role, Scope},
     vault::{
         blobs::{BlobError, Blobs},
-        chain::{Fault, Hash, Link as _, PublicKey, Walker},
+        chain::{Fault, Hash, Link, PublicKey, Walker},
         heads,
         receipts::{PAGE, Receipt},
     },
@@ -178,7 +178,7 @@ async fn hashes<C: Chained>(database: &Database, tenant: Uuid) -> Result<BTreeMa
         let mut tx = database.system(Reason::Receipts).await?;
         let page = C::page(&mut tx, (tenant, after), PAGE).await?;
         let before = after;
-        for at in page.iter().map(|link| link.position()).filter(|at| at.tenant == tenant) {
+        for at in page.iter().map(Link::position).filter(|at| at.tenant == tenant) {
             hashes.insert(at.sequence, at.hash);
             after = at.sequence;
         }

@@ -18,8 +18,11 @@ const CAPACITY: usize = 1024;
 /// How long a key is kept after it was opened: a deleted tenant's key leaves every program within a minute.
 const LIFETIME: Duration = Duration::from_secs(60);
 
+/// Open keys by tenant, each with when it was opened.
+type Opened = HashMap<Uuid, (Instant, Arc<Key>)>;
+
 #[derive(Clone, Default)]
-pub(super) struct TenantKeys(Arc<Mutex<HashMap<Uuid, (Instant, Arc<Key>)>>>);
+pub(super) struct TenantKeys(Arc<Mutex<Opened>>);
 
 impl TenantKeys {
     pub(super) fn get(&self, tenant: Uuid) -> Option<Arc<Key>> {
@@ -66,7 +69,7 @@ impl TenantKeys {
         self.lock().retain(|_, (opened, _)| now.duration_since(*opened) < LIFETIME);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, (Instant, Arc<Key>)>> {
+    fn lock(&self) -> MutexGuard<'_, Opened> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
