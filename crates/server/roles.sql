@@ -38,6 +38,8 @@ BEGIN
   FOR setting IN SELECT * FROM (VALUES
       ('subrosa_owner', 'log_parameter_max_length', '0'),
       ('subrosa_owner', 'log_parameter_max_length_on_error', '0'),
+      ('subrosa_owner', 'log_statement', 'none'),
+      ('subrosa_owner', 'log_error_verbosity', 'terse'),
       ('subrosa_app', 'log_parameter_max_length', '0'),
       ('subrosa_app', 'log_parameter_max_length_on_error', '0'),
       ('subrosa_app', 'log_statement', 'none'),
