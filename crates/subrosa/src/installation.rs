@@ -1,12 +1,17 @@
 //! The state of an installation, for subcommands that need it: keys first, then the database, then the object store. Its one
-//! invariant: nothing is started, connected to or changed before the keyring was read and found whole.
+//! invariant: nothing is started, connected to or changed before the keyring was read and found whole, and nothing is changed in a
+//! database that lacks deletions which its object store knows of.
 
 use std::{ffi::OsString, future::Future, path::Path, process::ExitCode};
 
 use chrono::Utc;
 use server::{
     db::{Address, DbError, Locked, Owner, StartError, Tls},
-    deletion::{blobs::SweepError, mirror, restore::RestoreError},
+    deletion::{
+        blobs::SweepError,
+        mirror,
+        restore::{self, RestoreError},
+    },
     postgres::{Embedded, PostgresError},
     vault::{
         blobs::{BlobError, Blobs},
@@ -52,6 +57,8 @@ pub(crate) enum StateError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Objects(#[from] BlobError),
+    #[error("SUBROSA_DATABASE_TLS is neither `required` nor `optional`")]
+    Tls,
     #[error("{0} is not text")]
     Variable(&'static str),
     #[error("{0}")]
@@ -71,7 +78,7 @@ impl StateError {
             | Self::Sweep(SweepError::Blobs(_))
             | Self::Restore(RestoreError::Sweep(SweepError::Blobs(_))) => exit::OBJECTS,
             Self::Vault(VaultError::Broken(_)) | Self::Open(OpenError::Vault(VaultError::Broken(_))) => exit::TAMPERED,
-            Self::Variable(_) => exit::USAGE,
+            Self::Variable(_) | Self::Tls => exit::USAGE,
             Self::Runtime(_) => exit::FAILED,
             _ => exit::DATABASE,
         }
@@ -84,36 +91,49 @@ impl From<DbError> for StateError {
     }
 }
 
+/// What a subcommand is about to do with an installation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Look only: the schema stays what it is, and a database that was never opened before is refused.
+    Look,
+    /// Change something: the schema is brought up to the program, and the database has to be current.
+    Change,
+    /// Bring a restored database up to its receipts.
+    Restore,
+}
+
 /// Opens the installation, does `work` with it, and closes it.
 pub(crate) fn with<W: Future<Output = Result<(), StateError>>>(
     data_dir: &Path,
+    purpose: Purpose,
     work: impl FnOnce(Installation) -> W,
 ) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(StateError::Runtime(error), exit::FAILED),
     };
-    let done = runtime.block_on(async { work(open(data_dir).await?).await });
+    let done = runtime.block_on(async { work(open(data_dir, purpose).await?).await });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, error.code()),
     }
 }
 
-async fn open(data_dir: &Path) -> Result<Installation, StateError> {
-    let source = || KeySource::from_environment(|name| std::env::var_os(name));
-    keyring::load(&source()?).await?;
+async fn open(data_dir: &Path, purpose: Purpose) -> Result<Installation, StateError> {
+    let source = KeySource::from_environment(|name| std::env::var_os(name))?;
+    let ring = keyring::load(&source).await?;
+    let tls = tls()?;
     let (address, owner_address, cluster) = match variable("DATABASE_URL")? {
         Some(url) => {
-            let owner = variable("DATABASE_OWNER_URL")?.map(|url| Address::parse(&url, Tls::Required)).transpose()?;
-            (Address::parse(&url, Tls::Required)?, owner, None)
+            let owner = variable("DATABASE_OWNER_URL")?.map(|url| Address::parse(&url, tls)).transpose()?;
+            (Address::parse(&url, tls)?, owner, None)
         }
         None => {
             let cluster = Embedded::start(&data_dir.join("postgres"), ACCOUNT).await?;
             (cluster.address(), Some(cluster.owner_address()), Some(cluster))
         }
     };
-    let mut owner = match owner_address {
+    let mut owner = match owner_address.filter(|_| purpose != Purpose::Look) {
         Some(address) => Some(Owner::connect(&address).await?),
         None => None,
     };
@@ -121,11 +141,14 @@ async fn open(data_dir: &Path) -> Result<Installation, StateError> {
         owner.migrate().await?;
     }
     let locked = Locked::connect(&address, CONNECTIONS).await?;
-    let (database, vault) = start::open(locked, source()?, owner.as_mut()).await?;
+    let (database, vault) = start::open_with(locked, ring, source, owner.as_mut()).await?;
     let blobs = match variable("SUBROSA_OBJECTS")? {
         Some(bucket) => Blobs::s3(&bucket, [])?,
         None => Blobs::local(&data_dir.join("objects"))?,
     };
+    if purpose == Purpose::Change {
+        restore::require_current(&database, &blobs).await?;
+    }
     for state in rotation::list(&database, &vault).await? {
         if let Some(warning) = state.warning(Utc::now()) {
             exit::line(format_args!("warning: {warning}"));
@@ -137,7 +160,7 @@ async fn open(data_dir: &Path) -> Result<Installation, StateError> {
 impl Installation {
     /// Copies what was put on record out of the database: after an act, so that nobody can take its event back unseen.
     pub(crate) async fn copy_logs(&self) -> Result<(), StateError> {
-        mirror::catch_up(&self.database, &self.blobs, self.vault.signer()).await?;
+        mirror::catch_up(&self.database, &self.blobs, &self.vault).await?;
         Ok(())
     }
 
@@ -148,6 +171,18 @@ impl Installation {
             cluster.stop().await?;
         }
         Ok(())
+    }
+}
+
+/// What the way to the database needs. Less than a proof of who answers is for a developer's machine, and has to be asked for.
+fn tls() -> Result<Tls, StateError> {
+    match variable("SUBROSA_DATABASE_TLS")?.as_deref() {
+        None | Some("required") => Ok(Tls::Required),
+        Some("optional") => {
+            exit::line("warning: SUBROSA_DATABASE_TLS=optional: nothing proves who answers as the database");
+            Ok(Tls::Optional)
+        }
+        Some(_) => Err(StateError::Tls),
     }
 }
 

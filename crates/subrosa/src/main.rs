@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use commands::{audit, completions, keys, man, receipts, restore, transcribe};
+use commands::{chains, completions, keys, man, restore, transcribe};
 
 /// Private speech intelligence for calls, on your own machines.
 #[derive(Parser)]
@@ -37,10 +37,10 @@ enum Command {
     Keys(keys::Command),
     /// Check deletion receipts.
     #[command(subcommand)]
-    Receipts(receipts::Command),
+    Receipts(chains::Receipts),
     /// Check the audit log.
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(chains::Audit),
     /// Bring a restored database up to its deletion receipts.
     #[command(subcommand)]
     Restore(restore::Command),
@@ -71,8 +71,8 @@ fn run() -> ExitCode {
             Err(error) => exit::report(&error, exit::model(&error)),
         },
         Command::Keys(command) => keys::run(command, &data_dir),
-        Command::Receipts(receipts::Command::Verify) => receipts::verify(&data_dir),
-        Command::Audit(audit::Command::Verify) => audit::verify(&data_dir),
+        Command::Receipts(chains::Receipts::Verify) => chains::verify_receipts(&data_dir),
+        Command::Audit(chains::Audit::Verify) => chains::verify_audit(&data_dir),
         Command::Restore(restore::Command::Check) => restore::check(&data_dir),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),

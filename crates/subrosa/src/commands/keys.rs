@@ -2,7 +2,7 @@
 //! nothing else.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     path::Path,
     process::ExitCode,
 };
@@ -12,12 +12,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret as _;
 use server::vault::{
     keyring::{self, KeyId},
-    rotation::{self, KeyState},
+    rotation::{self, KeyState, Progress},
 };
 
 use crate::{
     exit,
-    installation::{self, Installation, StateError},
+    installation::{self, Installation, Purpose, StateError},
 };
 
 /// What to do with keys.
@@ -46,10 +46,10 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command, data_dir: &Path) -> ExitCode {
     match command {
         Command::Generate { id } => generate(id),
-        Command::List => installation::with(data_dir, list),
-        Command::Rotate => installation::with(data_dir, rotate),
+        Command::List => installation::with(data_dir, Purpose::Look, list),
+        Command::Rotate => installation::with(data_dir, Purpose::Change, rotate),
         Command::Retire { id } => match KeyId::parse(&id) {
-            Some(id) => installation::with(data_dir, |installation| retire(installation, id)),
+            Some(id) => installation::with(data_dir, Purpose::Change, |installation| retire(installation, id)),
             None => no_id(),
         },
     }
@@ -97,17 +97,50 @@ fn describe(state: &KeyState) -> &'static str {
 }
 
 async fn rotate(installation: Installation) -> Result<(), StateError> {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let done = rotation::rotate(&installation.database, &installation.vault, |progress| {
-        bar.set_length(progress.total.unsigned_abs());
-        bar.set_position(progress.done.unsigned_abs());
-    })
-    .await?;
-    bar.finish_and_clear();
+    let mut meter = Meter::new();
+    let done = rotation::rotate(&installation.database, &installation.vault, |progress| meter.show(progress)).await?;
+    meter.clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
     installation.copy_logs().await?;
     installation.close().await
+}
+
+/// How far a rotation is: a bar on a terminal; elsewhere plain lines, one a tenth of the keys.
+enum Meter {
+    Bar(ProgressBar),
+    Lines { tenths: i64 },
+}
+
+impl Meter {
+    fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines { tenths: 0 };
+        }
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
+        Self::Bar(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    fn show(&mut self, Progress { done, total }: Progress) {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(total.unsigned_abs());
+                bar.set_position(done.unsigned_abs());
+            }
+            Self::Lines { tenths } => {
+                let now = 10 * done / total.max(1);
+                if now > *tenths {
+                    exit::line(format_args!("{done} of {total} keys"));
+                    *tenths = now;
+                }
+            }
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 async fn retire(installation: Installation, id: KeyId) -> Result<(), StateError> {

@@ -6,7 +6,7 @@ use server::deletion::{blobs, restore};
 
 use crate::{
     exit,
-    installation::{self, Installation},
+    installation::{self, Installation, Purpose},
 };
 
 /// What to do with a restored database.
@@ -18,7 +18,7 @@ pub(crate) enum Command {
 
 /// Runs `subrosa restore check`.
 pub(crate) fn check(data_dir: &Path) -> ExitCode {
-    installation::with(data_dir, async |installation: Installation| {
+    installation::with(data_dir, Purpose::Restore, async |installation: Installation| {
         let Installation { database, vault, blobs: store, .. } = &installation;
         let done = restore::check(database, store, vault.public_keys()).await?;
         let swept = blobs::sweep(database, store).await?;

@@ -1,0 +1,63 @@
+//! `subrosa receipts` and `subrosa audit`: what deletions left behind, and who did what.
+
+use std::{path::Path, process::ExitCode};
+
+use server::deletion::{blobs::SweepError, verify};
+
+use crate::{
+    exit,
+    installation::{self, Installation, Purpose, StateError},
+};
+
+/// What to do with receipts.
+#[derive(clap::Subcommand)]
+pub(crate) enum Receipts {
+    /// Follow every chain of receipts and compare it with its signed copies in the object store.
+    Verify,
+}
+
+/// What to do with the audit log.
+#[derive(clap::Subcommand)]
+pub(crate) enum Audit {
+    /// Follow every tenant's log and the operators' own, and compare them with their signed copies in the object store.
+    Verify,
+}
+
+/// Runs `subrosa receipts verify`.
+pub(crate) fn verify_receipts(data_dir: &Path) -> ExitCode {
+    verify(data_dir, "receipts", async |Installation { database, blobs, vault, .. }| {
+        verify::receipts(database, blobs, vault.public_keys()).await
+    })
+}
+
+/// Runs `subrosa audit verify`.
+pub(crate) fn verify_audit(data_dir: &Path) -> ExitCode {
+    verify(data_dir, "audit events", async |Installation { database, blobs, vault, .. }| {
+        verify::audit(database, blobs, vault.public_keys()).await
+    })
+}
+
+fn verify(
+    data_dir: &Path,
+    what: &str,
+    look: impl AsyncFnOnce(&Installation) -> Result<verify::Report, SweepError>,
+) -> ExitCode {
+    installation::with(data_dir, Purpose::Look, async |installation: Installation| {
+        let report = look(&installation).await?;
+        installation.close().await?;
+        conclude(what, &report)
+    })
+}
+
+/// Prints what was found; a fault is an error.
+fn conclude(what: &str, report: &verify::Report) -> Result<(), StateError> {
+    let verify::Report { links, copies, faults } = report;
+    for fault in faults {
+        exit::line(fault);
+    }
+    if faults.is_empty() {
+        exit::line(format_args!("{links} {what} and {copies} signed copies fit each other"));
+        return Ok(());
+    }
+    Err(StateError::Tampered(format!("{} faults in {links} {what} and {copies} signed copies", faults.len())))
+}
