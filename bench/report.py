@@ -26,7 +26,7 @@ def setting(options):
     """On what was measured: machine, versions, weights, and how busy the machine was."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     lines = [
-        f"- {date.today()}, {_processor()}, {os.cpu_count()} cores, {_memory_gib()} GiB, Linux {platform.release()}",
+        f"- {date.today()}, {_processor()}, {os.cpu_count()} cores, {_memory_gib()} GiB, Linux {platform.release().split('-')[0]}",
         f"- {_subrosa_version(options.subrosa)}, {versions}, Python {platform.python_version()}",
         f"- model `{options.model_name}` (int8; whisper.cpp q8_0 from the same weights), {options.threads} threads",
         f"- load average when the run began {os.getloadavg()[0]:.1f} (other work on the machine stretches wall time)",

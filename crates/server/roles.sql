@@ -27,7 +27,8 @@ GRANT subrosa_auth, subrosa_jobs TO subrosa_owner;
 ALTER ROLE subrosa_owner SET search_path = '';
 ALTER ROLE subrosa_app SET search_path = '';
 
--- Passphrases of single fields are bind parameters, and the detail of a constraint's violation prints the row: neither is logged.
+-- Passphrases of single fields and the key of contexts are bind parameters, and the detail of a constraint's violation prints the
+-- row: neither is logged.
 -- Most of these only a superuser may set. Where another login runs this, the server's own configuration has to say the
 -- same: the program looks at every start, and does not start otherwise.
 DO $$
@@ -37,6 +38,8 @@ BEGIN
   FOR setting IN SELECT * FROM (VALUES
       ('subrosa_owner', 'log_parameter_max_length', '0'),
       ('subrosa_owner', 'log_parameter_max_length_on_error', '0'),
+      ('subrosa_owner', 'log_statement', 'none'),
+      ('subrosa_owner', 'log_error_verbosity', 'terse'),
       ('subrosa_app', 'log_parameter_max_length', '0'),
       ('subrosa_app', 'log_parameter_max_length_on_error', '0'),
       ('subrosa_app', 'log_statement', 'none'),

@@ -8,6 +8,12 @@ CREATE TABLE global.keyring (
   retired_at timestamptz
 );
 
+-- Retiring a key takes it out of the keyring, to which everything that is sealed refers: the reference refuses while anything is
+-- sealed under it, and from then on nothing can be, even by a program that still has the old key in front. What is kept of it says
+-- that its id is taken for ever.
+CREATE TABLE global.retired_keys (LIKE global.keyring INCLUDING CONSTRAINTS INCLUDING DEFAULTS);
+ALTER TABLE global.retired_keys ADD PRIMARY KEY (key_id), ALTER COLUMN retired_at SET NOT NULL;
+
 -- Keys of the installation, sealed under a key-encryption key. Purposes: 1 token signing, 2 receipt signing, 3 password
 -- pepper, 4 sign-in HMAC, 5 context HMAC.
 CREATE TABLE global.system_keys (
@@ -78,6 +84,8 @@ INSERT INTO global.plans VALUES ('FREE', 150, 3, NULL), ('PRO', 1000, NULL, 25);
 COMMENT ON COLUMN global.context_keys.key IS 'no-content: HMAC key, read by the owner alone';
 COMMENT ON COLUMN global.keyring.key_id IS 'no-content: name of a key, checked';
 COMMENT ON COLUMN global.keyring.check_value IS 'no-content: proves a key without holding it';
+COMMENT ON COLUMN global.retired_keys.key_id IS 'no-content: id of a key, checked';
+COMMENT ON COLUMN global.retired_keys.check_value IS 'no-content: proves that a given key is this one';
 COMMENT ON COLUMN global.system_keys.key_id IS 'no-content: name of a key';
 COMMENT ON COLUMN global.system_keys.sealed IS 'no-content: a key, sealed';
 COMMENT ON COLUMN global.system_keys.public_key IS 'no-content: the public half of a key pair';

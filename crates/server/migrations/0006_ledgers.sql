@@ -58,17 +58,21 @@ COMMENT ON COLUMN tenant.chain_heads.hash IS 'no-content: hash of the last link'
 COMMENT ON COLUMN tenant.chain_heads.mirrored_sequence IS 'the last link whose signed head is in the object store';
 CALL app.protect('tenant.chain_heads', 'shared');
 
--- Blobs whose key is gone and whose bytes are still to go.
+-- Blobs whose key is gone and whose bytes are still to go; and, with an object, uploads that may never end.
 CREATE TABLE tenant.blob_deletions (
   tenant_id uuid NOT NULL,
   id uuid NOT NULL,
   class smallint NOT NULL CHECK (class BETWEEN 1 AND 5),
   subject_id uuid NOT NULL,
+  object_id uuid,
   attempts integer NOT NULL DEFAULT 0,
   run_at timestamptz NOT NULL DEFAULT now(),
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (tenant_id, id)
 );
 CREATE INDEX ON tenant.blob_deletions (run_at);
+CREATE INDEX ON tenant.blob_deletions (tenant_id, object_id) WHERE object_id IS NOT NULL;
 COMMENT ON COLUMN tenant.blob_deletions.class IS 'as of deletion_receipts: with subject_id the prefix under which every object goes';
+COMMENT ON COLUMN tenant.blob_deletions.object_id IS
+  'the one object that goes, of an upload that has not ended or whose time is over; NULL: all of the subject, once its key is gone';
 CALL app.protect('tenant.blob_deletions', 'shared');

@@ -21,7 +21,8 @@ CREATE POLICY jobs ON tenant.audit_events TO subrosa_jobs USING (true);
 GRANT SELECT ON tenant.audit_events TO subrosa_jobs;
 CREATE POLICY jobs ON tenant.chain_heads TO subrosa_jobs USING (true);
 GRANT SELECT, UPDATE (mirrored_sequence) ON tenant.chain_heads TO subrosa_jobs;
-GRANT SELECT, INSERT, UPDATE (retired_at) ON global.keyring TO subrosa_jobs;
+GRANT SELECT, INSERT, DELETE ON global.keyring TO subrosa_jobs;
+GRANT SELECT, INSERT ON global.retired_keys TO subrosa_jobs;
 GRANT SELECT, INSERT, UPDATE (key_id, sealed, retired_at) ON global.system_keys TO subrosa_jobs;
 GRANT SELECT (id, key_id, sealed_key), UPDATE (key_id, sealed_key) ON global.users TO subrosa_jobs;
 
@@ -31,7 +32,7 @@ GRANT CREATE ON SCHEMA app TO subrosa_auth, subrosa_jobs;
 -- At the start, before the key that signs contexts is open. Nothing here opens anything without a key-encryption key.
 CREATE FUNCTION app.keyring() RETURNS SETOF global.keyring
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  AS $$ SELECT * FROM global.keyring ORDER BY created_at, key_id $$;
+  AS $$ SELECT * FROM global.keyring UNION ALL SELECT * FROM global.retired_keys ORDER BY created_at, key_id $$;
 
 CREATE FUNCTION app.system_keys() RETURNS SETOF global.system_keys
   LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -43,22 +44,23 @@ CREATE FUNCTION app.keyring_add(new_key_id text, new_check_value bytea) RETURNS 
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
+  IF EXISTS (SELECT FROM global.retired_keys WHERE key_id = new_key_id) THEN
+    RAISE EXCEPTION 'a key of this id was retired' USING ERRCODE = '23505';
+  END IF;
   INSERT INTO global.keyring (key_id, check_value) VALUES (new_key_id, new_check_value);
 END
 $$;
 
--- Raises while anything is still sealed under the key.
+-- The reference from what is sealed raises while anything is sealed under the key.
 CREATE FUNCTION app.keyring_retire(old_key_id text) RETURNS boolean
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
   PERFORM app.require(100::smallint);
-  IF EXISTS (SELECT FROM tenant.tenants WHERE key_id = old_key_id)
-    OR EXISTS (SELECT FROM global.users WHERE key_id = old_key_id)
-    OR EXISTS (SELECT FROM global.system_keys WHERE key_id = old_key_id) THEN
-    RAISE EXCEPTION 'something is still sealed under this key' USING ERRCODE = '55006';
-  END IF;
-  UPDATE global.keyring SET retired_at = now() WHERE key_id = old_key_id AND retired_at IS NULL;
+  PERFORM app.require_event(8::smallint);
+  WITH gone AS (DELETE FROM global.keyring WHERE key_id = old_key_id RETURNING *)
+    INSERT INTO global.retired_keys (key_id, check_value, created_at, retired_at)
+      SELECT key_id, check_value, created_at, now() FROM gone;
   RETURN FOUND;
 END
 $$;
@@ -213,7 +215,7 @@ $$;
 
 -- Reason 103, blobs: takes the deletions that are due and puts them off, so that two workers do not share one.
 CREATE FUNCTION app.blob_deletions_due(most integer, put_off interval)
-    RETURNS TABLE (tenant_id uuid, id uuid, class smallint, subject_id uuid, attempts integer)
+    RETURNS TABLE (tenant_id uuid, id uuid, class smallint, subject_id uuid, object_id uuid)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
@@ -225,7 +227,7 @@ BEGIN
     )
     UPDATE tenant.blob_deletions b SET attempts = b.attempts + 1, run_at = now() + put_off
     FROM due WHERE b.tenant_id = due.tenant_id AND b.id = due.id
-    RETURNING b.tenant_id, b.id, b.class, b.subject_id, b.attempts;
+    RETURNING b.tenant_id, b.id, b.class, b.subject_id, b.object_id;
 END
 $$;
 

@@ -1,28 +1,4 @@
--- Recordings are temporary (H2): the outbox of blobs takes single objects of a record that lives on, and what is overdue is found
--- across tenants by the database's clock.
-
-ALTER TABLE tenant.blob_deletions ADD object_id uuid;
-COMMENT ON COLUMN tenant.blob_deletions.object_id IS
-  'the one object that goes, whether or not its record has a key; NULL: every object of the record, once its key is gone';
-
--- Reason 103, blobs: as before, with the object.
-DROP FUNCTION app.blob_deletions_due(integer, interval);
-CREATE FUNCTION app.blob_deletions_due(most integer, put_off interval)
-    RETURNS TABLE (tenant_id uuid, id uuid, class smallint, subject_id uuid, object_id uuid, attempts integer)
-  LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-  AS $$
-BEGIN
-  PERFORM app.require(103::smallint);
-  RETURN QUERY
-    WITH due AS (
-      SELECT b.tenant_id, b.id FROM tenant.blob_deletions b WHERE b.run_at <= now()
-      ORDER BY b.run_at LIMIT most FOR UPDATE SKIP LOCKED
-    )
-    UPDATE tenant.blob_deletions b SET attempts = b.attempts + 1, run_at = now() + put_off
-    FROM due WHERE b.tenant_id = due.tenant_id AND b.id = due.id
-    RETURNING b.tenant_id, b.id, b.class, b.subject_id, b.object_id, b.attempts;
-END
-$$;
+-- Recordings are temporary (H2): what is overdue is found across tenants by the database's clock.
 
 CREATE INDEX artifacts_recordings ON tenant.artifacts (created_at) WHERE kind = 1;
 CREATE POLICY jobs ON tenant.artifacts TO subrosa_jobs USING (true);
@@ -51,10 +27,9 @@ BEGIN
 END
 $$;
 
-GRANT EXECUTE ON FUNCTION app.blob_deletions_due(integer, interval), app.recordings_overdue(interval, integer), app.recordings_age()
+GRANT EXECUTE ON FUNCTION app.recordings_overdue(interval, integer), app.recordings_age()
   TO subrosa_app;
 GRANT CREATE ON SCHEMA app TO subrosa_jobs;
-ALTER FUNCTION app.blob_deletions_due(integer, interval) OWNER TO subrosa_jobs;
 ALTER FUNCTION app.recordings_overdue(interval, integer) OWNER TO subrosa_jobs;
 ALTER FUNCTION app.recordings_age() OWNER TO subrosa_jobs;
 REVOKE CREATE ON SCHEMA app FROM subrosa_jobs;

@@ -4,14 +4,14 @@
 pub mod operator;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     db::{DbError, SystemTx, TenantTx, Write},
     vault::{
-        chain::{Hash, Link, Position},
+        chain::{Fault, Hash, Link, Position, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal, is_signed},
         heads::{self, Chain},
-        receipts::PAGE,
     },
 };
 
@@ -68,7 +68,7 @@ pub mod subject {
 }
 
 /// An event of the log.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// In whose log it is.
     pub tenant: Uuid,
@@ -119,6 +119,48 @@ impl Link for Event {
     }
 }
 
+/// An event as the object store keeps it: signed, so that a shorter log cannot pass as whole, and nobody else adds to it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SignedEvent {
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Which version of the key signed it.
+    pub signing_key: i32,
+    /// Ed25519 over its hash, which covers every event up to it.
+    #[serde(with = "hexadecimal")]
+    pub signature: [u8; SIGNATURE_BYTES],
+}
+
+impl SignedEvent {
+    /// Signs an event.
+    #[must_use]
+    pub fn new(event: Event, signer: &Signer) -> Self {
+        Self { signing_key: signer.version, signature: signer.sign(&event.hash), event }
+    }
+
+    /// Whether this installation signed it, as it is.
+    ///
+    /// # Errors
+    /// [`Fault::Unsigned`] when not.
+    pub fn verify(&self, keys: &[PublicKey]) -> Result<(), Fault> {
+        if is_signed(keys, self.signing_key, &self.event.hash, &self.signature) && self.computed() == self.event.hash {
+            return Ok(());
+        }
+        Err(Fault::Unsigned { tenant: self.event.tenant, sequence: self.event.sequence })
+    }
+}
+
+impl Link for SignedEvent {
+    fn position(&self) -> Position {
+        self.event.position()
+    }
+
+    fn computed(&self) -> Hash {
+        self.event.computed()
+    }
+}
+
 /// Records an act in its own transaction: both are committed, or neither.
 ///
 /// # Errors
@@ -145,6 +187,12 @@ pub async fn record(
         hash: Hash::START,
     };
     event.hash = event.computed();
+    insert(tx, &event).await?;
+    Ok(event)
+}
+
+/// Puts an event at the end of its log, which the transaction has locked.
+pub(crate) async fn insert(tx: &mut TenantTx<Write>, event: &Event) -> Result<(), DbError> {
     sqlx::query!(
         "INSERT INTO tenant.audit_events (tenant_id, sequence, id, actor_id, actor_role, action, subject_kind, subject_id, at,
            previous, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -162,15 +210,14 @@ pub async fn record(
     )
     .execute(tx.conn())
     .await?;
-    heads::advance(tx, Chain::Audit, event.sequence, &event.hash).await?;
-    Ok(event)
+    heads::advance(tx, Chain::Audit, event.sequence, &event.hash).await
 }
 
-/// Events of all tenants, deleted ones too, in the order of their chains, after a place in it.
+/// At most `most` events of all tenants, deleted ones too, in the order of their chains, after a place in it.
 ///
 /// # Errors
 /// When the transaction fails, or a row is not an event.
-pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Event>, DbError> {
+pub async fn page(tx: &mut SystemTx, after: (Uuid, i64), most: i32) -> Result<Vec<Event>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT tenant_id AS "tenant!", sequence AS "sequence!", id AS "id!", actor_id AS "actor!", actor_role AS "role!",
              action AS "action!", subject_kind AS "kind!", subject_id AS "subject!", at AS "at!", previous AS "previous!",
@@ -178,7 +225,7 @@ pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Event>, D
            FROM app.audit_events($1, $2, $3)"#,
         after.0,
         after.1,
-        PAGE,
+        most,
     )
     .fetch_all(tx.conn())
     .await?;

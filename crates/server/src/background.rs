@@ -5,23 +5,53 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
 
 use crate::{
     app::App,
-    deletion::{blobs, mirror},
+    calls::tus,
+    db::{DbError, Listener, Reason},
+    deletion::mirror,
+    http::idempotency,
+    worker::{Worker, sweep},
 };
 
 /// How often what deletions and acts leave to do is done: objects of deleted calls are gone within minutes (H13).
 const UPKEEP: Duration = Duration::from_secs(60);
 
-/// Runs until the program stops.
-pub async fn run(app: &App) {
-    // The worker joins here: `tokio::join!(upkeep(app), worker::run(app))`.
-    upkeep(app).await;
+/// Tenants that are looked up at once.
+const PAGE: i32 = 1000;
+
+/// Runs until the program stops: upkeep, the worker where this process has one, and what wakes both where the database can say so.
+pub async fn run(app: &App, worker: Option<Worker>, listener: Option<Listener>) {
+    let mut stopping = app.operation.stopping();
+    let stopped = async move {
+        // An error says that the program is gone already.
+        let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+    };
+    let work = async {
+        if let Some(worker) = worker {
+            worker.run(stopped).await;
+        } else {
+            stopped.await;
+        }
+    };
+    let listen = async {
+        match listener {
+            Some(listener) => app.changes.listen(listener).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        ((), ()) = async { tokio::join!(upkeep(app), work) } => {}
+        () = listen => {}
+    }
 }
 
-/// Copies receipts and heads of the audit log out of the database, and removes objects whose key is gone.
+/// Copies receipts and the audit log out of the database, and removes what is over: objects whose key is gone, recordings, uploads,
+/// answers that are not given again.
 async fn upkeep(app: &App) {
     let mut stopping = app.operation.stopping();
     let mut ticks = interval(UPKEEP);
@@ -32,11 +62,34 @@ async fn upkeep(app: &App) {
             _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
         }
         // Each may be repeated from anywhere; what fails now is done in a minute.
-        if let Err(error) = mirror::catch_up(&app.database, &app.blobs, app.vault.signer()).await {
-            tracing::warn!(fault = %error, "receipts and heads were not copied");
+        if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
+            tracing::warn!(fault = %error, "receipts and events were not copied");
         }
-        if let Err(error) = blobs::sweep(&app.database, &app.blobs).await {
-            tracing::warn!(fault = %error, "objects of deleted records were not removed");
+        if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
+            tracing::warn!(fault = %error, "uploads that are over were not removed");
+        }
+        if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
+            tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");
+        }
+    }
+}
+
+/// Uploads that nobody finished, and answers that are not given again, of every tenant.
+async fn remove_what_is_over(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = app.database.system(Reason::Sweep).await?;
+        let tenants = sqlx::query_scalar!(r#"SELECT tenant_id AS "tenant!" FROM app.tenants($1, $2)"#, after, PAGE)
+            .fetch_all(tx.conn())
+            .await?;
+        tx.commit().await?;
+        let Some(last) = tenants.last() else { return Ok(()) };
+        after = *last;
+        for tenant in tenants {
+            let mut tx = app.database.write(&sweep::scope(tenant)).await?;
+            while tus::sweep(&mut tx, now).await? > 0 {}
+            idempotency::sweep(&mut tx, now).await?;
+            tx.commit().await?;
         }
     }
 }

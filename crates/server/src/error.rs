@@ -24,6 +24,15 @@ pub struct ApiError {
     retry_after: Option<u32>,
 }
 
+/// What an answer refused, for layers that say it in another shape: an extension of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal {
+    /// What to branch on.
+    pub code: ErrorCode,
+    /// The sentence.
+    pub message: &'static str,
+}
+
 /// What a handler gives.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -97,6 +106,7 @@ impl IntoResponse for ApiError {
         let detail =
             ErrorDetail { code: self.code, message: self.message.to_owned(), details: self.details, request_id };
         let mut response = (status, Json(ErrorBody { error: detail })).into_response();
+        response.extensions_mut().insert(Refusal { code: self.code, message: self.message });
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -6,7 +6,10 @@ use uuid::Uuid;
 use crate::{
     db::{Access, DbError, TenantTx, Write},
     deletion::blobs,
-    vault::{blobs::BlobPlace, seal::RecordKind},
+    vault::{
+        blobs::{BlobPlace, parts_of},
+        seal::RecordKind,
+    },
 };
 
 /// `TEMP_AUDIO` among the kinds of artifacts.
@@ -23,36 +26,38 @@ pub fn place(tenant: Uuid, call: Uuid) -> BlobPlace {
 /// # Errors
 /// [`DbError::NotFound`] when there is no such call.
 pub async fn stored(tx: &mut TenantTx<Write>, call: Uuid, bytes: u64) -> Result<(), DbError> {
+    let parts = i32::try_from(parts_of(bytes)).unwrap_or(i32::MAX);
     let tenant = tx.scope().tenant();
     let noted = sqlx::query!(
         "INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, parts, bytes)
-           SELECT tenant_id, id, $3, owner_id, 1, $4 FROM tenant.calls WHERE tenant_id = $1 AND id = $2
-         ON CONFLICT (tenant_id, call_id, kind) DO UPDATE SET bytes = excluded.bytes, created_at = now(), updated_at = now()",
+           SELECT tenant_id, id, $3, owner_id, $5, $4 FROM tenant.calls WHERE tenant_id = $1 AND id = $2
+         ON CONFLICT (tenant_id, call_id, kind) DO UPDATE SET parts = excluded.parts, bytes = excluded.bytes, created_at = now(), updated_at = now()",
         tenant,
         call,
         TEMPORARY,
         i64::try_from(bytes).unwrap_or(i64::MAX),
+        parts,
     )
     .execute(tx.conn())
     .await?;
     if noted.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound) }
 }
 
-/// Whether the recording of a call is still there.
+/// The bytes of the recording of a call, while it is there.
 ///
 /// # Errors
 /// When the transaction fails.
-pub async fn is_there<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<bool, DbError> {
+pub async fn length<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Option<u64>, DbError> {
     let tenant = tx.scope().tenant();
-    let there = sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = $3) AS "there!""#,
+    let bytes = sqlx::query_scalar!(
+        r#"SELECT bytes AS "bytes!" FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = $3"#,
         tenant,
         call,
         TEMPORARY,
     )
-    .fetch_one(tx.conn())
+    .fetch_optional(tx.conn())
     .await?;
-    Ok(there)
+    Ok(bytes.map(i64::unsigned_abs))
 }
 
 /// Removes the recording of a call, if there is one: the row now, the bytes by the outbox.

@@ -15,6 +15,7 @@ use crate::{
     error::ApiError,
     health,
     http::{access, docs, headers, idempotency, limits, request_id},
+    openai::routes as openai,
     tenants,
     transcripts::routes as transcripts,
     users,
@@ -65,6 +66,10 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
+        // OpenAI's clients
+        .routes(routes!(openai::models))
+        .routes(routes!(openai::transcriptions))
+        .routes(routes!(openai::translations))
         .routes(routes!(health::ready))
         .routes(routes!(health::details))
 }
@@ -87,6 +92,7 @@ pub fn guarded(routes: Router<App>, app: App) -> Router {
     let layers = ServiceBuilder::new()
         .layer(middleware::from_fn(request_id::layer))
         .layer(middleware::from_fn_with_state(app.clone(), access::layer))
+        .layer(middleware::from_fn(openai::shape))
         .layer(middleware::from_fn_with_state(app.clone(), headers::layer))
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
         .option_layer(headers::cors(&app.operation.config.http.cors_origins))

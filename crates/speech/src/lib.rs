@@ -7,10 +7,15 @@
 pub mod align;
 pub mod audio;
 pub mod diarize;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod kernels;
 pub mod language;
 pub mod metrics;
 mod net;
 pub mod normalize;
+#[cfg(test)]
+#[path = "../tests/signals/mod.rs"]
+mod signals;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;

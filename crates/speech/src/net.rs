@@ -8,7 +8,7 @@ use std::{
 };
 
 use rten::{Dimension, Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
-use rten_tensor::NdTensor;
+use rten_tensor::{NdTensor, Tensor};
 
 /// Why a network could not be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,20 @@ impl Net {
             (&[input], &[output]) => Some((input, output)),
             _ => None,
         }
+    }
+
+    /// The numbers of a constant of the graph; `None` where there is none of that name and shape.
+    pub(crate) fn constant(&self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        let id = self.model.find_node(name)?;
+        let found = self.model.node_info(id)?.shape()?;
+        let fits = |(found, expected): (&Dimension, &usize)| matches!(found, Dimension::Fixed(n) if n == expected);
+        if found.len() != shape.len() || !found.iter().zip(shape).all(fits) {
+            return None;
+        }
+        // A graph hands out its constants as outputs that depend on nothing.
+        let [value] = self.run(Vec::new(), [id]).ok()?;
+        let tensor: Tensor<f32> = value.try_into().ok()?;
+        Some(tensor.into_data())
     }
 
     pub(crate) fn kind_error(&self, expected: &'static str, found: String) -> NetError {

@@ -1,6 +1,6 @@
 //! The state of an installation, for subcommands that need it: keys first, then the database, then the object store. Its one
-//! invariant: nothing is started, connected to or changed before the keyring was read and found whole, and what was started is
-//! stopped, however the subcommand ends.
+//! invariant: nothing is started, connected to or changed before the keyring was read and found whole; nothing is changed in a database
+//! that lacks deletions which its object store knows of; and what was started is stopped, however the subcommand ends.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -9,17 +9,23 @@ use secrecy::{ExposeSecret as _, SecretString};
 use server::{
     auth::accounts::AccountError,
     db::{Address, Database, DbError, Locked, Owner, StartError, Tls},
-    deletion::{blobs::SweepError, mirror, restore::RestoreError},
+    deletion::{
+        blobs::SweepError,
+        mirror,
+        restore::{self, RestoreError},
+    },
     postgres::{Embedded, PostgresError},
     rate_limit::RedisAddress,
     vault::{
         blobs::{BlobError, Blobs},
-        keyring::{self, KeyringError},
+        keyring::{self, KeySource, Keyring, KeyringError},
         keys::{Vault, VaultError},
         rotation,
         start::{self, OpenError},
     },
 };
+
+use speech::transcribe::EngineError;
 
 use crate::{exit, settings::Place, signals::Signals};
 
@@ -37,6 +43,8 @@ pub(crate) struct Installation {
     pub(crate) database: Database,
     pub(crate) vault: Vault,
     pub(crate) blobs: Blobs,
+    /// Where notices of the database are heard: not behind a pooler.
+    pub(crate) notices: Address,
 }
 
 /// Why a subcommand cannot do its work.
@@ -58,6 +66,8 @@ pub(crate) enum StateError {
     Restore(#[from] RestoreError),
     #[error(transparent)]
     Objects(#[from] BlobError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error(transparent)]
     Redis(#[from] RedisAddress),
     #[error("the first owner cannot be made: {0}")]
@@ -87,7 +97,7 @@ impl StateError {
             Self::Vault(VaultError::Broken(_)) | Self::Open(OpenError::Vault(VaultError::Broken(_))) => exit::TAMPERED,
             Self::Redis(_) | Self::NoAddress => exit::CONFIGURATION,
             Self::Listen { .. } => exit::LISTEN,
-            Self::Runtime(_) => exit::FAILED,
+            Self::Runtime(_) | Self::Engine(_) => exit::FAILED,
             Self::Interrupted => exit::INTERRUPTED,
             _ => exit::DATABASE,
         }
@@ -100,9 +110,24 @@ impl From<DbError> for StateError {
     }
 }
 
+/// What a subcommand is about to do with an installation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Look only: the schema stays what it is, and a database that was never opened before is refused.
+    Look,
+    /// Change something, or serve: the schema is brought up to the program, and the database has to be current.
+    Change,
+    /// Bring a restored database up to its receipts.
+    Restore,
+}
+
 /// Opens the installation, does `work` with it unless somebody interrupts, and closes it.
-pub(crate) fn with(place: &Place, work: impl AsyncFnOnce(&Installation) -> Result<(), StateError>) -> ExitCode {
-    until_asked(place, CONNECTIONS, async |installation, signals| {
+pub(crate) fn with(
+    place: &Place,
+    purpose: Purpose,
+    work: impl AsyncFnOnce(&Installation) -> Result<(), StateError>,
+) -> ExitCode {
+    until_asked(place, (purpose, CONNECTIONS), async |installation, signals| {
         tokio::select! {
             done = work(&installation) => done,
             () = signals.asked() => Err(StateError::Interrupted),
@@ -113,14 +138,14 @@ pub(crate) fn with(place: &Place, work: impl AsyncFnOnce(&Installation) -> Resul
 /// Opens the installation, does `work` with it, which ends when `Signals` ask for it, and closes it.
 pub(crate) fn until_asked(
     place: &Place,
-    connections: u32,
+    how: (Purpose, u32),
     work: impl AsyncFnOnce(Installation, &Signals) -> Result<(), StateError>,
 ) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::report(StateError::Runtime(error), exit::FAILED),
     };
-    let done = runtime.block_on(session(place, connections, work));
+    let done = runtime.block_on(session(place, how, work));
     runtime.shutdown_timeout(END);
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -130,11 +155,12 @@ pub(crate) fn until_asked(
 
 async fn session(
     place: &Place,
-    connections: u32,
+    (purpose, connections): (Purpose, u32),
     work: impl AsyncFnOnce(Installation, &Signals) -> Result<(), StateError>,
 ) -> Result<(), StateError> {
     let signals = Signals::take().map_err(StateError::Runtime)?;
-    keyring::load(&place.keys()?).await?;
+    let source = place.keys()?;
+    let ring = keyring::load(&source).await?;
     let directory = place.data_dir.join("postgres");
     let cluster = match &place.config.database.url {
         Some(_) => None,
@@ -146,7 +172,7 @@ async fn session(
     };
     let done = async {
         let installation = tokio::select! {
-            opened = open(place, connections, cluster.as_ref()) => opened?,
+            opened = open(place, (purpose, connections), (ring, source), cluster.as_ref()) => opened?,
             () = signals.asked() => return Err(StateError::Interrupted),
         };
         let database = installation.database.clone();
@@ -162,16 +188,24 @@ async fn session(
     }
 }
 
-async fn open(place: &Place, connections: u32, cluster: Option<&Embedded>) -> Result<Installation, StateError> {
-    let parse = |url: &SecretString| Address::parse(url.expose_secret(), Tls::Required);
+async fn open(
+    place: &Place,
+    (purpose, connections): (Purpose, u32),
+    (ring, source): (Keyring, KeySource),
+    cluster: Option<&Embedded>,
+) -> Result<Installation, StateError> {
     let configured = &place.config.database;
+    if configured.tls == Tls::Optional {
+        exit::line("warning: database.tls is optional: nothing proves who answers as the database");
+    }
+    let parse = |url: &SecretString| Address::parse(url.expose_secret(), configured.tls);
     let (address, owner_address) = match (cluster, &configured.url) {
         (Some(cluster), _) => (cluster.address(), Some(cluster.owner_address())),
         (None, Some(url)) => (parse(url)?, configured.owner_url.as_ref().map(parse).transpose()?),
         // The caller starts a cluster where no address is configured.
         (None, None) => return Err(StartError::Address.into()),
     };
-    let mut owner = match owner_address {
+    let mut owner = match owner_address.filter(|_| purpose != Purpose::Look) {
         Some(address) => Some(Owner::connect(&address).await?),
         None => None,
     };
@@ -179,7 +213,7 @@ async fn open(place: &Place, connections: u32, cluster: Option<&Embedded>) -> Re
         owner.migrate().await?;
     }
     let locked = Locked::connect(&address, connections).await?;
-    let (database, vault) = start::open(locked, place.keys()?, owner.as_mut()).await?;
+    let (database, vault) = start::open_with(locked, ring, source, owner.as_mut()).await?;
     if let Some(owner) = owner {
         owner.close().await?;
     }
@@ -187,18 +221,22 @@ async fn open(place: &Place, connections: u32, cluster: Option<&Embedded>) -> Re
         Some(bucket) => Blobs::s3(bucket, [])?,
         None => Blobs::local(&place.data_dir.join("objects"))?,
     };
+    if purpose == Purpose::Change {
+        restore::require_current(&database, &blobs).await?;
+    }
     for state in rotation::list(&database, &vault).await? {
         if let Some(warning) = state.warning(Utc::now()) {
             exit::line(format_args!("warning: {warning}"));
         }
     }
-    Ok(Installation { database, vault, blobs })
+    let notices = configured.listen_url.as_ref().map(parse).transpose()?.unwrap_or(address);
+    Ok(Installation { database, vault, blobs, notices })
 }
 
 impl Installation {
     /// Copies what was put on record out of the database: after an act, so that nobody can take its event back unseen.
     pub(crate) async fn copy_logs(&self) -> Result<(), StateError> {
-        mirror::catch_up(&self.database, &self.blobs, self.vault.signer()).await?;
+        mirror::catch_up(&self.database, &self.blobs, &self.vault).await?;
         Ok(())
     }
 }

@@ -15,9 +15,10 @@ use std::{path::PathBuf, process::ExitCode};
 use nix::sys::resource::{Resource, setrlimit};
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+
 use server::decoder::{child, sandbox::Limits};
 
-use commands::{audit, completions, config, keys, man, openapi, receipts, restore, serve, transcribe};
+use commands::{chains, completions, config, keys, man, openapi, restore, serve, transcribe};
 use settings::Place;
 
 /// Private speech intelligence for calls, on your own machines.
@@ -52,10 +53,10 @@ enum Command {
     Keys(keys::Command),
     /// Check deletion receipts.
     #[command(subcommand)]
-    Receipts(receipts::Command),
+    Receipts(chains::Receipts),
     /// Check the audit log.
     #[command(subcommand)]
-    Audit(audit::Command),
+    Audit(chains::Audit),
     /// Bring a restored database up to its deletion receipts.
     #[command(subcommand)]
     Restore(restore::Command),
@@ -98,8 +99,8 @@ fn run() -> ExitCode {
             Err(error) => exit::report(&error, exit::model(&error)),
         },
         Command::Keys(command) => keys::run(command, place),
-        Command::Receipts(receipts::Command::Verify) => with(receipts::verify),
-        Command::Audit(audit::Command::Verify) => with(audit::verify),
+        Command::Receipts(chains::Receipts::Verify) => with(chains::verify_receipts),
+        Command::Audit(chains::Audit::Verify) => with(chains::verify_audit),
         Command::Restore(restore::Command::Check) => with(restore::check),
         Command::Decode => child::run(&Limits::default()),
         Command::Completions(args) => completions::run(&args, Cli::command()),

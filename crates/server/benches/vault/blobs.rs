@@ -63,7 +63,7 @@ pub(crate) fn run() {
         row(&format!("write 16 MiB to {name}"), OBJECT, seconds(write));
         let read = || {
             runtime.block_on(async {
-                let mut reader = blobs.read(&key, place, 0..u64::MAX).await.unwrap();
+                let mut reader = blobs.read(&key, place, OBJECT as u64, 0..u64::MAX).await.unwrap();
                 while reader.next().await.unwrap().is_some() {}
             });
         };

@@ -96,7 +96,7 @@ impl Person {
         user: Uuid,
     ) -> Result<SealedPerson, VaultError> {
         let (key_id, sealed_key) = vault.new_user_key(user)?;
-        let key = vault.user_key(user, (&key_id, &sealed_key)).await?;
+        let key = vault.user_key(tx.conn(), user, (&key_id, &sealed_key)).await?;
         let sealed = content::seal(tx, &key, &field(user), &self.document()).await?;
         Ok(SealedPerson { key_id, sealed_key, sealed })
     }
@@ -138,7 +138,7 @@ impl Person {
         .map_err(DbError::from)?;
         let mut keys = Vec::with_capacity(rows.len());
         for row in &rows {
-            keys.push(vault.user_key(row.id, (&row.key_id, &row.sealed_key)).await?);
+            keys.push(vault.user_key(tx.conn(), row.id, (&row.key_id, &row.sealed_key)).await?);
         }
         let stored: Vec<Stored<'_>> = rows
             .iter()
@@ -175,7 +175,7 @@ impl Person {
                 .await
                 .map_err(DbError::from)?
                 .ok_or_else(|| VaultError::Gone(format!("user {user}")))?;
-        let key = vault.user_key(user, (&row.key_id, &row.sealed_key)).await?;
+        let key = vault.user_key(tx.conn(), user, (&row.key_id, &row.sealed_key)).await?;
         let sealed = content::seal(tx, &key, &field(user), &self.document()).await?;
         let stored = sqlx::query_scalar!(r#"SELECT app.person_update($1) AS "stored!""#, sealed)
             .fetch_one(tx.conn())

@@ -22,7 +22,7 @@ use crate::{
     http::extract::{self, Path},
     vault::{
         chain::Hash,
-        receipts::{Counts, HORIZON, Receipt},
+        receipts::{Counts, HORIZON, Horizon, Receipt},
         seal::RecordKind,
     },
 };
@@ -117,7 +117,7 @@ pub async fn delete_many(
 pub async fn receipt(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<DeletionReceipt>> {
     let receipt = find(&app, id).await?.filter(|receipt| receipt.tenant == caller.scope().tenant());
     let receipt = receipt.ok_or_else(ApiError::not_found)?;
-    let class = RecordKind::numbered(receipt.class).map_or("UNKNOWN", RecordKind::as_str).to_uppercase();
+    let class = receipt.class.as_str().to_uppercase();
     Ok(Json(DeletionReceipt {
         receipt_id: receipt.id,
         tenant_id: receipt.tenant,
@@ -155,7 +155,7 @@ async fn find(app: &App, id: Uuid) -> ApiResult<Option<Receipt>> {
             tenant: row.tenant,
             sequence: row.sequence,
             id,
-            class: row.class,
+            class: RecordKind::numbered(row.class)?,
             subject: row.subject,
             counts: Counts { rows: row.rows, blobs: row.blobs, keys: row.keys },
             at: row.at,
@@ -163,6 +163,7 @@ async fn find(app: &App, id: Uuid) -> ApiResult<Option<Receipt>> {
             hash: Hash::stored(&row.hash)?,
             signing_key: row.signing_key,
             signature: row.signature.try_into().ok()?,
+            horizon: Horizon,
         })
     };
     Ok(Some(receipt().ok_or(DbError::Unexpected)?))

@@ -57,7 +57,7 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
         |_| ApiError::new(ErrorCode::UnsupportedMediaType, "send multipart/form-data with a field named file");
     let form = Multipart::from_request(request, &app).await.map_err(not_a_form)?;
     let mut begun = upload::begin(&app, &caller).await?;
-    let form = read(&app, &caller, &mut begun, form).await?;
+    let form = read(&app, &mut begun, form).await?;
     let fingerprint = match key {
         Some(key) => Some(fingerprint(&app, &caller, &key, &form).await?),
         None => None,
@@ -65,14 +65,14 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
     accept(&app, &caller, begun, &form, fingerprint).await
 }
 
-async fn read(app: &App, caller: &Caller, begun: &mut Begun, mut form: Multipart) -> ApiResult<Form> {
+async fn read(app: &App, begun: &mut Begun, mut form: Multipart) -> ApiResult<Form> {
     let (mut received, mut metadata, mut title) = (None, None, None);
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed.
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
             "file" if received.is_none() => {
-                let place = upload::recording(caller.scope().tenant(), begun.call);
+                let place = begun.upload.place();
                 let known_by = begun.known_by.clone();
                 received = Some(upload::receive(app, (&begun.new.key, place), known_by, field).await?);
             }
@@ -139,7 +139,7 @@ async fn accept(
         }
     }
     let call = (begun.call, &begun.new.key, Some(&begun.new));
-    let accepted = upload::record(app, &mut tx, call, &form.received, &form.metadata).await?;
+    let accepted = upload::record(app, &mut tx, call, (begun.upload, &form.received), (&form.metadata, None)).await?;
     if let Some(fingerprint) = &fingerprint {
         let body = serde_json::to_vec(&accepted).map_err(|error| ApiError::internal(&error))?;
         idempotency::keep(&mut tx, &app.vault, fingerprint, &Answer::json(StatusCode::ACCEPTED, &body)).await?;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
+    db::{Access, TenantTx},
     error::{ApiError, ApiResult},
     vault::seal::Field,
 };
@@ -59,6 +60,23 @@ pub struct CallDocument {
     /// What the user noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// What was asked of recognition beside the metadata.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recognition: Option<Recognition>,
+}
+
+/// What a client may ask of recognition. No printable form: prompts are content.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Recognition {
+    /// English, whatever is spoken.
+    pub translate: bool,
+    /// Text that is taken as having come before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Names and terms to expect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hotwords: Option<String>,
 }
 
 impl CallDocument {
@@ -78,6 +96,7 @@ impl CallDocument {
             organization: filled(metadata.organization.as_deref()),
             summary: None,
             notes: None,
+            recognition: None,
         }
     }
 
@@ -175,6 +194,15 @@ impl Row {
             updated_at: self.updated_at,
         })
     }
+}
+
+/// How far a call is.
+///
+/// # Errors
+/// `call_not_found`.
+pub(crate) async fn progress<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> ApiResult<CallProgress> {
+    let found = store::progress(tx, &[call]).await?;
+    found.first().ok_or_else(ApiError::call_not_found)?.shown()
 }
 
 impl store::Progress {

@@ -4,7 +4,7 @@ use api::calls::RecordingMetadata;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{CallDocument, DIRECTIONS, code_of};
+use super::{CallDocument, DIRECTIONS, Recognition, code_of};
 use crate::{
     db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
@@ -215,10 +215,11 @@ pub async fn put_contact(tx: &mut TenantTx<Write>, call: Uuid, contact: Option<U
 pub async fn insert(
     tx: &mut TenantTx<Write>,
     (call, key): (Uuid, &Key),
-    metadata: &RecordingMetadata,
+    (metadata, recognition): (&RecordingMetadata, Option<Recognition>),
     token: &[u8; 32],
 ) -> Result<(), VaultError> {
-    let sealed = seal(tx, key, call, &CallDocument::of(metadata)).await?;
+    let document = CallDocument { recognition, ..CallDocument::of(metadata) };
+    let sealed = seal(tx, key, call, &document).await?;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be at most a month")]
     let duration_ms = metadata.duration_seconds.map(|seconds| (seconds * 1000.0) as i64);
     sqlx::query!(
@@ -239,24 +240,6 @@ pub async fn insert(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
-    Ok(())
-}
-
-/// Names the recording of a call: how many parts and bytes lie in the object store.
-///
-/// # Errors
-/// What a transaction may fail with.
-pub async fn insert_recording(tx: &mut TenantTx<Write>, call: Uuid, parts: i32, bytes: i64) -> Result<(), DbError> {
-    sqlx::query!(
-        "INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, parts, bytes) VALUES ($1, $2, 1, $3, $4, $5)",
-        tx.scope().tenant(),
-        call,
-        tx.scope().user(),
-        parts,
-        bytes,
-    )
-    .execute(tx.conn())
-    .await?;
     Ok(())
 }
 
@@ -350,4 +333,16 @@ pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<U
     .fetch_all(tx.conn())
     .await?;
     Ok(found)
+}
+
+/// What a client asked of recognition.
+///
+/// # Errors
+/// [`VaultError::Broken`] when the call's document was tampered with.
+pub async fn recognition<A: Access>(tx: &mut TenantTx<A>, call: Uuid, key: &Key) -> Result<Recognition, VaultError> {
+    let row = get(tx, call).await?;
+    let Some(sealed) = &row.sealed else { return Ok(Recognition::default()) };
+    let plain = content::open(tx, Stored { key, field: CallDocument::field(call), sealed }).await?;
+    let document: CallDocument = serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?;
+    Ok(document.recognition.unwrap_or_default())
 }

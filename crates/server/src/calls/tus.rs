@@ -32,7 +32,7 @@ use crate::{
     app::App,
     auth::Caller,
     db::{Access, DbError, TenantTx, Write},
-    deletion::blobs::expect_upload,
+    deletion::{self, blobs::expect_upload},
     error::{ApiError, ApiResult},
     http::extract::Path,
     vault::{
@@ -152,7 +152,6 @@ pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) 
     let plain = Zeroizing::new(serde_json::to_vec(&metadata).map_err(|error| ApiError::internal(&error))?);
     let sealed = content::seal(&mut tx, &key, &field(id), &plain).await?;
     store::insert(&mut tx, id, sealed, length, expires_at).await?;
-    expect_upload(&mut tx, RecordKind::Call, id, expires_at).await?;
     tx.commit().await?;
     let headers =
         [(RESUMABLE, "1.0.0".to_owned()), (LOCATION, format!("/api/uploads/{id}")), (EXPIRES, http_date(expires_at))];
@@ -217,7 +216,7 @@ pub async fn delete(
     store::take_turn(&mut tx, id, Uuid::now_v7()).await?;
     let upload = store::get(&mut tx, id, app.clock.now()).await?;
     if upload.became != Some(id) {
-        store::abandon(&mut tx, id, app.clock.now()).await?;
+        store::abandon(&mut tx, id).await?;
     }
     store::remove(&mut tx, id).await?;
     tx.commit().await?;
@@ -290,6 +289,14 @@ impl Turn {
         Ok(Self { app: app.clone(), caller: *caller, id, turn, upload, key, known_by })
     }
 
+    /// Leaves word that an object goes when the upload is over, unless it became the recording of a call by then.
+    async fn expect(&self, object: Uuid) -> ApiResult<deletion::blobs::Upload> {
+        let mut tx = self.app.database.write(self.caller.scope()).await?;
+        let word = expect_upload(&mut tx, RecordKind::Call, (self.id, object), self.upload.expires_at).await?;
+        tx.commit().await?;
+        Ok(word)
+    }
+
     fn place(&self, object: Uuid) -> BlobPlace {
         BlobPlace { tenant: self.caller.scope().tenant(), record: self.id, object }
     }
@@ -313,7 +320,7 @@ impl Turn {
 
     /// Seals and stores what comes. A connection that breaks ends it, and what came until then counts.
     async fn store_piece(&self, body: BodyDataStream) -> ApiResult<Piece> {
-        let place = self.place(Uuid::now_v7());
+        let place = self.expect(Uuid::now_v7()).await?.place();
         let room = (self.upload.length - self.upload.received).unsigned_abs();
         let (mut came, mut over) = (0, false);
         let blocks = body.take_while(|block| std::future::ready(block.is_ok())).map(|block| {
@@ -345,9 +352,13 @@ impl Turn {
         let metadata = self.metadata(&mut tx).await?;
         drop(tx);
         pieces.push(last);
-        let places: Vec<BlobPlace> =
-            pieces.iter().filter(|piece| piece.bytes > 0).map(|piece| self.place(piece.object)).collect();
-        let recording = upload::recording(self.caller.scope().tenant(), self.id);
+        let places: Vec<(BlobPlace, u64)> = pieces
+            .iter()
+            .filter(|piece| piece.bytes > 0)
+            .map(|piece| (self.place(piece.object), piece.bytes.unsigned_abs()))
+            .collect();
+        let word = self.expect(self.id).await?;
+        let recording = word.place();
         let blocks = Box::pin(joined(&self.app.blobs, &self.key, places.clone()));
         let known_by = self.known_by.clone();
         let received = match upload::receive(&self.app, (&self.key, recording), known_by, blocks).await {
@@ -356,7 +367,7 @@ impl Turn {
         };
         let mut tx = self.app.database.write(self.caller.scope()).await?;
         let call = (self.id, &self.key, None);
-        let accepted = upload::record(&self.app, &mut tx, call, &received, &metadata).await?;
+        let accepted = upload::record(&self.app, &mut tx, call, (word, &received), (&metadata, None)).await?;
         if !store::finish(&mut tx, (self.id, self.turn), accepted.call_id).await? {
             return Err(ApiError::new(
                 ErrorCode::Conflict,
@@ -365,7 +376,7 @@ impl Turn {
         }
         let is_new = accepted.call_id == self.id;
         if !is_new {
-            store::abandon(&mut tx, self.id, self.app.clock.now()).await?;
+            store::abandon(&mut tx, self.id).await?;
         }
         tx.commit().await?;
         self.app.changes.wake();
@@ -394,7 +405,7 @@ impl Turn {
 
     async fn give_up(&self) -> ApiResult<()> {
         let mut tx = self.app.database.write(self.caller.scope()).await?;
-        store::abandon(&mut tx, self.id, self.app.clock.now()).await?;
+        store::abandon(&mut tx, self.id).await?;
         store::remove(&mut tx, self.id).await?;
         tx.commit().await?;
         self.clear(false, &[]).await;
@@ -402,12 +413,12 @@ impl Turn {
     }
 
     /// Removes what is not needed any more; what fails goes with the recording, or by the outbox.
-    async fn clear(&self, is_new: bool, pieces: &[BlobPlace]) {
+    async fn clear(&self, is_new: bool, pieces: &[(BlobPlace, u64)]) {
         if !is_new {
             let _ = self.app.blobs.remove_record(self.caller.scope().tenant(), self.id).await;
             return;
         }
-        for piece in pieces {
+        for (piece, _) in pieces {
             let _ = self.app.blobs.remove(*piece).await;
         }
     }
@@ -417,10 +428,10 @@ impl Turn {
 fn joined<'a>(
     blobs: &'a Blobs,
     key: &'a Key,
-    places: Vec<BlobPlace>,
+    places: Vec<(BlobPlace, u64)>,
 ) -> impl Stream<Item = Result<bytes::Bytes, BlobError>> + 'a {
     futures::stream::iter(places)
-        .then(move |place| async move { blobs.read(key, place, 0..u64::MAX).await })
+        .then(move |(place, length)| async move { blobs.read(key, place, length, 0..length).await })
         .map_ok(|reader| {
             futures::stream::try_unfold(reader, |mut reader| async move {
                 Ok(reader.next().await?.map(|block| (block, reader)))
@@ -437,7 +448,7 @@ pub async fn sweep(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<usize
     let expired = store::expired(tx, now).await?;
     for (upload, became) in &expired {
         if became.is_none() {
-            store::abandon(tx, *upload, now).await?;
+            store::abandon(tx, *upload).await?;
         }
         store::remove(tx, *upload).await?;
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Access, DbError, TenantTx, Write},
-    deletion::blobs::expect_upload,
+    deletion::blobs::remove_record,
     vault::seal::RecordKind,
 };
 
@@ -164,7 +164,7 @@ pub(super) async fn finish(
 }
 
 /// Destroys the key of an upload that will be no call, and leaves word that its blobs are to go now.
-pub(super) async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
+pub(super) async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid) -> Result<(), DbError> {
     sqlx::query!(
         "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND kind = $2 AND record_id = $3",
         tx.scope().tenant(),
@@ -173,7 +173,7 @@ pub(super) async fn abandon(tx: &mut TenantTx<Write>, upload: Uuid, now: DateTim
     )
     .execute(tx.conn())
     .await?;
-    expect_upload(tx, RecordKind::Call, upload, now).await
+    remove_record(tx, RecordKind::Call, upload).await
 }
 
 /// Removes an upload of the transaction's tenant.

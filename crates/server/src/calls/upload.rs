@@ -10,22 +10,23 @@ use api::{
     calls::{Accepted, CallStatus, RecordingMetadata},
     error::ErrorCode,
 };
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::{Stream, StreamExt as _};
 use uuid::Uuid;
 
-use super::{STATUSES, of_code, store};
+use super::{Recognition, STATUSES, of_code, store};
 use crate::{
     app::App,
     auth::Caller,
     db::{DbError, Role, TenantTx, Write},
-    deletion::blobs::expect_upload,
+    deletion::blobs::{Upload, UploadError, expect_upload},
     error::{ApiError, ApiResult},
     queue::{self, JobKind},
+    recordings,
     vault::{
-        blobs::{BlobPlace, parts_of},
+        blobs::BlobPlace,
         key::Key,
         keys::{IndexKey, NewRecordKey, VaultError},
         seal::RecordKind,
@@ -38,17 +39,12 @@ pub const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 /// First bytes by which a recording is told from other files. An MPEG frame is at most 2,881 bytes long, and tags may precede it.
 const HEAD_BYTES: usize = 16 << 10;
 
-/// Where the recording of a call lies. The worker removes every object of the record with it.
-#[must_use]
-pub fn recording(tenant: Uuid, call: Uuid) -> BlobPlace {
-    BlobPlace { tenant, record: call, object: call }
-}
-
 /// Whether somebody may bring recordings.
 ///
 /// # Errors
 /// When not.
 pub fn admit(caller: &Caller) -> ApiResult<()> {
+    caller.may_upload()?;
     match caller.scope().role() {
         Role::Auditor => Err(ApiError::new(ErrorCode::Forbidden, "an auditor does not upload recordings")),
         _ => Ok(()),
@@ -63,6 +59,8 @@ pub struct Begun {
     pub new: NewRecordKey,
     /// By which the recording will be known.
     pub known_by: KnownBy,
+    /// Word of its recording in the outbox.
+    pub upload: Upload,
     cleanup: Cleanup,
 }
 
@@ -93,10 +91,10 @@ pub async fn begin(app: &App, caller: &Caller) -> ApiResult<Begun> {
     let mut tx = app.database.write(caller.scope()).await?;
     let new = app.vault.new_record_key(&mut tx, RecordKind::Call, call).await?;
     let known_by = KnownBy::of(app, &mut tx).await?;
-    expect_upload(&mut tx, RecordKind::Call, call, app.clock.now() + REMEMBERED).await?;
+    let upload = expect_upload(&mut tx, RecordKind::Call, (call, call), app.clock.now() + REMEMBERED).await?;
     tx.commit().await?;
     let cleanup = Cleanup { app: app.clone(), tenant: caller.scope().tenant(), call, armed: true };
-    Ok(Begun { call, new, known_by, cleanup })
+    Ok(Begun { call, new, known_by, upload, cleanup })
 }
 
 impl Begun {
@@ -132,6 +130,16 @@ pub struct Received {
     pub bytes: u64,
     /// By which it is known when it is sent again.
     pub token: [u8; 32],
+}
+
+impl Received {
+    /// Makes it known together with what was wished of it: other wishes make another transcript.
+    pub fn with_wishes(&mut self, wishes: &str) {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&self.token);
+        context.update(wishes.as_bytes());
+        self.token.copy_from_slice(context.finish().as_ref());
+    }
 }
 
 /// Seals and stores a recording as it comes.
@@ -231,8 +239,8 @@ pub async fn record(
     app: &App,
     tx: &mut TenantTx<Write>,
     (call, key, new): (Uuid, &Key, Option<&NewRecordKey>),
-    received: &Received,
-    metadata: &RecordingMetadata,
+    (upload, received): (Upload, &Received),
+    (metadata, wishes): (&RecordingMetadata, Option<Recognition>),
 ) -> ApiResult<Accepted> {
     let since = app.clock.now() - REMEMBERED;
     if let Some((call_id, status)) = store::same_recording(tx, &received.token, since).await? {
@@ -241,13 +249,18 @@ pub async fn record(
     if let Some(new) = new {
         new.store(tx).await?;
     }
-    store::insert(tx, (call, key), metadata, &received.token).await.map_err(|error| match error {
+    upload.end(tx).await.map_err(|error| match error {
+        UploadError::TooLate => ApiError::new(ErrorCode::RequestTimeout, "the upload took longer than a day"),
+        UploadError::Database(error) => error.into(),
+    })?;
+    let kind =
+        if wishes.as_ref().is_some_and(|wishes| wishes.translate) { JobKind::Translate } else { JobKind::Process };
+    store::insert(tx, (call, key), (metadata, wishes), &received.token).await.map_err(|error| match error {
         VaultError::Database(error) => contact_or(error),
         other => other.into(),
     })?;
-    let parts = i32::try_from(parts_of(received.bytes)).unwrap_or(i32::MAX);
-    store::insert_recording(tx, call, parts, i64::try_from(received.bytes).unwrap_or(i64::MAX)).await?;
-    queue::enqueue(tx, call, JobKind::Process).await?;
+    recordings::stored(tx, call, received.bytes).await?;
+    queue::enqueue(tx, call, kind).await?;
     Ok(Accepted { call_id: call, status: CallStatus::Queued })
 }
 
@@ -259,4 +272,27 @@ pub(super) fn contact_or(error: DbError) -> ApiError {
         }
         other => other.into(),
     }
+}
+
+/// Makes the call of a recording that came with wishes, in a transaction of its own; or finds the one that the same recording became
+/// with the same wishes.
+///
+/// # Errors
+/// As [`record`].
+pub async fn take_in(
+    app: &App,
+    caller: &Caller,
+    begun: &mut Begun,
+    received: &Received,
+    (metadata, wishes): (&RecordingMetadata, Recognition),
+) -> ApiResult<Uuid> {
+    let mut tx = app.database.write(caller.scope()).await?;
+    let call = (begun.call, &begun.new.key, Some(&begun.new));
+    let accepted = record(app, &mut tx, call, (begun.upload, received), (metadata, Some(wishes))).await?;
+    if accepted.call_id == begun.call {
+        begun.keep();
+    }
+    tx.commit().await?;
+    app.changes.wake();
+    Ok(accepted.call_id)
 }

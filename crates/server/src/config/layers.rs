@@ -18,14 +18,16 @@ use super::{Fault, Faults, values::Parse};
 const DEFAULTS: &str = include_str!("../../config.default.toml");
 
 /// Settings whose variables had names before there was a file.
-const VARIABLES: [(&str, &str); 3] = [
+const VARIABLES: [(&str, &str); 5] = [
     ("database.url", "DATABASE_URL"),
     ("database.owner_url", "DATABASE_OWNER_URL"),
+    ("database.listen_url", "DATABASE_LISTEN_URL"),
     ("objects.bucket", "SUBROSA_OBJECTS"),
+    ("worker.model", "SUBROSA_MODEL"),
 ];
 
-/// Variables with our prefix that are no settings: they name the file, the directory, keys and a model.
-const OTHERS: [&str; 4] = ["SUBROSA_CONFIG", "SUBROSA_DATA_DIR", "SUBROSA_KEYS", "SUBROSA_MODEL"];
+/// Variables with our prefix that are no settings: they name the file, the directory and keys.
+const OTHERS: [&str; 3] = ["SUBROSA_CONFIG", "SUBROSA_DATA_DIR", "SUBROSA_KEYS"];
 
 /// What Kubernetes gives every container about a service of this name.
 const KUBERNETES: [&str; 2] = ["SUBROSA_SERVICE_", "SUBROSA_PORT"];

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub use layers::{Layers, Settings, Source};
 pub use values::{LogFormat, Origin, Quota};
 
+use crate::db::Tls;
 use layers::Reader;
 use values::Bytes;
 
@@ -92,6 +93,10 @@ pub struct Postgres {
     pub url: Option<SecretString>,
     /// As the owner of the schema.
     pub owner_url: Option<SecretString>,
+    /// Where its notices are heard, when `url` names a pooler.
+    pub listen_url: Option<SecretString>,
+    /// What the way to it over TCP needs.
+    pub tls: Tls,
     /// Size of the pool.
     pub connections: u32,
 }
@@ -103,6 +108,23 @@ pub struct Keys {
     pub file: Option<PathBuf>,
     /// A shell command.
     pub command: Option<String>,
+}
+
+/// Who makes transcripts in this process.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// Whether anybody does.
+    pub enabled: bool,
+    /// The Whisper model.
+    pub model: String,
+    /// Calls at once.
+    pub calls: u32,
+    /// Recogniser threads; 0: one a core.
+    pub threads: u32,
+    /// Calls of tenants of this region are taken.
+    pub region: String,
+    /// How old a recording may get.
+    pub audio_ttl: Duration,
 }
 
 /// What is logged.
@@ -137,6 +159,7 @@ pub struct Config {
     pub first_owner: String,
     pub health_token: Option<SecretString>,
     pub debug_call_events: bool,
+    pub worker: WorkerSettings,
     pub log: Log,
     pub metrics: Option<SocketAddr>,
     pub traces: Traces,
@@ -255,6 +278,8 @@ impl Config {
             database: Postgres {
                 url: reader.secret("database.url"),
                 owner_url: reader.secret("database.owner_url"),
+                listen_url: reader.secret("database.listen_url"),
+                tls: reader.get("database.tls"),
                 connections: reader.get("database.connections"),
             },
             objects: reader.get("objects.bucket"),
@@ -262,6 +287,14 @@ impl Config {
             first_owner: reader.get("first.owner"),
             health_token: reader.secret("health.token"),
             debug_call_events: reader.get("debug.call_events"),
+            worker: WorkerSettings {
+                enabled: reader.get("worker.enabled"),
+                model: reader.get("worker.model"),
+                calls: reader.get("worker.calls"),
+                threads: reader.get("worker.threads"),
+                region: reader.get("worker.region"),
+                audio_ttl: reader.get("worker.audio_ttl"),
+            },
             log: Log { level: reader.get::<values::Filter>("log.level").0, format: reader.get("log.format") },
             metrics: reader.get("metrics.listen"),
             traces: Traces {

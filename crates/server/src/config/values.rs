@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use secrecy::SecretString;
 use toml::Value;
 
+use crate::db::Tls;
+
 /// What a setting may be.
 pub(super) trait Parse: Sized {
     /// For "must be …".
@@ -207,6 +209,18 @@ impl Parse for Filter {
     fn parse(value: &Value) -> Option<Self> {
         let text = value.as_str().filter(|text| !text.is_empty())?;
         tracing_subscriber::EnvFilter::try_new(text).ok().map(|_| Self(text.to_owned()))
+    }
+}
+
+impl Parse for Tls {
+    const EXPECTED: &'static str = "required, or optional on a developer's machine";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "required" => Some(Self::Required),
+            "optional" => Some(Self::Optional),
+            _ => None,
+        }
     }
 }
 

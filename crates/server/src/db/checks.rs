@@ -13,7 +13,7 @@ const OLDEST: u32 = 15;
 const FIXED: [(u32, u32); 4] = [(15, 16), (16, 12), (17, 8), (18, 2)];
 
 /// Settings that make a server log bind parameters, plans with their constants, or rows: with the values that are safe.
-const SETTINGS: [Setting; 8] = [
+const SETTINGS: [Setting; 9] = [
     ("log_parameter_max_length", &["0"]),
     ("log_parameter_max_length_on_error", &["0"]),
     ("log_statement", &["none", "ddl"]),
@@ -21,8 +21,9 @@ const SETTINGS: [Setting; 8] = [
     ("debug_print_parse", &["off"]),
     ("debug_print_rewritten", &["off"]),
     ("debug_print_plan", &["off"]),
-    // An extension's setting; none is as good as off.
+    // Settings of extensions; none is as good as off.
     ("auto_explain.log_min_duration", &["-1"]),
+    ("pgaudit.log_parameter", &["off"]),
 ];
 
 /// A setting's name, and the values with which nothing secret is logged.
@@ -48,14 +49,27 @@ fn version(number: u32) -> Result<(), StartError> {
     }
 }
 
-/// Refuses a session of the schema's owner whose parameters would be logged: the key that signs contexts is one.
-pub(super) async fn owner(connection: impl PgExecutor<'_>) -> Result<(), StartError> {
-    logs(connection, "subrosa_owner", &SETTINGS[..2]).await
+/// Refuses a session of `role` whose parameters would be logged.
+pub(super) async fn logging(session: impl PgExecutor<'_>, role: &str) -> Result<(), StartError> {
+    let names: Vec<String> = SETTINGS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let values = sqlx::query_scalar!(
+        r#"SELECT coalesce(current_setting(s.name, true), '') AS "value!" FROM unnest($1::text[]) WITH ORDINALITY
+           AS s (name, position) ORDER BY s.position"#,
+        &names,
+    )
+    .fetch_all(session)
+    .await?;
+    for ((name, safe), value) in SETTINGS.iter().zip(values) {
+        if !value.is_empty() && !safe.contains(&value.as_str()) {
+            return Err(StartError::Logs { name: (*name).to_owned(), value, remedy: remedy(role, name, safe[0]) });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a session whose parameters would be logged, and a login that row-level security does not hold.
 pub(super) async fn login(open: &mut Open) -> Result<(), StartError> {
-    logs(open.session(), "subrosa_app", &SETTINGS).await?;
+    logging(open.session(), "subrosa_app").await?;
     let role = sqlx::query!(
         r#"SELECT rolname AS "name!", rolsuper AS "superuser!", rolbypassrls AS "bypass!", rolcreaterole AS "createrole!",
              EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) AS "member!",
@@ -75,29 +89,16 @@ pub(super) async fn login(open: &mut Open) -> Result<(), StartError> {
     Err(StartError::Login { login: role.name, fault })
 }
 
-async fn logs(session: impl PgExecutor<'_>, login: &str, settings: &[Setting]) -> Result<(), StartError> {
-    let names: Vec<_> = settings.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let values = sqlx::query_scalar!(
-        "SELECT current_setting(name, true) FROM unnest($1::text[]) WITH ORDINALITY AS s (name, place) ORDER BY place",
-        &names,
-    );
-    let values = values.fetch_all(session).await?;
-    for ((name, safe), value) in settings.iter().zip(values) {
-        if let Some(value) = value.filter(|value| !value.is_empty() && !safe.contains(&value.as_str())) {
-            return Err(StartError::Logs { name: (*name).to_owned(), value, remedy: remedy(login, name, safe[0]) });
-        }
-    }
-    Ok(())
-}
-
-fn remedy(login: &str, name: &str, safe: &str) -> String {
+fn remedy(role: &str, name: &str, safe: &str) -> String {
     match name {
-        "auto_explain.log_min_duration" => format!(
-            "remove auto_explain from shared_preload_libraries and session_preload_libraries, or ALTER ROLE {login} SET \
-             auto_explain.log_min_duration = -1"
-        ),
+        "auto_explain.log_min_duration" => {
+            format!(
+                "remove auto_explain from shared_preload_libraries and session_preload_libraries, or ALTER ROLE {role} SET \
+                 auto_explain.log_min_duration = -1"
+            )
+        }
         _ => format!(
-            "run ALTER ROLE {login} SET {name} = '{safe}' as a superuser, or set it in the server's configuration"
+            "run ALTER ROLE {role} SET {name} = '{safe}' as a superuser, or set it in the server's configuration"
         ),
     }
 }

@@ -102,7 +102,7 @@ pub enum StartError {
     Logs {
         /// The setting.
         name: String,
-        /// Its value in the session of the runtime login.
+        /// Its value in the session.
         value: String,
         /// What to do.
         remedy: String,
@@ -117,7 +117,8 @@ pub enum StartError {
     },
     /// The schema lacks migrations.
     #[error(
-        "the schema is at version {found}, this program needs {needed}: run the migrations over DATABASE_OWNER_URL"
+        "the schema is at version {found}, this program needs {needed}: run the migrations over DATABASE_OWNER_URL; `subrosa keys rotate` \
+         does, and makes a new database"
     )]
     SchemaOlder {
         /// The last migration in the database.

@@ -51,14 +51,21 @@ use session::Open;
 pub use session::Session;
 pub use transaction::{Access, Read, StartTx, SystemTx, TenantTx, Write};
 
-/// Connections of one program. Beyond it a request waits; PostgreSQL's default is 100 for everything.
-pub const MAX_CONNECTIONS: u32 = 32;
-
 /// How long a request waits for a connection before it is told that the database is busy.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection's life. A backend keeps copies of passphrases that passed through it until it ends.
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(600);
+
+/// How long a context is good: four of the longest statements (30 s) of a request, or fewer with waits for its client (30 s each),
+/// less what the clocks of two machines differ by.
+const LIFETIME: Duration = Duration::from_secs(120);
+
+/// How long the context of [`Database::write_long`] is good: for tenants of many millions of rows on slow disks, and not for ever.
+const LONG_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How such a transaction begins: no single statement is too long.
+const BEGIN_LONG: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = 0";
 
 /// Opened, checked, and locked: contexts cannot be signed yet, so no row of a tenant can be reached.
 #[derive(Clone, Debug)]
@@ -118,9 +125,16 @@ impl Database {
         self.tenant(scope).await
     }
 
+    /// Opens a transaction like [`Self::write`] for work without a person who waits, of up to an hour: a deletion of all that a user or
+    /// tenant has.
+    pub async fn write_long(&self, scope: &Scope) -> Result<TenantTx<Write>, DbError> {
+        let who = (scope.tenant(), scope.user(), scope.role() as i16);
+        Ok(TenantTx::new(self.enter(BEGIN_LONG, who, LONG_LIFETIME).await?, *scope))
+    }
+
     /// Opens a transaction across tenants, in which the functions for this reason can be called and no row can be reached.
     pub async fn system(&self, reason: Reason) -> Result<SystemTx, DbError> {
-        let open = self.enter(Write::BEGIN, Uuid::nil(), Uuid::nil(), reason.code()).await?;
+        let open = self.enter(Write::BEGIN, (Uuid::nil(), Uuid::nil(), reason as i16), LIFETIME).await?;
         Ok(SystemTx::new(open, reason))
     }
 
@@ -130,15 +144,20 @@ impl Database {
     }
 
     async fn tenant<A: Access>(&self, scope: &Scope) -> Result<TenantTx<A>, DbError> {
-        let open = self.enter(A::BEGIN, scope.tenant(), scope.user(), scope.role().code()).await?;
-        Ok(TenantTx::new(open, *scope))
+        let who = (scope.tenant(), scope.user(), scope.role() as i16);
+        Ok(TenantTx::new(self.enter(A::BEGIN, who, LIFETIME).await?, *scope))
     }
 
     /// Begins and has the database verify the signed context. The signature is a bind parameter and never part of the statement:
     /// every session of the same login can read the text of the others' statements in `pg_stat_activity`.
-    async fn enter(&self, begin_with: &'static str, tenant: Uuid, actor: Uuid, role: i16) -> Result<Open, DbError> {
+    async fn enter(
+        &self,
+        begin_with: &'static str,
+        (tenant, actor, role): (Uuid, Uuid, i16),
+        lifetime: Duration,
+    ) -> Result<Open, DbError> {
         let mut open = begin(&self.pool, self.prepared, begin_with).await?;
-        let (expires, signature) = self.key.sign(tenant, actor, role);
+        let (expires, signature) = self.key.sign(tenant, actor, role, lifetime);
         sqlx::query!("SELECT app.enter($1, $2, $3, $4, $5)", tenant, actor, role, expires, &signature[..])
             .execute(open.session())
             .await?;

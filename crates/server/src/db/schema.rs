@@ -4,12 +4,14 @@
 
 use std::sync::LazyLock;
 
+use secrecy::SecretBox;
 use sqlx::{
     ConnectOptions, Connection, PgConnection,
     migrate::{MigrateError, Migrator},
 };
+use zeroize::Zeroizing;
 
-use super::{Address, ContextKey, StartError, session::Open};
+use super::{Address, ContextKey, DbError, StartError, checks, session::Open};
 
 /// What was applied is kept beside the functions, out of the runtime login's reach.
 static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
@@ -30,8 +32,8 @@ impl Owner {
     /// transaction-mode pooler changes sessions.
     pub async fn connect(address: &Address) -> Result<Self, StartError> {
         let mut connection = address.options.connect().await.map_err(StartError::unreachable)?;
-        super::checks::server(&mut connection).await?;
-        super::checks::owner(&mut connection).await?;
+        checks::server(&mut connection).await?;
+        checks::logging(&mut connection, "subrosa_owner").await?;
         Ok(Self { connection })
     }
 
@@ -40,8 +42,7 @@ impl Owner {
         MIGRATIONS.run(&mut self.connection).await.map_err(failed)
     }
 
-    /// Gives the database its copy of the key that signs contexts. Contexts under older keys stay good until
-    /// [`Owner::forget_context_keys`].
+    /// Gives the database its copy of the key that signs contexts, in the place of another one.
     pub async fn install_context_key(&mut self, version: i16, key: &ContextKey) -> Result<(), StartError> {
         sqlx::query!(
             "INSERT INTO global.context_keys (id, key) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET key = excluded.key",
@@ -53,15 +54,21 @@ impl Owner {
         Ok(())
     }
 
-    /// Removes the keys before a version.
-    pub async fn forget_context_keys(&mut self, before: i16) -> Result<(), StartError> {
-        sqlx::query!("DELETE FROM global.context_keys WHERE id < $1", before).execute(&mut self.connection).await?;
-        Ok(())
-    }
-
-    /// Where further statements of the owner run.
-    pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.connection
+    /// Gives the database its copy of the key that signs contexts unless it has one; returns the one that it has then.
+    pub async fn first_context_key(&mut self, version: i16, key: &ContextKey) -> Result<ContextKey, StartError> {
+        sqlx::query!(
+            "INSERT INTO global.context_keys (id, key) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+            version,
+            &key.expose()[..],
+        )
+        .execute(&mut self.connection)
+        .await?;
+        // A statement of its own: it sees what another start has put there meanwhile.
+        let stored = sqlx::query_scalar!("SELECT key FROM global.context_keys WHERE id = $1", version)
+            .fetch_one(&mut self.connection)
+            .await?;
+        let stored = <[u8; 32]>::try_from(Zeroizing::new(stored).as_slice()).map_err(|_| DbError::Unexpected)?;
+        Ok(ContextKey::new(SecretBox::new(Box::new(stored))))
     }
 
     /// Ends the session.

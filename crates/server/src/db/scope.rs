@@ -11,10 +11,6 @@ use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretBox};
 use uuid::Uuid;
 
-/// How long a context is good: a transaction ends after its statements' 30 s and its client's 30 s, and clocks of two machines
-/// may differ by a minute.
-const LIFETIME: Duration = Duration::from_secs(120);
-
 /// What a user is in a tenant, as policies of the database see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i16)]
@@ -31,12 +27,6 @@ pub enum Role {
     Worker = 5,
     /// A member of a tenant that shares its calls among its members.
     Colleague = 6,
-}
-
-impl Role {
-    pub(super) fn code(self) -> i16 {
-        self as i16
-    }
 }
 
 /// A tenant, a user and what that user is there.
@@ -87,12 +77,6 @@ pub enum Reason {
     Sweep = 105,
 }
 
-impl Reason {
-    pub(super) fn code(self) -> i16 {
-        self as i16
-    }
-}
-
 /// The key that signs contexts: HMAC-SHA-256 (RFC 2104), 256 bits. The database holds its copy where only the schema's owner reads.
 pub struct ContextKey(SecretBox<[u8; 32]>);
 
@@ -107,11 +91,11 @@ impl ContextKey {
         self.0.expose_secret()
     }
 
-    /// When the context expires (seconds since 1970), and its signature. The message is that of `app.scope_signature`.
-    pub(super) fn sign(&self, tenant: Uuid, actor: Uuid, role: i16) -> (i64, [u8; 32]) {
+    /// When a context of that life expires (seconds since 1970), and its signature. The message is that of `app.scope_signature`.
+    pub(super) fn sign(&self, tenant: Uuid, actor: Uuid, role: i16, lifetime: Duration) -> (i64, [u8; 32]) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         // A clock before 1970 or after the year 292 billion signs what has expired, and the database refuses it.
-        let expires = i64::try_from((now + LIFETIME).as_secs()).unwrap_or_default();
+        let expires = i64::try_from((now + lifetime).as_secs()).unwrap_or_default();
         (expires, self.sign_until(expires, tenant, actor, role))
     }
 

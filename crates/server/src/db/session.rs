@@ -12,7 +12,7 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 use super::DbError;
 
@@ -60,7 +60,12 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let Some(mut connection) = self.connection.take().filter(|_| !self.has_ended) else { return };
-        tokio::spawn(async move {
+        let Ok(runtime) = Handle::try_current() else {
+            // Where nothing can be waited for any more, closing ends the transaction; the pool would look for a runtime too.
+            drop(connection.detach());
+            return;
+        };
+        runtime.spawn(async move {
             // Waits for what is under way first; outside a transaction it does nothing.
             if !matches!(timeout(ROLLBACK_TIMEOUT, connection.execute("ROLLBACK")).await, Ok(Ok(_))) {
                 connection.close_on_drop();

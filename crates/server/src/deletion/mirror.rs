@@ -1,96 +1,108 @@
-//! Copies what was signed out of the database. Its one invariant: copies of receipts follow each other without gaps, so the last
-//! one says how many there are.
+//! Copies what is signed out of the database. Its one invariant: nothing is copied but what follows the last copy, and is whole;
+//! so copies follow each other without gaps, and the last one says how many there are.
 
 use uuid::Uuid;
 
-use super::blobs::SweepError;
+use super::{
+    blobs::SweepError,
+    chains::{self, Chained},
+};
 use crate::{
+    audit::Event,
     db::{Database, DbError, Reason},
     vault::{
-        blobs::{Blobs, MirrorPlace},
-        chain::{Hash, Signer},
-        heads::{Chain, SignedHead},
-        receipts,
+        blobs::Blobs,
+        chain::{Fault, Walker},
+        heads::Chain,
+        keys::Vault,
+        receipts::{PAGE, Receipt},
     },
 };
 
-/// Heads that are read at once.
-const PAGE: i32 = 1000;
-
-/// The end of a chain that has grown since it was last copied.
-struct Behind {
-    tenant: Uuid,
-    chain: i16,
-    sequence: i64,
-    hash: Vec<u8>,
-    mirrored: i64,
+/// The end of a chain.
+pub(super) struct End {
+    pub(super) tenant: Uuid,
+    pub(super) chain: i16,
+    pub(super) sequence: i64,
+    /// How far it was copied.
+    pub(super) mirrored: i64,
 }
 
-/// Copies all receipts and heads that are not in the store yet: after a deletion, and from time to time for those whose
-/// program died in between. Returns how many copies were made.
+/// Copies all receipts and events that are not in the store yet: after a deletion, and from time to time for those whose
+/// program died in between. Returns how many copies were made. What is wrong with one tenant's chain does not hold up the others'.
 ///
 /// # Errors
 /// The first failure; what was copied is not copied again.
-pub async fn catch_up(database: &Database, blobs: &Blobs, signer: &Signer) -> Result<u64, SweepError> {
-    let mut copies = 0;
+pub async fn catch_up(database: &Database, blobs: &Blobs, vault: &Vault) -> Result<u64, SweepError> {
+    let (mut copies, mut first_fault) = (0, None);
     let mut after = (Uuid::nil(), 0);
     loop {
-        let heads = heads(database, after).await?;
-        let Some(last) = heads.last() else { return Ok(copies) };
+        let ends = ends(database, after, PAGE).await?;
+        let Some(last) = ends.last() else { return first_fault.map_or(Ok(copies), Err) };
         after = (last.tenant, last.chain);
-        for head in heads.into_iter().filter(|head| head.sequence > head.mirrored) {
-            copies += if head.chain == Chain::Audit as i16 {
-                copy_head(blobs, signer, &head).await?
+        for end in ends.into_iter().filter(|end| end.sequence > end.mirrored) {
+            let copied = if end.chain == Chain::Audit as i16 {
+                copy_links::<Event>(database, blobs, vault, &end).await
             } else {
-                copy_receipts(database, blobs, &head).await?
+                copy_links::<Receipt>(database, blobs, vault, &end).await
             };
-            let mut tx = database.system(Reason::Receipts).await?;
-            sqlx::query!("SELECT app.chain_mirrored($1, $2, $3)", head.tenant, head.chain, head.sequence)
-                .fetch_one(tx.conn())
-                .await
-                .map_err(DbError::from)?;
-            tx.commit().await?;
+            match copied {
+                Ok(more) => copies += more,
+                Err(error) if error.is_of_one_tenant() => _ = first_fault.get_or_insert(error),
+                Err(error) => return Err(error),
+            }
         }
     }
 }
 
-async fn heads(database: &Database, after: (Uuid, i16)) -> Result<Vec<Behind>, DbError> {
+/// The ends of all chains, in order, after one of them.
+pub(super) async fn ends(database: &Database, after: (Uuid, i16), most: i32) -> Result<Vec<End>, DbError> {
     let mut tx = database.system(Reason::Receipts).await?;
-    let heads = sqlx::query_as!(
-        Behind,
-        r#"SELECT tenant_id AS "tenant!", chain AS "chain!", sequence AS "sequence!", hash AS "hash!",
-             mirrored_sequence AS "mirrored!" FROM app.chain_heads($1, $2, $3)"#,
+    let ends = sqlx::query_as!(
+        End,
+        r#"SELECT tenant_id AS "tenant!", chain AS "chain!", sequence AS "sequence!", mirrored_sequence AS "mirrored!"
+           FROM app.chain_heads($1, $2, $3)"#,
         after.0,
         after.1,
-        PAGE,
+        most,
     )
     .fetch_all(tx.conn())
     .await?;
-    Ok(heads)
+    Ok(ends)
 }
 
-async fn copy_head(blobs: &Blobs, signer: &Signer, head: &Behind) -> Result<u64, SweepError> {
-    let hash = Hash::stored(&head.hash).ok_or(DbError::Unexpected)?;
-    SignedHead::new(signer, head.tenant, head.sequence, hash).mirror(blobs).await?;
-    Ok(1)
-}
-
-async fn copy_receipts(database: &Database, blobs: &Blobs, head: &Behind) -> Result<u64, SweepError> {
-    let mut after = head.mirrored;
-    while after < head.sequence {
+async fn copy_links<C: Chained>(
+    database: &Database,
+    blobs: &Blobs,
+    vault: &Vault,
+    end: &End,
+) -> Result<u64, SweepError> {
+    let (tenant, keys) = (end.tenant, vault.public_keys());
+    let (mut walker, mut after, mut copies) = (Walker::default(), end.mirrored, 0);
+    if after > 0 {
+        walker.resume_at(&chains::copy::<C>(blobs, keys, tenant, after).await?);
+    }
+    while after < end.sequence {
         let mut tx = database.system(Reason::Receipts).await?;
-        let page = receipts::page(&mut tx, (head.tenant, after)).await?;
+        let page = C::page(&mut tx, (tenant, after), PAGE).await?;
         drop(tx);
-        let ours = page.iter().filter(|receipt| receipt.tenant == head.tenant && receipt.sequence <= head.sequence);
         let before = after;
-        for receipt in ours {
-            blobs.put_mirror(MirrorPlace::Receipt(receipt.tenant, receipt.sequence), receipt).await?;
-            after = receipt.sequence;
+        for link in page.into_iter().filter(|link| link.position().tenant == tenant) {
+            link.check(keys)?;
+            walker.step(&link)?;
+            after = link.position().sequence;
+            blobs.put_mirror(C::place(tenant, after), &link.signed(vault.signer())).await?;
+            copies += 1;
         }
         if after == before {
-            // Receipts are missing; `verify` says which.
-            return Err(DbError::Unexpected.into());
+            return Err(Fault::Cut { tenant, found: after, known: end.sequence }.into());
         }
     }
-    Ok(u64::try_from(head.sequence - head.mirrored).unwrap_or_default())
+    let mut tx = database.system(Reason::Receipts).await?;
+    sqlx::query!("SELECT app.chain_mirrored($1, $2, $3)", tenant, end.chain, after)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    tx.commit().await?;
+    Ok(copies)
 }

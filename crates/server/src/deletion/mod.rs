@@ -6,6 +6,7 @@
 //! what a backup brought back.
 
 pub mod blobs;
+mod chains;
 pub mod mirror;
 pub mod restore;
 mod rows;
@@ -38,7 +39,8 @@ pub enum DeletionError {
 }
 
 /// Deletes one thing of the transaction's tenant, and all that belongs to it; with a user, that user's data in the tenant, and
-/// the person when no other tenant has them. A tenant's subject is its own id.
+/// the person when no other tenant has them. A tenant's subject is its own id; for it and for users the transaction should be one of
+/// [`crate::db::Database::write_long`].
 ///
 /// # Errors
 /// See [`DeletionError`]; the transaction should be dropped then.

@@ -1,21 +1,27 @@
 //! After a backup was restored: what had been deleted is deleted again before anything is served. Its one invariant: when
-//! [`check`] is done, the database has every receipt that the store has, and nothing of what they speak of.
+//! [`check`] is done, the database has every receipt and event that the store has, and nothing of what the receipts that it
+//! lacked speak of. What it has a receipt of was deleted in its own history, and what came after that is left alone.
+
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::{blobs::SweepError, erase};
+use super::{
+    blobs::SweepError,
+    chains::{self, Chained},
+    mirror,
+};
 use crate::{
     audit::{
-        self, Action,
-        operator::{self, Subject},
+        Action, Event,
+        operator::{self, INSTALLATION, Subject},
     },
     db::{Database, DbError, Reason, Role, Scope},
     vault::{
-        blobs::{BlobError, Blobs, MirrorPlace},
-        chain::{Fault, Hash, PublicKey, Walker},
-        heads::{self, Chain},
-        receipts::{self, Receipt},
-        seal::RecordKind,
+        blobs::{BlobError, Blobs},
+        chain::{Fault, Hash, Link, PublicKey, Walker},
+        heads,
+        receipts::{PAGE, Receipt},
     },
 };
 
@@ -25,8 +31,8 @@ pub enum RestoreError {
     /// Database or store failed.
     #[error(transparent)]
     Sweep(#[from] SweepError),
-    /// The copies of receipts were tampered with, or are of another history than the database.
-    #[error("receipts do not fit this database: {0}")]
+    /// The copies of receipts or events were tampered with, or are of another history than the database.
+    #[error("signed copies do not fit this database: {0}")]
     Receipts(#[from] Fault),
     /// The database is older than its receipts.
     #[error(
@@ -58,93 +64,141 @@ pub struct Restored {
     pub rows: i64,
 }
 
-/// Refuses a database that lacks receipts which the store has; to be called before anything is served.
+/// Refuses a database that lacks receipts or events which the store has, or went another way than the last of them; to be called
+/// before anything is served or changed.
 ///
 /// # Errors
-/// [`RestoreError::Behind`].
+/// [`RestoreError::Behind`], [`RestoreError::Receipts`].
 pub async fn require_current(database: &Database, blobs: &Blobs) -> Result<(), RestoreError> {
     for tenant in blobs.mirrored_tenants().await? {
-        let ours = last_sequence(database, tenant).await?;
-        if !blobs.mirrored_after(MirrorPlace::Receipt(tenant, ours)).await?.is_empty() {
-            return Err(RestoreError::Behind);
-        }
+        require_chain::<Receipt>(database, blobs, tenant).await?;
+        require_chain::<Event>(database, blobs, tenant).await?;
     }
     Ok(())
 }
 
-/// Applies every receipt of the store again, those that the database has too. It may be repeated.
+async fn require_chain<C: Chained>(database: &Database, blobs: &Blobs, tenant: Uuid) -> Result<(), RestoreError> {
+    // The page begins behind the tenant's chain before this one, so its first row is this chain, if there is one.
+    let end = mirror::ends(database, (tenant, C::CHAIN as i16 - 1), 1).await?.pop();
+    let end = end.filter(|end| (end.tenant, end.chain) == (tenant, C::CHAIN as i16));
+    let (ours, mirrored) = end.map_or((0, 0), |end| (end.sequence, end.mirrored));
+    let copied = blobs.mirrored_after(C::place(tenant, mirrored)).await?.pop().unwrap_or(mirrored);
+    if copied > ours {
+        return Err(RestoreError::Behind);
+    }
+    if copied == 0 {
+        return Ok(());
+    }
+    let missing = BlobError::Mirror { tenant, number: copied };
+    let copy = blobs.mirror::<C::Copy>(C::place(tenant, copied)).await?.ok_or(missing)?;
+    let mut tx = database.system(Reason::Receipts).await?;
+    let ours = C::page(&mut tx, (tenant, copied - 1), 1).await?;
+    if ours.first().is_none_or(|link| link.position() != copy.position()) {
+        return Err(Fault::Changed { tenant, sequence: copied }.into());
+    }
+    Ok(())
+}
+
+/// Applies every receipt of the store that the database lacks, and puts receipts and events back. It may be repeated. What is wrong
+/// with one tenant's copies does not hold up the others.
 ///
 /// # Errors
-/// See [`RestoreError`]; what was applied before stays applied.
+/// The first failure, see [`RestoreError`]; what was applied stays applied.
 pub async fn check(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Restored, RestoreError> {
-    // First of all, so that nothing is removed by a check that nobody knows of.
+    let (mut restored, mut first_fault) = (Restored::default(), None);
+    // What operators did comes back first of all, and then that of this check, so that nothing is removed by one that nobody knows of.
+    go_on(catch_up::<Event>(database, blobs, keys, INSTALLATION).await.map(drop), &mut first_fault)?;
     let mut tx = database.system(Reason::Receipts).await?;
     operator::record(&mut tx, Action::CheckRestore, Subject::Installation).await?;
     tx.commit().await?;
-    let mut restored = Restored::default();
     for tenant in blobs.mirrored_tenants().await? {
-        let mut walker = Walker::default();
-        for place in blobs.mirrored_after(MirrorPlace::Receipt(tenant, 0)).await? {
-            let Some(receipt) = blobs.mirror::<Receipt>(place).await? else { continue };
-            if receipt.tenant != tenant {
-                return Err(Fault::Unsigned { tenant, sequence: receipt.sequence }.into());
+        go_on(check_tenant(database, blobs, keys, tenant, &mut restored).await, &mut first_fault)?;
+    }
+    first_fault.map_or(Ok(restored), Err)
+}
+
+/// Keeps the first fault of one tenant's data for the end; only what concerns all of them is an error now.
+fn go_on(done: Result<(), RestoreError>, first_fault: &mut Option<RestoreError>) -> Result<(), RestoreError> {
+    match done {
+        Err(RestoreError::Sweep(error)) if !error.is_of_one_tenant() => Err(error.into()),
+        Err(error) => {
+            first_fault.get_or_insert(error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn check_tenant(
+    database: &Database,
+    blobs: &Blobs,
+    keys: &[PublicKey],
+    tenant: Uuid,
+    restored: &mut Restored,
+) -> Result<(), RestoreError> {
+    // Events first: deletions that are applied again are events after those that the backup lacks.
+    catch_up::<Event>(database, blobs, keys, tenant).await?;
+    let Restored { receipts, missing, rows } = catch_up::<Receipt>(database, blobs, keys, tenant).await?;
+    restored.receipts += receipts;
+    restored.missing += missing;
+    restored.rows += rows;
+    Ok(())
+}
+
+/// Brings one chain up to its copies.
+async fn catch_up<C: Chained>(
+    database: &Database,
+    blobs: &Blobs,
+    keys: &[PublicKey],
+    tenant: Uuid,
+) -> Result<Restored, RestoreError> {
+    let ours = hashes::<C>(database, tenant).await?;
+    let (mut restored, mut walker) = (Restored::default(), Walker::default());
+    for sequence in blobs.mirrored_after(C::place(tenant, 0)).await? {
+        let copy = chains::copy::<C>(blobs, keys, tenant, sequence).await?;
+        walker.step(&copy)?;
+        restored.receipts += 1;
+        match ours.get(&sequence) {
+            Some(hash) if *hash == copy.position().hash => {}
+            Some(_) => return Err(Fault::Changed { tenant, sequence }.into()),
+            None => {
+                restored.rows += apply::<C>(database, tenant, &copy).await?;
+                restored.missing += 1;
             }
-            receipt.verify(keys)?;
-            walker.step(&receipt)?;
-            apply(database, &receipt, &mut restored).await?;
         }
     }
     Ok(restored)
 }
 
-async fn apply(database: &Database, receipt: &Receipt, restored: &mut Restored) -> Result<(), RestoreError> {
+/// The hashes of a tenant's chain as the database has it, by place.
+async fn hashes<C: Chained>(database: &Database, tenant: Uuid) -> Result<BTreeMap<i64, Hash>, DbError> {
+    let mut hashes = BTreeMap::new();
+    let mut after = 0;
+    loop {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let page = C::page(&mut tx, (tenant, after), PAGE).await?;
+        let before = after;
+        for at in page.iter().map(Link::position).filter(|at| at.tenant == tenant) {
+            hashes.insert(at.sequence, at.hash);
+            after = at.sequence;
+        }
+        if after == before {
+            return Ok(hashes);
+        }
+    }
+}
+
+/// Does again what a link that the database lacks speaks of, and puts it back, in one transaction.
+async fn apply<C: Chained>(database: &Database, tenant: Uuid, copy: &C::Copy) -> Result<i64, RestoreError> {
     // Nobody acts: a signed receipt is all the authority there is.
-    let scope = Scope::authenticated(receipt.tenant, Uuid::nil(), Role::Owner);
-    let mut tx = database.write(&scope).await?;
-    let head = heads::lock(&mut tx, Chain::Receipts).await?;
-    restored.receipts += 1;
-    if let Some(class) = RecordKind::numbered(receipt.class) {
-        let counts = erase(&mut tx, class, receipt.subject).await?;
-        if counts.rows + counts.keys > 0 {
-            restored.rows += counts.rows;
-            audit::record(&mut tx, Action::ReapplyDeletion, receipt.class, receipt.subject).await?;
-        }
+    let scope = Scope::authenticated(tenant, Uuid::nil(), Role::Owner);
+    let mut tx = database.write_long(&scope).await?;
+    let rows = C::redo(&mut tx, copy).await?;
+    let (head, at) = (heads::lock(&mut tx, C::CHAIN).await?, copy.position());
+    if at.sequence != head.sequence + 1 || at.previous != head.hash {
+        return Err(Fault::Changed { tenant, sequence: at.sequence }.into());
     }
-    if receipt.sequence > head.sequence {
-        if receipt.sequence != head.sequence + 1 || receipt.previous != head.hash {
-            return Err(Fault::Changed { tenant: receipt.tenant, sequence: receipt.sequence }.into());
-        }
-        receipts::insert(&mut tx, receipt).await?;
-        restored.missing += 1;
-    } else if stored_hash(&mut tx, receipt).await? != Some(receipt.hash) {
-        return Err(Fault::Changed { tenant: receipt.tenant, sequence: receipt.sequence }.into());
-    }
-    Ok(tx.commit().await?)
-}
-
-async fn stored_hash(
-    tx: &mut crate::db::TenantTx<crate::db::Write>,
-    receipt: &Receipt,
-) -> Result<Option<Hash>, DbError> {
-    let hash = sqlx::query_scalar!(
-        "SELECT hash FROM tenant.deletion_receipts WHERE tenant_id = $1 AND sequence = $2",
-        receipt.tenant,
-        receipt.sequence,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(hash.and_then(|hash| Hash::stored(&hash)))
-}
-
-async fn last_sequence(database: &Database, tenant: Uuid) -> Result<i64, DbError> {
-    let mut tx = database.system(Reason::Receipts).await?;
-    // The page begins behind the tenant's audit log, so its first row is this chain, if there is one.
-    let row = sqlx::query!(
-        r#"SELECT tenant_id AS "tenant!", sequence AS "sequence!" FROM app.chain_heads($1, $2, 1)"#,
-        tenant,
-        Chain::Audit as i16,
-    )
-    .fetch_optional(tx.conn())
-    .await?;
-    Ok(row.filter(|row| row.tenant == tenant).map_or(0, |row| row.sequence))
+    C::put_back(&mut tx, copy).await?;
+    tx.commit().await?;
+    Ok(rows)
 }

@@ -124,9 +124,10 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
 pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> {
     let tenant = tx.scope().tenant();
     let mut counts = count_children(tx, None, None).await?;
-    let members = sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1", tenant)
-        .fetch_all(tx.conn())
-        .await?;
+    let members =
+        sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1 ORDER BY user_id", tenant)
+            .fetch_all(tx.conn())
+            .await?;
     let exports = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1");
     counts.blobs += exports;
     counts.keys += run!(tx, (), "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
@@ -173,7 +174,7 @@ async fn key(tx: &mut TenantTx<Write>, kind: RecordKind, id: Uuid) -> Result<i64
 }
 
 /// Leaves word that the blobs of what is deleted are to go.
-async fn blobs(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<(), DbError> {
+pub(super) async fn blobs(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<(), DbError> {
     let (tenant, id) = (tx.scope().tenant(), Uuid::now_v7());
     sqlx::query!(
         "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id) VALUES ($1, $2, $3, $4)",

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::blobs::SweepError;
+use super::{
+    blobs::SweepError,
+    chains::{self, Chained},
+};
 use crate::{
-    audit,
+    audit::Event,
     db::{Database, Reason},
     vault::{
-        blobs::{Blobs, MirrorPlace},
+        blobs::{BlobError, Blobs},
         chain::{Fault, Hash, Link, PublicKey, Walker},
-        heads::SignedHead,
-        receipts::{self, Receipt},
+        receipts::{PAGE, Receipt},
     },
 };
 
@@ -28,62 +30,56 @@ pub struct Report {
     pub faults: Vec<Fault>,
 }
 
-/// A chain's hashes as the database has them, by place.
-type Hashes = BTreeMap<(Uuid, i64), Hash>;
+/// The hashes of one tenant's chain as the database has them, by place.
+type Hashes = BTreeMap<i64, Hash>;
 
 /// Follows every chain of receipts and compares it with its signed copies.
 ///
 /// # Errors
 /// When database or store fail; what is wrong with the chains is in the report.
 pub async fn receipts(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
-    let (mut report, mut walker, mut ends) = (Report::default(), Walker::default(), BTreeMap::new());
-    let mut after = (Uuid::nil(), 0);
-    loop {
-        let mut tx = database.system(Reason::Receipts).await?;
-        let page = receipts::page(&mut tx, after).await?;
-        drop(tx);
-        let Some(last) = page.last() else { break };
-        after = (last.tenant, last.sequence);
-        for receipt in page {
-            report.links += 1;
-            report.step(&mut walker, &receipt);
-            report.faults.extend(receipt.verify(keys).err());
-            ends.insert((receipt.tenant, receipt.sequence), receipt.hash);
-        }
-    }
-    for tenant in blobs.mirrored_tenants().await? {
-        for place in blobs.mirrored_after(MirrorPlace::Receipt(tenant, 0)).await? {
-            let Some(copy) = blobs.mirror::<Receipt>(place).await? else { continue };
-            report.compare(&ends, tenant, copy.sequence, copy.hash, copy.verify(keys).is_ok());
-        }
-    }
-    Ok(report)
+    follow::<Receipt>(database, blobs, keys).await
 }
 
-/// Follows every audit log and compares it with its signed heads.
+/// Follows every audit log and compares it with its signed copies.
 ///
 /// # Errors
 /// As [`receipts()`].
 pub async fn audit(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
-    let (mut report, mut walker, mut ends) = (Report::default(), Walker::default(), BTreeMap::new());
+    follow::<Event>(database, blobs, keys).await
+}
+
+async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
+    let (mut report, mut walker) = (Report::default(), Walker::default());
+    // Of one tenant at a time: what is held does not grow with their number.
+    let (mut tenant, mut hashes) = (Uuid::nil(), Hashes::new());
+    let mut copied = blobs.mirrored_tenants().await?;
     let mut after = (Uuid::nil(), 0);
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
-        let page = audit::page(&mut tx, after).await?;
+        let page = C::page(&mut tx, after, PAGE).await?;
         drop(tx);
-        let Some(last) = page.last() else { break };
-        after = (last.tenant, last.sequence);
-        for event in page {
+        if page.is_empty() {
+            break;
+        }
+        for link in page {
+            let at = link.position();
+            if at.tenant != tenant {
+                report.compare_all::<C>(blobs, keys, tenant, &std::mem::take(&mut hashes)).await?;
+                copied.remove(&tenant);
+                tenant = at.tenant;
+            }
             report.links += 1;
-            report.step(&mut walker, &event);
-            ends.insert((event.tenant, event.sequence), event.hash);
+            report.step(&mut walker, &link);
+            report.faults.extend(link.check(keys).err());
+            hashes.insert(at.sequence, at.hash);
+            after = (at.tenant, at.sequence);
         }
     }
-    for tenant in blobs.mirrored_tenants().await? {
-        for place in blobs.mirrored_after(MirrorPlace::AuditHead(tenant, 0)).await? {
-            let Some(copy) = blobs.mirror::<SignedHead>(place).await? else { continue };
-            report.compare(&ends, tenant, copy.sequence, copy.hash, copy.tenant == tenant && copy.is_genuine(keys));
-        }
+    report.compare_all::<C>(blobs, keys, tenant, &hashes).await?;
+    copied.remove(&tenant);
+    for gone in copied {
+        report.compare_all::<C>(blobs, keys, gone, &Hashes::new()).await?;
     }
     Ok(report)
 }
@@ -97,20 +93,37 @@ impl Report {
         }
     }
 
-    /// A signed copy against what the database has in its place.
-    fn compare(&mut self, ends: &Hashes, tenant: Uuid, sequence: i64, hash: Hash, is_genuine: bool) {
-        self.copies += 1;
-        if !is_genuine {
-            self.faults.push(Fault::Unsigned { tenant, sequence });
-            return;
-        }
-        match ends.get(&(tenant, sequence)) {
-            Some(ours) if *ours == hash => {}
-            Some(_) => self.faults.push(Fault::Changed { tenant, sequence }),
-            None => {
-                let found = ends.range((tenant, 0)..=(tenant, i64::MAX)).next_back().map_or(0, |((_, last), _)| *last);
-                self.faults.push(Fault::Cut { tenant, found, known: sequence });
+    /// All copies of a tenant's chain against what the database has in their places.
+    async fn compare_all<C: Chained>(
+        &mut self,
+        blobs: &Blobs,
+        keys: &[PublicKey],
+        tenant: Uuid,
+        hashes: &Hashes,
+    ) -> Result<(), SweepError> {
+        for sequence in blobs.mirrored_after(C::place(tenant, 0)).await? {
+            self.copies += 1;
+            match chains::copy::<C>(blobs, keys, tenant, sequence).await {
+                Ok(copy) => self.faults.extend(difference(hashes, tenant, sequence, copy.position().hash)),
+                Err(SweepError::Chain(fault)) => self.faults.push(fault),
+                Err(SweepError::Blobs(BlobError::Mirror { .. })) => {
+                    self.faults.push(Fault::Unsigned { tenant, sequence });
+                }
+                Err(error) => return Err(error),
             }
+        }
+        Ok(())
+    }
+}
+
+/// A signed copy against what the database has in its place.
+fn difference(hashes: &Hashes, tenant: Uuid, sequence: i64, hash: Hash) -> Option<Fault> {
+    match hashes.get(&sequence) {
+        Some(ours) if *ours == hash => None,
+        Some(_) => Some(Fault::Changed { tenant, sequence }),
+        None => {
+            let found = hashes.last_key_value().map_or(0, |(last, _)| *last);
+            Some(Fault::Cut { tenant, found, known: sequence })
         }
     }
 }

@@ -27,7 +27,7 @@ struct Detail {
 
 /// A failed request of an OpenAI client.
 #[derive(Debug)]
-pub(super) enum OpenAiError {
+pub enum OpenAiError {
     /// A parameter that cannot be, or that this service does not support.
     Parameter(&'static str, String),
     /// There is no such model, or it cannot do what is asked.

@@ -8,7 +8,6 @@ use axum::extract::{
 use super::error::OpenAiError;
 use crate::{
     app::App,
-    auth::Caller,
     calls::upload::{self, Begun, Received},
 };
 
@@ -53,12 +52,7 @@ impl Form {
 }
 
 /// Reads the form; the recording is sealed and stored on the way.
-pub(super) async fn read(
-    app: &App,
-    caller: &Caller,
-    begun: &Begun,
-    mut multipart: Multipart,
-) -> Result<(Form, Received), OpenAiError> {
+pub(super) async fn read(app: &App, begun: &Begun, mut multipart: Multipart) -> Result<(Form, Received), OpenAiError> {
     let (mut form, mut received) = (Form::default(), None);
     while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed. Arrays and objects are written with brackets.
@@ -67,7 +61,7 @@ pub(super) async fn read(
             if received.is_some() {
                 return Err(OpenAiError::parameter("file", "one recording a request"));
             }
-            let place = upload::recording(caller.scope().tenant(), begun.call);
+            let place = begun.upload.place();
             received = Some(upload::receive(app, (&begun.new.key, place), begun.known_by.clone(), field).await?);
             continue;
         }
@@ -119,7 +113,10 @@ impl Form {
                 return Err(refused("known_speaker_names", "speakers are told apart without references"));
             }
             _ => {
-                return Err(refused("file", "a field of the form is not known here; see /openapi.json for those that are"));
+                return Err(refused(
+                    "file",
+                    "a field of the form is not known here; see /openapi.json for those that are",
+                ));
             }
         }
         Ok(())

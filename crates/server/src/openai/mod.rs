@@ -4,8 +4,8 @@
 //! Invariants: an option that is not supported is refused in OpenAI's shape and never ignored; a recording that a client sends again
 //! with the same options, as its SDK does by itself, is processed once.
 
-mod error;
+pub mod error;
 mod form;
-mod render;
+pub mod render;
 pub mod routes;
 mod stream;

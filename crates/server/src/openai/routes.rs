@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::calls::{CallStatus, RecordingMetadata};
 use axum::{
     Json,
     extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Multipart, Request, State},
@@ -25,7 +26,7 @@ use crate::{
     app::App,
     artifacts::{self, Artifact},
     auth::Caller,
-    calls::{Recognition, upload},
+    calls::{self, Recognition, upload},
     error::ApiError,
     vault::seal::RecordKind,
 };
@@ -58,7 +59,9 @@ pub struct Model {
 
 /// Puts what any layer refuses into OpenAI's shape.
 pub async fn shape(request: Request, next: Next) -> Response {
-    error::reshape(next.run(request).await)
+    let is_theirs = request.uri().path().starts_with("/v1/");
+    let response = next.run(request).await;
+    if is_theirs { error::reshape(response) } else { response }
 }
 
 /// Lists the models.
@@ -66,7 +69,7 @@ pub async fn shape(request: Request, next: Next) -> Response {
     security(("bearer" = [])))]
 pub async fn models(State(app): State<App>, _: Caller) -> Json<Models> {
     let model = |id: &str| Model { id: id.to_owned(), object: "model", created: 0, owned_by: "subrosa" };
-    let data = std::iter::once(app.model.as_str()).chain(ALIASES).map(model).collect();
+    let data = std::iter::once(app.operation.config.worker.model.as_str()).chain(ALIASES).map(model).collect();
     Json(Models { object: "list", data })
 }
 
@@ -97,9 +100,11 @@ async fn serve(app: App, request: Request, translate: bool) -> Result<Response, 
     let no_form = |_| OpenAiError::parameter("file", "send multipart/form-data");
     let multipart = Multipart::from_request(request, &app).await.map_err(no_form)?;
     let mut begun = upload::begin(&app, &caller).await?;
-    let (form, received) = form::read(&app, &caller, &begun, multipart).await?;
+    let (form, mut received) = form::read(&app, &begun, multipart).await?;
     check_model(&app, &form, translate)?;
-    let call = upload::take_in(&app, &caller, &mut begun, &received, &form.recognition(translate)).await?;
+    received.with_wishes(&form.wishes(translate));
+    let call =
+        upload::take_in(&app, &caller, &mut begun, &received, (&form.metadata(), form.recognition(translate))).await?;
     let transcript = done(app, caller, call);
     if form.stream {
         return Ok(stream::answer(transcript, form.format == ResponseFormat::DiarizedJson));
@@ -109,12 +114,17 @@ async fn serve(app: App, request: Request, translate: bool) -> Result<Response, 
 }
 
 fn check_model(app: &App, form: &Form, translate: bool) -> Result<(), OpenAiError> {
-    if form.model != app.model && !ALIASES.contains(&form.model.as_str()) {
+    if form.model != app.operation.config.worker.model && !ALIASES.contains(&form.model.as_str()) {
         return Err(OpenAiError::Model("there is no such model here: GET /v1/models lists them".to_owned()));
     }
     // Turbo was distilled without translation data; `.en` models know English only.
-    if translate && (app.model.contains("turbo") || app.model.ends_with(".en")) {
-        return Err(OpenAiError::parameter("model", "the installed model cannot translate; large-v3, medium, small and base can"));
+    if translate
+        && (app.operation.config.worker.model.contains("turbo") || app.operation.config.worker.model.ends_with(".en"))
+    {
+        return Err(OpenAiError::parameter(
+            "model",
+            "the installed model cannot translate; large-v3, medium, small and base can",
+        ));
     }
     Ok(())
 }
@@ -125,9 +135,12 @@ fn still_at_it() -> ApiError {
 }
 
 impl Form {
+    fn metadata(&self) -> RecordingMetadata {
+        RecordingMetadata { language: self.language.clone(), ..RecordingMetadata::default() }
+    }
+
     fn recognition(&self, translate: bool) -> Recognition {
         Recognition {
-            language: self.language.clone(),
             translate,
             prompt: self.prompt.clone(),
             hotwords: (!self.keywords.is_empty()).then(|| self.keywords.join(", ")),
@@ -149,20 +162,21 @@ async fn done(app: App, caller: Caller, call: Uuid) -> Result<Transcript, OpenAi
 
 async fn finished(app: &App, caller: &Caller, call: Uuid) -> Result<Option<Transcript>, OpenAiError> {
     let mut tx = app.database.read(caller.scope()).await.map_err(ApiError::from)?;
-    let Some(state) = crate::calls::store::state(&mut tx, call).await.map_err(ApiError::from)? else {
-        return Err(ApiError::call_not_found().into());
-    };
-    if let Some(reason) = state.failure() {
-        return Err(OpenAiError::parameter("file", format!("the recording could not be transcribed: {reason}")));
-    }
-    if !state.is_completed() {
-        return Ok(None);
+    let progress = calls::progress(&mut tx, call).await?;
+    match progress.status {
+        CallStatus::Completed => {}
+        CallStatus::Failed => {
+            let reason = progress.error_reason.unwrap_or_default();
+            return Err(OpenAiError::parameter("file", format!("the recording could not be transcribed: {reason}")));
+        }
+        CallStatus::Queued | CallStatus::Transcribing | CallStatus::Analyzing => return Ok(None),
     }
     let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await.map_err(ApiError::from)?;
     let place = (call, Artifact::NormalizedTranscript);
     let document = artifacts::get(&mut tx, place, &key).await.map_err(ApiError::from)?;
     let document = document.ok_or_else(|| ApiError::internal(&"a completed call without a transcript"))?;
-    let transcript = serde_json::from_slice(&document).map_err(|_| ApiError::internal(&"a transcript of another shape"))?;
+    let transcript =
+        serde_json::from_slice(&document).map_err(|_| ApiError::internal(&"a transcript of another shape"))?;
     Ok(Some(transcript))
 }
 

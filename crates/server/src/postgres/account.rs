@@ -1,10 +1,11 @@
 //! Under whose account the cluster runs. PostgreSQL refuses root.
 //!
-//! Invariant: nothing of the cluster's runs as root.
+//! Invariant: nothing of the cluster's runs as root, and root follows no path that the account can change.
 
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
+    fs::{self, File, Permissions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, lchown},
     path::Path,
 };
 
@@ -44,17 +45,51 @@ pub(super) fn drop_privileges(command: &mut Command, account: Option<Account>) {
     }
 }
 
-/// Makes a directory of mode 0700 that belongs to the account, and hands over one that exists.
-pub(super) fn own(directory: &Path, account: Option<Account>) -> Result<(), PostgresError> {
+/// Makes the directory in which everything of the cluster is, or takes one that is the program's own. Where the cluster runs under
+/// another account, that account may pass through it and put nothing there: what root opens in it, nobody else has put in its place.
+pub(super) fn claim(directory: &Path, account: Option<Account>) -> Result<(), PostgresError> {
     let failed = |error| PostgresError::File(directory.to_owned(), error);
-    match fs::DirBuilder::new().mode(0o700).create(directory) {
+    let mode = if account.is_some() { 0o711 } else { 0o700 };
+    match fs::DirBuilder::new().mode(mode).create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         result => result.map_err(failed)?,
     }
-    if let Some(account) = account {
-        chown(directory, Some(account.uid), Some(account.gid)).map_err(failed)?;
+    let at = fs::symlink_metadata(directory).map_err(failed)?;
+    if !at.is_dir() || at.uid() != Uid::effective().as_raw() {
+        return Err(PostgresError::NotOurs(directory.to_owned()));
     }
-    Ok(())
+    // Also where the mask of the process, or whoever made it, allowed another mode.
+    if account.is_some() {
+        fs::set_permissions(directory, Permissions::from_mode(mode)).map_err(failed)
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes a directory of mode 0700 anew, in the place of whatever is there, and hands it over to the account.
+pub(super) fn hand_over(directory: &Path, account: Option<Account>) -> Result<(), PostgresError> {
+    let failed = |error| PostgresError::File(directory.to_owned(), error);
+    match fs::symlink_metadata(directory).map(|at| at.is_dir()) {
+        Ok(true) => fs::remove_dir_all(directory).map_err(failed)?,
+        Ok(false) => fs::remove_file(directory).map_err(failed)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
+    account.map_or(Ok(()), |account| lchown(directory, Some(account.uid), Some(account.gid)).map_err(failed))
+}
+
+/// Writes a file anew in a directory that was handed over, and hands it over too. The account may have put anything in its place,
+/// which is removed and not followed.
+pub(super) fn write(path: &Path, text: &str, account: Option<Account>) -> Result<(), PostgresError> {
+    let written = || {
+        fs::remove_file(path)?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        account.map_or(Ok(()), |account| fchown(&file, Some(account.uid), Some(account.gid)))
+    };
+    written().map_err(|error| PostgresError::File(path.to_owned(), error))
 }
 
 /// Checks that the account can enter every directory above one.

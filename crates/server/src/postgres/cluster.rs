@@ -4,13 +4,15 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, File, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use nix::{
+    fcntl::OFlag,
     sys::signal::{Signal, kill},
     unistd::{Pid, Uid, User},
 };
@@ -21,7 +23,7 @@ use tokio::{
 
 use super::{
     LOOK, PostgresError, SUPERUSER,
-    account::{Account, can_reach, drop_privileges, own},
+    account::{self, Account, can_reach, drop_privileges, hand_over},
     binaries::Binaries,
 };
 
@@ -30,6 +32,9 @@ const SOCKET_PATH: usize = 107;
 
 /// What the server calls its socket.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
+
+/// Nothing in the directory is a link.
+const NO_FOLLOW: i32 = OFlag::O_NOFOLLOW.bits();
 
 fn data(directory: &Path) -> PathBuf {
     directory.join("cluster")
@@ -40,11 +45,11 @@ pub(super) fn claim(directory: &Path, account: Option<Account>) -> Result<File, 
     if let Some(above) = directory.parent() {
         fs::create_dir_all(above).map_err(|error| PostgresError::File(above.to_owned(), error))?;
     }
-    own(directory, account)?;
+    account::claim(directory, account)?;
     can_reach(&directory.canonicalize().map_err(|error| PostgresError::File(directory.to_owned(), error))?, account)?;
     let path = directory.join("lock");
     let failed = |error| PostgresError::File(path.clone(), error);
-    let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+    let file = OpenOptions::new().create(true).append(true).custom_flags(NO_FOLLOW).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(PostgresError::InUse(directory.to_owned())),
@@ -65,7 +70,8 @@ pub(super) fn major(directory: &Path) -> Result<Option<u32>, PostgresError> {
 }
 
 /// Ends a server that outlived the program that started it, and waits for processes that outlived their server: they hold its
-/// shared memory, and a server does not start beside it. The lock is ours, so nobody else's server can be in this directory.
+/// shared memory, and a server does not start beside it. The lock is ours, so nobody else's server can be in this directory. Asked to
+/// end, they have `most`; told to, as long again.
 pub(super) async fn end_orphan(directory: &Path, most: Duration) -> Result<(), PostgresError> {
     let Ok(data) = data(directory).canonicalize() else { return Ok(()) };
     let postmaster = fs::read_to_string(data.join("postmaster.pid")).ok();
@@ -77,6 +83,9 @@ pub(super) async fn end_orphan(directory: &Path, most: Duration) -> Result<(), P
             return Ok(());
         }
         // In order while there is time: the server ends its processes, and they end themselves without it.
+        if Instant::now() > deadline + most {
+            return Err(PostgresError::Orphan(left));
+        }
         let (targets, signal) = match postmaster.filter(|id| left.contains(id)) {
             _ if Instant::now() > deadline => (left, Signal::SIGQUIT),
             Some(server) => (vec![server], Signal::SIGINT),
@@ -90,11 +99,20 @@ pub(super) async fn end_orphan(directory: &Path, most: Duration) -> Result<(), P
     }
 }
 
-/// Processes whose working directory is the cluster's: the server and all that it started.
+/// Processes of PostgreSQL whose working directory is the cluster's: the server and all that it started. Others, an operator's shell
+/// perhaps, are none of ours.
 fn processes_in(data: &Path) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
-    ids.filter(|id| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|at| at == data)).collect()
+    ids.filter(|id| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|at| at == data) && is_postgres(*id)).collect()
+}
+
+/// Whether a process runs PostgreSQL; one that was updated meanwhile runs `postgres (deleted)`.
+fn is_postgres(id: i32) -> bool {
+    let program = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
+    program
+        .file_name()
+        .is_some_and(|name| name.as_encoded_bytes().split(|byte| *byte == b' ').next() == Some(b"postgres"))
 }
 
 /// Makes the cluster: checksums, UTF-8, one superuser, logins by the account of this program's process alone.
@@ -107,11 +125,7 @@ pub(super) async fn create_once(
         return Ok(());
     }
     let new = directory.join("cluster.new");
-    match fs::remove_dir_all(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(PostgresError::File(new, error)),
-        _ => {}
-    }
-    own(&new, account)?;
+    hand_over(&new, account)?;
     let mut command = Command::new(binaries.initdb());
     command.arg("--pgdata").arg(&new).args(["--username", SUPERUSER, "--data-checksums", "--encoding=UTF8"]);
     command.args(["--locale=C", "--auth=peer", "--no-instructions"]).current_dir(directory).env_clear();
@@ -122,8 +136,8 @@ pub(super) async fn create_once(
         let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         return Err(PostgresError::Initdb(words));
     }
-    write(&new.join("pg_hba.conf"), "local all all peer map=subrosa\n")?;
-    write(&new.join("pg_ident.conf"), &logins())?;
+    account::write(&new.join("pg_hba.conf"), "local all all peer map=subrosa\n", account)?;
+    account::write(&new.join("pg_ident.conf"), &logins(), account)?;
     fs::rename(&new, data(directory)).map_err(|error| PostgresError::File(new, error))?;
     // The rename is what makes the cluster exist.
     File::open(directory)
@@ -142,15 +156,10 @@ fn logins() -> String {
     })
 }
 
-fn write(path: &Path, text: &str) -> Result<(), PostgresError> {
-    // The file exists and keeps the owner that initdb gave it.
-    fs::write(path, text).map_err(|error| PostgresError::File(path.to_owned(), error))
-}
-
 /// The directory of the socket: 0700, so that nobody but the account and root can connect.
 pub(super) fn socket(directory: &Path, account: Option<Account>) -> Result<PathBuf, PostgresError> {
     let socket = directory.join("socket");
-    own(&socket, account)?;
+    hand_over(&socket, account)?;
     let socket = socket.canonicalize().map_err(|error| PostgresError::File(socket, error))?;
     let length = socket.as_os_str().len() + 1 + SOCKET_NAME.len();
     if length > SOCKET_PATH { Err(PostgresError::TooLong(length - SOCKET_PATH)) } else { Ok(socket) }
@@ -188,7 +197,9 @@ pub(super) fn settings(directory: &Path, socket: &Path) -> Vec<std::ffi::OsStrin
 /// Where a server complains before its own log is open.
 pub(super) fn start_log(directory: &Path) -> Result<File, PostgresError> {
     let path = directory.join("start.log");
-    File::create(&path).map_err(|error| PostgresError::File(path, error))
+    let mut options = OpenOptions::new();
+    options.create(true).write(true).truncate(true).mode(0o600).custom_flags(NO_FOLLOW);
+    options.open(&path).map_err(|error| PostgresError::File(path, error))
 }
 
 /// What a server said before it ended.

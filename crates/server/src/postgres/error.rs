@@ -34,6 +34,14 @@ pub enum PostgresError {
     /// Another program holds the directory.
     #[error("another Subrosa uses {0}")]
     InUse(PathBuf),
+    /// The directory is not the program's.
+    #[error(
+        "{0} is a link, or belongs to another account: give the directory of the database to the account of Subrosa"
+    )]
+    NotOurs(PathBuf),
+    /// A server of before does not end.
+    #[error("processes {0:?} of an earlier PostgreSQL do not end: end them with `kill -KILL`")]
+    Orphan(Vec<i32>),
     /// The account cannot reach the directory.
     #[error(
         "the account {account:?} cannot enter {directory}: run `chmod o+x {directory}`, or choose another data directory"

@@ -62,7 +62,8 @@ pub struct Embedded {
 
 impl Embedded {
     /// Starts the cluster in a directory, making it first if there is none, and recovers it if it crashed. Started as root, it
-    /// runs under `account` (Debian's package makes `postgres`), which then owns the directory. From then on neither this process
+    /// runs under `account` (Debian's package makes `postgres`), to which it gives the directories
+    /// of the data and the socket. From then on neither this process
     /// nor the server leaves a core dump.
     pub async fn start(directory: &Path, account: &str) -> Result<Self, PostgresError> {
         // Inherited by the server: passphrases of fields pass through its memory, and content is in this program's.

@@ -188,6 +188,12 @@ impl PublicKey {
     }
 }
 
+/// Whether one of these keys, in the version that is named, signed `hash`.
+#[must_use]
+pub fn is_signed(keys: &[PublicKey], version: i32, hash: &Hash, signature: &[u8]) -> bool {
+    keys.iter().any(|key| key.version == version && key.verifies(hash, signature))
+}
+
 /// A signature over a chain says so, and is worth nothing where another kind of signature is asked for.
 fn signed_bytes(hash: &Hash) -> Vec<u8> {
     framed(&[b"subrosa chain 1", &hash.0])

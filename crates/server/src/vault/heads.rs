@@ -2,13 +2,8 @@
 //! follow each other without gaps, and a link exists only if what it speaks of was committed.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::{
-    blobs::{BlobError, Blobs, MirrorPlace},
-    chain::{Hash, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal},
-};
+use super::chain::Hash;
 use crate::db::{DbError, TenantTx, Write};
 
 /// A chain of a tenant. The numbers are those of the database.
@@ -57,42 +52,4 @@ pub(crate) async fn advance(tx: &mut TenantTx<Write>, chain: Chain, sequence: i6
     .execute(tx.conn())
     .await?;
     Ok(())
-}
-
-/// The end of a tenant's audit chain as the object store keeps it: signed, so that a shorter chain cannot pass as whole.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct SignedHead {
-    /// Whose chain.
-    pub tenant: Uuid,
-    /// Its last link.
-    pub sequence: i64,
-    /// The hash of that link, which covers tenant and sequence.
-    pub hash: Hash,
-    /// Which version of the key signed it.
-    pub signing_key: i32,
-    /// Ed25519 over the hash.
-    #[serde(with = "hexadecimal")]
-    pub signature: [u8; SIGNATURE_BYTES],
-}
-
-impl SignedHead {
-    /// Signs the end of a chain.
-    #[must_use]
-    pub fn new(signer: &Signer, tenant: Uuid, sequence: i64, hash: Hash) -> Self {
-        Self { tenant, sequence, hash, signing_key: signer.version, signature: signer.sign(&hash) }
-    }
-
-    /// Whether this installation signed it.
-    #[must_use]
-    pub fn is_genuine(&self, keys: &[PublicKey]) -> bool {
-        keys.iter().any(|key| key.version == self.signing_key && key.verifies(&self.hash, &self.signature))
-    }
-
-    /// Puts it beside the earlier ones, which stay: one that was taken back would show.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn mirror(&self, blobs: &Blobs) -> Result<(), BlobError> {
-        blobs.put_mirror(MirrorPlace::AuditHead(self.tenant, self.sequence), self).await
-    }
 }

@@ -15,9 +15,10 @@ use super::{
     key::{Key, NotSealed, Purpose, Salt},
     keyring::{self, KeySource, Keyring, KeyringError},
     seal::{Broken, KeyPlace, RecordKind, open_key, seal_key},
+    start,
     system::{SystemKey, SystemKeys},
 };
-use crate::db::{Access, DbError, TenantTx, Write};
+use crate::db::{Access, DbError, Session, TenantTx, Write};
 
 /// Why a key cannot be had, or content under it not be sealed or opened.
 #[derive(Debug, thiserror::Error)]
@@ -139,8 +140,13 @@ impl Vault {
     ///
     /// # Errors
     /// [`VaultError::Broken`] when the row was tampered with.
-    pub async fn user_key(&self, user: Uuid, (key_id, sealed): (&str, &[u8])) -> Result<Key, VaultError> {
-        self.open_under(key_id, KeyPlace::GlobalUser(user), sealed).await
+    pub async fn user_key(
+        &self,
+        session: Session<'_>,
+        user: Uuid,
+        (key_id, sealed): (&str, &[u8]),
+    ) -> Result<Key, VaultError> {
+        self.open_under(session, key_id, KeyPlace::GlobalUser(user), sealed).await
     }
 
     fn new_key(&self, place: KeyPlace<'_>) -> Result<(String, Vec<u8>), NotSealed> {
@@ -163,16 +169,29 @@ impl Vault {
             .await
             .map_err(DbError::from)?
             .ok_or_else(|| VaultError::Gone(KeyPlace::Tenant(tenant).to_string()))?;
-        let key = Arc::new(self.open_under(&row.key_id, KeyPlace::Tenant(tenant), &row.sealed_key).await?);
+        let place = KeyPlace::Tenant(tenant);
+        let key = Arc::new(self.open_under(tx.conn(), &row.key_id, place, &row.sealed_key).await?);
         self.tenants.put(tenant, Arc::clone(&key));
         Ok(key)
     }
 
+    /// Forgets the open key of a tenant; to be called when its deletion was committed. Other programs forget it within a minute.
+    pub fn forget_tenant(&self, tenant: Uuid) {
+        self.tenants.forget(tenant);
+    }
+
     /// Opens what is sealed under the key-encryption key named `id`. One that the ring lacks may have been put into its
-    /// source since the start, by a rotation that another program runs; so the source is read again.
-    pub(super) async fn open_under(&self, id: &str, place: KeyPlace<'_>, sealed: &[u8]) -> Result<Key, VaultError> {
+    /// source since the start, by a rotation that another program runs; so the source is read again, and proved as at the start.
+    pub(super) async fn open_under(
+        &self,
+        session: Session<'_>,
+        id: &str,
+        place: KeyPlace<'_>,
+        sealed: &[u8],
+    ) -> Result<Key, VaultError> {
         if self.ring().find(id).is_none() {
             let fresh = keyring::load(&self.source).await?;
+            start::prove(&fresh, &start::known(session).await?)?;
             *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         }
         let ring = self.ring();
@@ -309,18 +328,21 @@ impl Vault {
     /// Destroys the key of a run and what it sealed; part of the transaction that commits `REDACTED`.
     ///
     /// # Errors
-    /// When the transaction failed.
+    /// [`VaultError::Gone`] when there is no such key; the transaction should be dropped then.
     pub async fn destroy_run_key(&self, tx: &mut TenantTx<Write>, run: Uuid) -> Result<(), VaultError> {
         let tenant = tx.scope().tenant();
         sqlx::query!("DELETE FROM tenant.artifacts WHERE tenant_id = $1 AND run_id = $2", tenant, run)
             .execute(tx.conn())
             .await
             .map_err(DbError::from)?;
-        sqlx::query!("DELETE FROM tenant.run_keys WHERE tenant_id = $1 AND id = $2", tenant, run)
+        let gone = sqlx::query!("DELETE FROM tenant.run_keys WHERE tenant_id = $1 AND id = $2", tenant, run)
             .execute(tx.conn())
             .await
             .map_err(DbError::from)?;
-        Ok(())
+        if gone.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(VaultError::Gone(KeyPlace::Run(tenant, run).to_string()))
     }
 }
 
@@ -334,7 +356,8 @@ pub struct NewRecordKey {
 }
 
 impl NewRecordKey {
-    /// Stores it, with the record that it seals.
+    /// Stores it, with the record that it seals; where something was uploaded, [`crate::deletion::blobs::Upload::end`] is part of the
+    /// transaction too.
     ///
     /// # Errors
     /// When the record has a key already (unique violation) or the role may not make one.

@@ -12,7 +12,7 @@
 //! content     content columns: pgcrypto around what `seal` made
 //! blobs       recordings and exports in an object store, sealed in a stream
 //! chain       hash chains with a signed end: receipts, the audit log
-//! heads       the ends of chains, in the database and signed outside of it
+//! heads       the ends of chains in the database, locked by who appends
 //! receipts    what a deletion leaves behind
 //! ```
 

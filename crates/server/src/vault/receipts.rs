@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    chain::{Fault, Hash, Link, Position, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal},
+    chain::{Fault, Hash, Link, Position, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal, is_signed},
     heads::{self, Chain},
     seal::RecordKind,
 };
@@ -15,10 +15,27 @@ use crate::db::{DbError, SystemTx, TenantTx, Write};
 /// Links that are read at once while a chain is followed.
 pub(crate) const PAGE: i32 = 1000;
 
-/// What every receipt says about what it cannot promise (H13).
+/// The erasure horizon, which every receipt states (H13).
 pub const HORIZON: &str = "Its key was destroyed and its rows were removed when this receipt was written; blobs follow within 24 \
      hours. Sealed copies of the key remain in write-ahead logs and backups until those expire or the key-encryption key is \
      destroyed; a restored backup applies this receipt before it serves.";
+
+/// [`HORIZON`] as a part of a receipt that is shown or copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Horizon;
+
+impl Serialize for Horizon {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(HORIZON)
+    }
+}
+
+/// A copy may have the words of another version of the program; what it proves is signed.
+impl<'de> Deserialize<'de> for Horizon {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
 
 /// What was deleted, as counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -40,8 +57,8 @@ pub struct Receipt {
     pub sequence: i64,
     /// By which its holder reads it.
     pub id: Uuid,
-    /// What was deleted: a number of [`RecordKind`].
-    pub class: i16,
+    /// What was deleted.
+    pub class: RecordKind,
     /// The id of what was deleted.
     pub subject: Uuid,
     /// How much went.
@@ -57,6 +74,8 @@ pub struct Receipt {
     /// Ed25519 over the hash.
     #[serde(with = "hexadecimal")]
     pub signature: [u8; SIGNATURE_BYTES],
+    /// What it cannot promise; every receipt says the same.
+    pub horizon: Horizon,
 }
 
 impl Link for Receipt {
@@ -65,7 +84,8 @@ impl Link for Receipt {
     }
 
     fn computed(&self) -> Hash {
-        let numbers = [self.sequence, self.class.into(), self.counts.rows, self.counts.blobs, self.counts.keys];
+        let numbers =
+            [self.sequence, i64::from(self.class as i16), self.counts.rows, self.counts.blobs, self.counts.keys];
         let [sequence, class, rows, blobs, keys] = numbers.map(i64::to_be_bytes);
         let at = self.at.timestamp_micros().to_be_bytes();
         Hash::of(
@@ -93,9 +113,7 @@ impl Receipt {
     /// # Errors
     /// [`Fault::Unsigned`] when not.
     pub fn verify(&self, keys: &[PublicKey]) -> Result<(), Fault> {
-        let is_signed =
-            keys.iter().any(|key| key.version == self.signing_key && key.verifies(&self.hash, &self.signature));
-        if is_signed && self.computed() == self.hash {
+        if is_signed(keys, self.signing_key, &self.hash, &self.signature) && self.computed() == self.hash {
             return Ok(());
         }
         Err(Fault::Unsigned { tenant: self.tenant, sequence: self.sequence })
@@ -118,7 +136,7 @@ pub async fn write(
         tenant: tx.scope().tenant(),
         sequence: head.sequence + 1,
         id: Uuid::now_v7(),
-        class: class as i16,
+        class,
         subject,
         counts,
         at: head.now,
@@ -126,6 +144,7 @@ pub async fn write(
         hash: Hash::START,
         signing_key: signer.version,
         signature: [0; SIGNATURE_BYTES],
+        horizon: Horizon,
     };
     receipt.hash = receipt.computed();
     receipt.signature = signer.sign(&receipt.hash);
@@ -142,7 +161,7 @@ pub(crate) async fn insert(tx: &mut TenantTx<Write>, receipt: &Receipt) -> Resul
         receipt.tenant,
         receipt.sequence,
         receipt.id,
-        receipt.class,
+        receipt.class as i16,
         receipt.subject,
         receipt.counts.rows,
         receipt.counts.blobs,
@@ -158,11 +177,11 @@ pub(crate) async fn insert(tx: &mut TenantTx<Write>, receipt: &Receipt) -> Resul
     heads::advance(tx, Chain::Receipts, receipt.sequence, &receipt.hash).await
 }
 
-/// Receipts of all tenants, deleted ones too, in the order of their chains, after a place in it.
+/// At most `most` receipts of all tenants, deleted ones too, in the order of their chains, after a place in it.
 ///
 /// # Errors
 /// When the transaction fails, or a row is not a receipt.
-pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Receipt>, DbError> {
+pub async fn page(tx: &mut SystemTx, after: (Uuid, i64), most: i32) -> Result<Vec<Receipt>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT tenant_id AS "tenant!", sequence AS "sequence!", id AS "id!", class AS "class!", subject_id AS "subject!",
              rows_removed AS "rows!", blobs_removed AS "blobs!", keys_destroyed AS "keys!", at AS "at!",
@@ -170,7 +189,7 @@ pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Receipt>,
            FROM app.receipts($1, $2, $3)"#,
         after.0,
         after.1,
-        PAGE,
+        most,
     )
     .fetch_all(tx.conn())
     .await?;
@@ -179,7 +198,7 @@ pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Receipt>,
             tenant: row.tenant,
             sequence: row.sequence,
             id: row.id,
-            class: row.class,
+            class: RecordKind::numbered(row.class)?,
             subject: row.subject,
             counts: Counts { rows: row.rows, blobs: row.blobs, keys: row.keys },
             at: row.at,
@@ -187,6 +206,7 @@ pub async fn page(tx: &mut SystemTx, after: (Uuid, i64)) -> Result<Vec<Receipt>,
             hash: Hash::stored(&row.hash)?,
             signing_key: row.signing_key,
             signature: row.signature.try_into().ok()?,
+            horizon: Horizon,
         })
     });
     receipts.collect::<Option<_>>().ok_or(DbError::Unexpected)

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     keyring::{Kek, KeyId, Keyring, KeyringError, MAX_AGE_DAYS},
     keys::{Vault, VaultError},
-    seal::{KeyPlace, seal_key},
+    seal::{Broken, KeyPlace, seal_key},
     system,
 };
 use crate::{
@@ -102,10 +102,11 @@ pub async fn list(database: &Database, vault: &Vault) -> Result<Vec<KeyState>, V
 }
 
 /// Seals every key that is under an older key again, under the newest. Killed, it goes on where it was when it is called again;
-/// others read and write meanwhile.
+/// others read and write meanwhile. A key that does not open is passed over.
 ///
 /// # Errors
-/// [`VaultError::Broken`] names a key that does not open; [`DbError::Busy`] when others held rows for too long.
+/// [`VaultError::Broken`] names the first key that does not open, after all others were sealed; [`DbError::Busy`] when others held
+/// rows for too long.
 pub async fn rotate(
     database: &Database,
     vault: &Vault,
@@ -113,16 +114,19 @@ pub async fn rotate(
 ) -> Result<Progress, VaultError> {
     let ring = vault.ring();
     let mut progress = Progress { done: 0, total: under_older(database, vault).await? };
-    let mut patience = PATIENCE;
+    let (mut patience, mut broken) = (PATIENCE, None);
     report(progress);
     loop {
-        let sealed = reseal_tenants(database, vault, ring.newest()).await?
-            + reseal_users(database, vault, ring.newest()).await?
+        let sealed = reseal(database, vault, ring.newest(), Whose::Tenants, &mut broken).await?
+            + reseal(database, vault, ring.newest(), Whose::Users, &mut broken).await?
             + reseal_system(database, &ring).await?;
         progress.done += sealed;
         progress.total = progress.total.max(progress.done);
         report(progress);
         if sealed == 0 {
+            if let Some(broken) = broken {
+                return Err(broken.into());
+            }
             // Rows that others hold were passed over.
             match under_older(database, vault).await? {
                 0 => return Ok(progress),
@@ -146,70 +150,84 @@ struct SealedRow {
     sealed: Vec<u8>,
 }
 
-/// The ids of these rows, and their keys sealed under the newest key-encryption key.
+/// Whose keys are under key-encryption keys, besides the system's.
+#[derive(Clone, Copy)]
+enum Whose {
+    Tenants,
+    Users,
+}
+
+/// Seals a batch of keys again; returns how many. The first of them that does not open is left in `broken`.
 async fn reseal(
+    database: &Database,
     vault: &Vault,
     newest: &Kek,
-    rows: Vec<SealedRow>,
-    place: fn(Uuid) -> KeyPlace<'static>,
-) -> Result<(Vec<Uuid>, Vec<Vec<u8>>), VaultError> {
-    let (mut ids, mut sealed) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-    for row in rows {
-        let key = vault.open_under(&row.key_id, place(row.id), &row.sealed).await?;
-        ids.push(row.id);
-        sealed.push(seal_key(&newest.key, place(row.id), &key)?);
-    }
-    Ok((ids, sealed))
-}
-
-async fn reseal_tenants(database: &Database, vault: &Vault, newest: &Kek) -> Result<i64, VaultError> {
+    whose: Whose,
+    broken: &mut Option<Broken>,
+) -> Result<i64, VaultError> {
     let mut tx = database.system(Reason::Keys).await?;
-    let rows = sqlx::query_as!(
-        SealedRow,
-        r#"SELECT id AS "id!", key_id AS "key_id!", sealed_key AS "sealed!" FROM app.tenant_keys_not_under($1, $2)"#,
-        newest.id.as_str(),
-        BATCH,
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    if rows.is_empty() {
+    let id = newest.id.as_str();
+    let (mut ids, mut sealed) = (Vec::new(), Vec::new());
+    for row in older(&mut tx, id, whose).await? {
+        let place = match whose {
+            Whose::Tenants => KeyPlace::Tenant(row.id),
+            Whose::Users => KeyPlace::GlobalUser(row.id),
+        };
+        match vault.open_under(tx.conn(), &row.key_id, place, &row.sealed).await {
+            Ok(key) => {
+                ids.push(row.id);
+                sealed.push(seal_key(&newest.key, place, &key)?);
+            }
+            Err(VaultError::Broken(error)) => _ = broken.get_or_insert(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if ids.is_empty() {
         return Ok(0);
     }
     record_rotation(&mut tx, newest).await?;
-    let (ids, sealed) = reseal(vault, newest, rows, KeyPlace::Tenant).await?;
-    let id = newest.id.as_str();
-    let done = sqlx::query_scalar!(r#"SELECT app.tenant_keys_reseal($1, $2, $3) AS "done!""#, &ids, id, &sealed)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
+    let done = match whose {
+        Whose::Tenants => {
+            sqlx::query_scalar!(r#"SELECT app.tenant_keys_reseal($1, $2, $3) AS "done!""#, &ids, id, &sealed)
+                .fetch_one(tx.conn())
+                .await
+        }
+        Whose::Users => {
+            sqlx::query_scalar!(r#"SELECT app.user_keys_reseal($1, $2, $3) AS "done!""#, &ids, id, &sealed)
+                .fetch_one(tx.conn())
+                .await
+        }
+    };
+    let done = done.map_err(DbError::from)?;
     tx.commit().await?;
     Ok(done)
 }
 
-async fn reseal_users(database: &Database, vault: &Vault, newest: &Kek) -> Result<i64, VaultError> {
-    let mut tx = database.system(Reason::Keys).await?;
-    let rows = sqlx::query_as!(
-        SealedRow,
-        r#"SELECT id AS "id!", key_id AS "key_id!", sealed_key AS "sealed!" FROM app.user_keys_not_under($1, $2)"#,
-        newest.id.as_str(),
-        BATCH,
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    if rows.is_empty() {
-        return Ok(0);
-    }
-    record_rotation(&mut tx, newest).await?;
-    let (ids, sealed) = reseal(vault, newest, rows, KeyPlace::GlobalUser).await?;
-    let id = newest.id.as_str();
-    let done = sqlx::query_scalar!(r#"SELECT app.user_keys_reseal($1, $2, $3) AS "done!""#, &ids, id, &sealed)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    tx.commit().await?;
-    Ok(done)
+/// A batch of keys that are not under the newest key-encryption key, locked.
+async fn older(tx: &mut SystemTx, newest: &str, whose: Whose) -> Result<Vec<SealedRow>, DbError> {
+    let rows = match whose {
+        Whose::Tenants => {
+            sqlx::query_as!(
+                SealedRow,
+                r#"SELECT id AS "id!", key_id AS "key_id!", sealed_key AS "sealed!" FROM app.tenant_keys_not_under($1, $2)"#,
+                newest,
+                BATCH,
+            )
+            .fetch_all(tx.conn())
+            .await
+        }
+        Whose::Users => {
+            sqlx::query_as!(
+                SealedRow,
+                r#"SELECT id AS "id!", key_id AS "key_id!", sealed_key AS "sealed!" FROM app.user_keys_not_under($1, $2)"#,
+                newest,
+                BATCH,
+            )
+            .fetch_all(tx.conn())
+            .await
+        }
+    };
+    Ok(rows?)
 }
 
 /// System keys are five, so all of them at once.

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -19,7 +20,8 @@ pub(crate) const TAG_BYTES: usize = 16;
 const OVERHEAD: usize = 1 + SALT_BYTES + TAG_BYTES;
 
 /// What has a key of its own, and so can be deleted by destroying it. The numbers are those of the database.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(into = "i16", try_from = "i16")]
 #[repr(i16)]
 pub enum RecordKind {
     /// One call and everything made of it.
@@ -53,6 +55,20 @@ impl RecordKind {
             Self::User => "user",
             Self::Tenant => "tenant",
         }
+    }
+}
+
+impl From<RecordKind> for i16 {
+    fn from(kind: RecordKind) -> Self {
+        kind as Self
+    }
+}
+
+impl TryFrom<i16> for RecordKind {
+    type Error = &'static str;
+
+    fn try_from(number: i16) -> Result<Self, &'static str> {
+        Self::numbered(number).ok_or("not the number of a kind of record")
     }
 }
 

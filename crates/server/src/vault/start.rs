@@ -41,14 +41,19 @@ impl From<DbError> for OpenError {
 }
 
 /// A key of the ring as the database knows it.
-struct Known {
+pub(super) struct Known {
     id: String,
     check_value: Vec<u8>,
     retired: bool,
 }
 
-/// Reads the ring, proves it against the database, and opens the gate. A database without keys is given some, which takes its
-/// owner's session.
+/// Under which number the owner keeps the key of contexts; others are for changing it.
+const CONTEXT_KEY: i16 = 1;
+
+/// Locked by a start while it gives the database keys; any number that nobody else locks, here the letters `subrosak`.
+const STARTING: i64 = i64::from_be_bytes(*b"subrosak");
+
+/// Reads the ring, proves it against the database, and opens the gate; see [`open_with`].
 ///
 /// # Errors
 /// Every fault of a keyring; see [`OpenError`]. Nothing was changed then, unless it is the very first start.
@@ -58,19 +63,32 @@ pub async fn open(
     owner: Option<&mut Owner>,
 ) -> Result<(Database, Vault), OpenError> {
     let ring = keyring::load(&source).await?;
+    open_with(locked, ring, source, owner).await
+}
+
+/// Proves a ring that was read from `source` against the database, and opens the gate. A database without keys is given some, which
+/// takes its owner's session; of programs that start at once for the first time, all use the keys of the first.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_with(
+    locked: Locked,
+    ring: Keyring,
+    source: KeySource,
+    owner: Option<&mut Owner>,
+) -> Result<(Database, Vault), OpenError> {
     let mut tx = locked.read().await?;
-    let known = known(tx.conn()).await?;
+    prove(&ring, &known(tx.conn()).await?)?;
     let sealed = system::sealed(tx.conn()).await?;
     drop(tx);
-    prove(&ring, &known)?;
 
-    let context = match newest(&sealed, SystemKey::Contexts) {
-        Some(sealed) => sealed.open(&ring)?,
-        None => prepare(owner).await?,
-    };
-    let bytes = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(context.expose()));
-    let database = locked.unlock(ContextKey::new(bytes));
+    let context = context_key(&ring, &sealed, owner).await?;
+    let database = locked.unlock(gate_key(&context));
     let mut tx = database.system(Reason::Keys).await?;
+    sqlx::query!("SELECT pg_advisory_xact_lock($1)", STARTING).execute(tx.conn()).await.map_err(DbError::from)?;
+    // Again: another start may have given the database its keys meanwhile.
+    let (known, sealed) = (known(tx.conn()).await?, system::sealed(tx.conn()).await?);
+    prove(&ring, &known)?;
     enrol(&mut tx, &ring, &known).await?;
     let system = complete(&mut tx, &ring, &sealed, &context).await?;
     prove_complete(&mut tx, &ring).await?;
@@ -78,17 +96,18 @@ pub async fn open(
     Ok((database, Vault::new(ring, source, system)))
 }
 
-async fn known(connection: Session<'_>) -> Result<Vec<Known>, DbError> {
+/// The keys of the ring as the database knows them.
+pub(super) async fn known(session: Session<'_>) -> Result<Vec<Known>, DbError> {
     let rows = sqlx::query!(
         r#"SELECT key_id AS "id!", check_value AS "check_value!", retired_at IS NOT NULL AS "retired!" FROM app.keyring()"#
     )
-    .fetch_all(connection)
+    .fetch_all(session)
     .await?;
     Ok(rows.into_iter().map(|row| Known { id: row.id, check_value: row.check_value, retired: row.retired }).collect())
 }
 
 /// Every key of the ring that the database knows is the one it knows, and the one that seals was not retired.
-fn prove(ring: &Keyring, known: &[Known]) -> Result<(), KeyringError> {
+pub(super) fn prove(ring: &Keyring, known: &[Known]) -> Result<(), KeyringError> {
     for kek in ring.iter() {
         let Some(known) = known.iter().find(|known| known.id == kek.id.as_str()) else { continue };
         if !kek.fits(&known.check_value) {
@@ -119,14 +138,24 @@ fn newest(sealed: &[SealedSystemKey], purpose: SystemKey) -> Option<&SealedSyste
     sealed.iter().filter(|key| key.purpose == purpose).max_by_key(|key| key.version)
 }
 
-/// The first start: the owner takes the key that signs contexts. If the program dies before it is sealed, the next start takes
-/// another one, since nothing was signed with this.
-async fn prepare(owner: Option<&mut Owner>) -> Result<Key, OpenError> {
+/// The key that signs contexts. Sealed, it is the one that counts, and an owner who is at hand takes it again. Before the first
+/// start was done the owner's copy is the only one: one that is there already was left by a start that is under way, or died.
+async fn context_key(ring: &Keyring, sealed: &[SealedSystemKey], owner: Option<&mut Owner>) -> Result<Key, OpenError> {
+    if let Some(sealed) = newest(sealed, SystemKey::Contexts) {
+        let key = sealed.open(ring)?;
+        if let Some(owner) = owner {
+            owner.install_context_key(CONTEXT_KEY, &gate_key(&key)).await?;
+        }
+        return Ok(key);
+    }
     let owner = owner.ok_or(OpenError::NotPrepared)?;
-    let key = Key::generate().map_err(VaultError::from)?;
-    let bytes = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(key.expose()));
-    owner.install_context_key(1, &ContextKey::new(bytes)).await?;
-    Ok(key)
+    let fresh = Key::generate().map_err(VaultError::from)?;
+    let stored = owner.first_context_key(CONTEXT_KEY, &gate_key(&fresh)).await?;
+    Ok(Key::copy_of(stored.expose()))
+}
+
+fn gate_key(key: &Key) -> ContextKey {
+    ContextKey::new(SecretBox::init_with_mut(|bytes: &mut [u8; 32]| bytes.copy_from_slice(key.expose())))
 }
 
 /// Gives the database the check values of keys that it does not know.

@@ -113,7 +113,7 @@ async fn give_up(run: &Run<'_>, failure: Failure) -> Result<(), Failure> {
         Event::failed(stage, code).record(&mut tx, call).await?;
     }
     if is_last {
-        pipeline::bury(&mut tx, run.worker, (call, code)).await?;
+        pipeline::bury(&mut tx, &run.worker.app, (call, code)).await?;
         lease.end(&mut tx, Some(code)).await?;
     } else {
         lease.retry(&mut tx, code).await?;

@@ -14,6 +14,8 @@ use super::{
     store::{self, Hints, Reached, Status},
 };
 use crate::{
+    app::App,
+    calls,
     db::{DbError, Scope, TenantTx, Write},
     queue::{self, Lease},
     recordings,
@@ -91,15 +93,14 @@ impl Run<'_> {
     async fn listen(&self, hints: &Hints) -> Result<(Documents, Uuid), Failure> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
-        if !recordings::is_there(&mut tx, call).await? {
-            return Err(Failure::last("audio_missing"));
-        }
+        let length = recordings::length(&mut tx, call).await?.ok_or(Failure::last("audio_missing"))?;
         let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
+        let recognition = calls::store::recognition(&mut tx, call, &key).await?;
         // No transaction is open while the recording is listened to.
         tx.rollback().await?;
-        let asked = recognise::options(self.lease.kind, hints);
-        let subject = (self.lease.tenant, call);
-        let recognised = recognise::run(self.worker, subject, (key, asked), self.signals.clone()).await?;
+        let asked = recognise::options(self.lease.kind, hints, recognition);
+        let recording = (recordings::place(self.lease.tenant, call), length);
+        let recognised = recognise::run(self.worker, recording, (key, asked), self.signals.clone()).await?;
 
         let mut tx = self.write().await?;
         recognised.record(&mut tx, call).await?;
@@ -147,9 +148,9 @@ impl Run<'_> {
 }
 
 /// Ends a call for good without a transcript: what recognition left behind goes, and the recording.
-pub(super) async fn bury(tx: &mut TenantTx<Write>, worker: &Worker, (call, code): (Uuid, &str)) -> Result<(), Failure> {
+pub(super) async fn bury(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uuid, &str)) -> Result<(), Failure> {
     if let Reached::Recognised(run) = store::reached(tx, call).await? {
-        worker.app.vault.destroy_run_key(tx, run).await?;
+        app.vault.destroy_run_key(tx, run).await?;
     }
     recordings::remove(tx, call).await?;
     store::set_status(tx, call, (Status::Failed, Some(code))).await?;

@@ -25,10 +25,10 @@ use super::{
     store::Hints,
 };
 use crate::{
+    calls::Recognition,
     db::{DbError, TenantTx, Write},
     queue::JobKind,
-    recordings,
-    vault::key::Key,
+    vault::{blobs::BlobPlace, key::Key},
 };
 
 /// What is shared between a call's thread and the task that keeps its lease.
@@ -51,11 +51,13 @@ pub(super) struct Recognised {
 }
 
 /// What is asked of the engine for a call.
-pub(super) fn options(kind: JobKind, hints: &Hints) -> Options {
+pub(super) fn options(kind: JobKind, hints: &Hints, wishes: Recognition) -> Options {
     Options {
         language: hints.language.clone(),
         task: if kind == JobKind::Translate { Task::Translate } else { Task::Transcribe },
         speakers: hints.has_direction.then(|| SpeakerCount::exactly(2)).flatten().unwrap_or_default(),
+        initial_prompt: wishes.prompt,
+        hotwords: wishes.hotwords,
         ..Options::default()
     }
 }
@@ -63,12 +65,12 @@ pub(super) fn options(kind: JobKind, hints: &Hints) -> Options {
 /// Listens to the recording of a call on a thread of its own.
 pub(super) async fn run(
     worker: &Worker,
-    (tenant, call): (Uuid, Uuid),
+    (place, bytes): (BlobPlace, u64),
     (key, options): (Key, Options),
     signals: Signals,
 ) -> Result<Recognised, Failure> {
     let recogniser = worker.recogniser.clone().ok_or(Failure::last("model_missing"))?;
-    let (length, read_at) = recording::open(worker.app.blobs.clone(), key, recordings::place(tenant, call)).await?;
+    let (length, read_at) = recording::open(worker.app.blobs.clone(), key, (place, bytes)).await?;
     let decoder = worker.decoder.clone();
     let listen = move || {
         let began = Instant::now();

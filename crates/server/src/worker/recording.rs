@@ -25,11 +25,11 @@ struct Wish {
 ///
 /// # Errors
 /// When it is missing or damaged, or the store fails.
-pub(super) async fn open(blobs: Blobs, key: Key, place: BlobPlace) -> Result<(u64, ReadAt), BlobError> {
-    let length = blobs.read(&key, place, 0..0).await?.length();
+pub(super) async fn open(blobs: Blobs, key: Key, (place, bytes): (BlobPlace, u64)) -> Result<(u64, ReadAt), BlobError> {
+    let length = blobs.read(&key, place, bytes, 0..0).await?.length();
     // One thread reads, and waits for each answer.
     let (wishes, served) = mpsc::channel(1);
-    tokio::spawn(serve(blobs, key, place, served));
+    tokio::spawn(serve(blobs, key, (place, length), served));
     Ok((length, Box::new(move |offset, most| ask(&wishes, offset, most))))
 }
 
@@ -40,14 +40,14 @@ fn ask(wishes: &mpsc::Sender<Wish>, offset: u64, most: usize) -> io::Result<Byte
     answer.blocking_recv().map_err(gone)?.map_err(io::Error::other)
 }
 
-async fn serve(blobs: Blobs, key: Key, place: BlobPlace, mut wishes: mpsc::Receiver<Wish>) {
+async fn serve(blobs: Blobs, key: Key, (place, length): (BlobPlace, u64), mut wishes: mpsc::Receiver<Wish>) {
     let mut open: Option<Open<'_>> = None;
     while let Some(Wish { offset, most, bytes }) = wishes.recv().await {
         let reader = open.take().filter(|open| open.position == offset);
         let answer = async {
             let mut reader = match reader {
                 Some(reader) => reader,
-                None => Open::at(offset, blobs.read(&key, place, offset..u64::MAX).await?),
+                None => Open::at(offset, blobs.read(&key, place, length, offset..u64::MAX).await?),
             };
             let read = reader.next(most).await?;
             open = Some(reader);

@@ -7,8 +7,9 @@ use sqlx::postgres::types::PgInterval;
 use tracing::info;
 use uuid::Uuid;
 
-use super::{Worker, failure::Failure, pipeline, store};
+use super::{failure::Failure, pipeline, store};
 use crate::{
+    app::App,
     db::{Database, DbError, Reason, Role, Scope},
     deletion::blobs::{self, SweepError},
     recordings,
@@ -28,14 +29,14 @@ const CODE: &str = "audio_expired";
 ///
 /// # Errors
 /// The first failure; what was done before it stays done.
-pub async fn recordings(worker: &Worker, ttl: Duration) -> Result<u64, SweepError> {
+pub async fn recordings(app: &App, ttl: Duration) -> Result<u64, SweepError> {
     let mut found = 0;
     loop {
-        let overdue = overdue(&worker.app.database, ttl.min(MAX_TTL)).await?;
+        let overdue = overdue(&app.database, ttl.min(MAX_TTL)).await?;
         for (tenant, call, owner) in &overdue {
             // The database says that the call's recording is overdue: nobody has to ask for its end.
             let scope = Scope::authenticated(*tenant, *owner, Role::Worker);
-            end(worker, scope, *call).await?;
+            end(app, scope, *call).await?;
             found += 1;
         }
         if overdue.len() < BATCH as usize {
@@ -44,19 +45,19 @@ pub async fn recordings(worker: &Worker, ttl: Duration) -> Result<u64, SweepErro
     }
     if found > 0 {
         info!(found, "recordings were overdue");
-        worker.app.changes.wake();
+        app.changes.wake();
     }
-    blobs::sweep(&worker.app.database, &worker.app.blobs).await?;
+    blobs::sweep(&app.database, &app.blobs).await?;
     Ok(found)
 }
 
-async fn end(worker: &Worker, scope: Scope, call: Uuid) -> Result<(), DbError> {
-    let mut tx = worker.app.database.write(&scope).await?;
+async fn end(app: &App, scope: Scope, call: Uuid) -> Result<(), DbError> {
+    let mut tx = app.database.write(&scope).await?;
     if store::is_ended(&mut tx, call).await? {
         recordings::remove(&mut tx, call).await?;
     } else {
         store::end_jobs(&mut tx, call, CODE).await?;
-        match pipeline::bury(&mut tx, worker, (call, CODE)).await {
+        match pipeline::bury(&mut tx, app, (call, CODE)).await {
             Ok(()) => {}
             Err(Failure::Lost) => return Err(DbError::NotFound),
             Err(_) => return Err(DbError::Unexpected),
@@ -89,4 +90,10 @@ pub async fn oldest_seconds(database: &Database) -> Result<f64, DbError> {
     let age = sqlx::query_scalar!(r#"SELECT app.recordings_age() AS "age!""#).fetch_one(tx.conn()).await?;
     tx.commit().await?;
     Ok(age)
+}
+
+/// In whose name a tenant's leftovers are removed: nobody's, as a worker.
+#[must_use]
+pub fn scope(tenant: Uuid) -> Scope {
+    Scope::authenticated(tenant, Uuid::nil(), Role::Worker)
 }

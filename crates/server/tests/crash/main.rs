@@ -25,7 +25,10 @@ use nix::{
 use secrecy::ExposeSecret as _;
 use server::{
     postgres::Embedded,
-    vault::keyring::{self, KeyId},
+    vault::{
+        keyring::{self, KeyId},
+        rotation,
+    },
 };
 
 /// Kills of the program in a run of the tests; `make soak` does ten times as many.
@@ -62,8 +65,14 @@ async fn run(program_kills: u32, server_kills: u32) {
     let mut ring = new_key(0);
     let mut known = check::Known::default();
     let total = program_kills + server_kills;
+    let mut rotations = 0;
     for round in 0..total {
         if round % ROTATE_EVERY == 0 {
+            if round > 0 {
+                // What was killed so often is done once, before its old key goes.
+                let (database, vault) = workload::open(embedded.socket(), &ring).await;
+                rotation::rotate(&database, &vault, |_| {}).await.unwrap();
+            }
             ring = format!("{},{}", new_key(round + 1), ring.split(',').next().unwrap());
         }
         let kills_server = round % (total / server_kills.max(1)) == 1;
@@ -76,11 +85,17 @@ async fn run(program_kills: u32, server_kills: u32) {
             drop(embedded);
             embedded = Embedded::start(&cluster, support::ACCOUNT).await.unwrap();
         }
+        rotations +=
+            u32::from(told.iter().any(|line| line == "@rotating") && !told.iter().any(|line| line == "@rotated"));
         let is_last = round + 1 == total;
         known.check(embedded.socket(), objects.path(), &ring, is_last || round % 20 == 19).await;
     }
     let check::Known { calls, .. } = &known;
-    println!("{total} kills ({server_kills} of the server), {} calls, 0 lost, 0 half", calls.len());
+    assert!(rotations > 0, "no rotation was killed");
+    println!(
+        "{total} kills ({server_kills} of the server, {rotations} in a rotation), {} calls, 0 lost, 0 half",
+        calls.len()
+    );
     embedded.stop().await.unwrap();
 }
 
@@ -121,6 +136,7 @@ fn killed_after(
         child.kill().unwrap();
     }
     heard.extend(told);
+    assert!(!heard.iter().any(|line| line.starts_with("@failed")), "{heard:?}");
     child.kill().unwrap();
     child.wait().unwrap();
     heard

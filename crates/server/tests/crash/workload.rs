@@ -12,7 +12,7 @@ use server::{
         blobs::{BlobPlace, Blobs},
         content,
         keyring::KeySource,
-        keys::Vault,
+        keys::{Vault, VaultError},
         rotation,
         seal::{Field, RecordKind},
         start,
@@ -23,6 +23,9 @@ use uuid::Uuid;
 pub(crate) const SOCKET: &str = "CRASH_SOCKET";
 pub(crate) const OBJECTS: &str = "CRASH_OBJECTS";
 pub(crate) const SEED: &str = "CRASH_SEED";
+
+/// Keys of users: several batches of a rotation.
+const KEYS: u128 = 3000;
 
 /// Bytes of a call's recording: every fourth is more than one part, so that a kill finds half of one.
 pub(crate) fn length_of(call: Uuid) -> usize {
@@ -70,7 +73,17 @@ pub(crate) async fn run() {
     tenant_once(&database, &vault).await;
     tokio::spawn({
         let (database, vault) = (Arc::clone(&database), Arc::clone(&vault));
-        async move { rotation::rotate(&database, &vault, |_| {}).await.unwrap() }
+        async move {
+            let rotated = rotation::rotate(&database, &vault, |_| println!("@rotating")).await;
+            // The server may be killed under it; anything else is the end of the test, which would not hear of a panic here.
+            if let Err(error) = rotated
+                && !matches!(error, VaultError::Database(_))
+            {
+                println!("@failed {error}");
+                std::process::abort();
+            }
+            println!("@rotated");
+        }
     });
     let mut random: u64 = std::env::var(SEED).unwrap().parse::<u64>().unwrap() * 2 + 1;
     let mut calls = Vec::new();
@@ -87,7 +100,7 @@ pub(crate) async fn run() {
             tx.commit().await.unwrap();
             println!("@deleted {call}");
             outbox::sweep(&database, &blobs).await.unwrap();
-            mirror::catch_up(&database, &blobs, vault.signer()).await.unwrap();
+            mirror::catch_up(&database, &blobs, &vault).await.unwrap();
         }
     }
 }
@@ -107,14 +120,17 @@ async fn tenant_once(database: &Database, vault: &Vault) {
         .await
         .unwrap();
     let mut system = database.system(server::db::Reason::SignIn).await.unwrap();
-    let (key_id, sealed) = vault.new_user_key(scope().user()).unwrap();
-    sqlx::query("SELECT app.user_add($1, sha256('a'), NULL, $2, $3, NULL)")
-        .bind(scope().user())
-        .bind(key_id)
-        .bind(sealed)
-        .execute(system.conn())
-        .await
-        .unwrap();
+    // The user of the workload, and others: many keys, so that a rotation is long enough to be killed in.
+    for user in (0..KEYS).map(|n| Uuid::from_u128(2 + n)) {
+        let (key_id, sealed) = vault.new_user_key(user).unwrap();
+        sqlx::query("SELECT app.user_add($1, sha256(uuid_send($1)), NULL, $2, $3, NULL)")
+            .bind(user)
+            .bind(key_id)
+            .bind(sealed)
+            .execute(system.conn())
+            .await
+            .unwrap();
+    }
     system.commit().await.unwrap();
     sqlx::query("INSERT INTO tenant.memberships VALUES ($1, $2, 1)")
         .bind(scope().tenant())
@@ -130,7 +146,8 @@ async fn upload(database: &Database, vault: &Vault, blobs: &Blobs) -> Uuid {
     let call = Uuid::now_v7();
     println!("@uploading {call}");
     let mut tx = database.write(&scope()).await.unwrap();
-    outbox::expect_upload(&mut tx, RecordKind::Call, call, Utc::now() + Duration::days(1)).await.unwrap();
+    let deadline = Utc::now() + Duration::days(1);
+    let upload = outbox::expect_upload(&mut tx, RecordKind::Call, (call, call), deadline).await.unwrap();
     let new = vault.new_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     tx.commit().await.unwrap();
 
@@ -139,6 +156,7 @@ async fn upload(database: &Database, vault: &Vault, blobs: &Blobs) -> Uuid {
 
     let mut tx = database.write(&scope()).await.unwrap();
     new.store(&mut tx).await.unwrap();
+    upload.end(&mut tx).await.unwrap();
     let sealed = content::seal(&mut tx, &new.key, &title_of(call), call.to_string().as_bytes()).await.unwrap();
     sqlx::query("INSERT INTO tenant.calls (tenant_id, id, owner_id, sealed) VALUES ($1, $2, $3, $4)")
         .bind(scope().tenant())

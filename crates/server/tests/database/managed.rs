@@ -63,10 +63,10 @@ async fn a_login_that_may_make_roles_and_is_no_superuser_sets_everything_up() {
     assert!(matches!(&error, StartError::Logs { name, .. } if name == "log_parameter_max_length"), "{error}");
     assert!(error.to_string().contains("the server's configuration"), "{error}");
     configure(&mut superuser, "log_parameter_max_length", "0").await;
-    configure(&mut superuser, "log_error_verbosity", "verbose").await;
 
     let mut owner = Owner::connect(&address("subrosa_owner")).await.unwrap();
     owner.migrate().await.unwrap();
+    configure(&mut superuser, "log_error_verbosity", "verbose").await;
     let error = Locked::connect(&address("subrosa_app"), 1).await.unwrap_err();
     assert!(matches!(&error, StartError::Logs { name, .. } if name == "log_error_verbosity"), "{error}");
     configure(&mut superuser, "log_error_verbosity", "terse").await;

@@ -2,14 +2,17 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown, symlink},
+        process::CommandExt,
+    },
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::Pid,
+    unistd::{Pid, Uid, User},
 };
 use server::{
     db::{Address, Locked, Owner, StartError, Tls},
@@ -57,6 +60,7 @@ async fn a_server_that_would_log_passphrases_is_refused_with_what_to_change() {
         ("log_error_verbosity", "verbose"),
         ("debug_print_plan", "on"),
         ("auto_explain.log_min_duration", "0"),
+        ("pgaudit.log_parameter", "on"),
     ] {
         let test = TestDatabase::new().await;
         let set = format!("ALTER ROLE subrosa_app IN DATABASE {} SET {name} = '{value}'", test.name);
@@ -66,6 +70,37 @@ async fn a_server_that_would_log_passphrases_is_refused_with_what_to_change() {
         assert!(matches!(error, StartError::Logs { .. }), "{message}");
         assert!(message.contains(name) && message.contains("ALTER ROLE subrosa_app SET"), "{message}");
     }
+}
+
+#[tokio::test]
+async fn an_owners_session_that_would_log_the_key_of_contexts_is_refused() {
+    for (name, value) in [("log_parameter_max_length", "-1"), ("log_statement", "all"), ("pgaudit.log_parameter", "on")]
+    {
+        let test = TestDatabase::new().await;
+        let set = format!("ALTER ROLE subrosa_owner IN DATABASE {} SET {name} = '{value}'", test.name);
+        test.superuser().await.execute(AssertSqlSafe(set)).await.unwrap();
+        let error = Owner::connect(&test.address("subrosa_owner")).await.unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, StartError::Logs { .. }), "{message}");
+        assert!(message.contains(&format!("ALTER ROLE subrosa_owner SET {name}")), "{message}");
+    }
+}
+
+#[test]
+fn a_transaction_that_is_dropped_after_its_runtime_ended_ends_too() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (test, tenant, transaction) = runtime().block_on(async {
+        let test = TestDatabase::new().await;
+        let tenant = test.tenant().await;
+        let transaction = test.open().await.write(&tenant.as_owner()).await.unwrap();
+        (test, tenant, transaction)
+    });
+    drop(transaction);
+    runtime().block_on(async {
+        let mut transaction = test.open().await.write(&tenant.as_owner()).await.unwrap();
+        transaction.conn().execute("UPDATE tenant.calls SET duration_ms = 1").await.unwrap();
+        transaction.commit().await.unwrap();
+    });
 }
 
 #[tokio::test]
@@ -155,6 +190,63 @@ async fn what_was_committed_is_there_after_the_server_was_killed() {
     let kept: i32 = sqlx::query_scalar("SELECT n FROM app.kept").fetch_one(&mut owner).await.unwrap();
     assert_eq!(kept, 1);
     embedded.stop().await.unwrap();
+}
+
+/// Who owns a file, links not followed, and its permissions.
+fn owner_and_mode(path: &Path) -> (u32, u32) {
+    let at = fs::symlink_metadata(path).unwrap();
+    (at.uid(), at.permissions().mode() & 0o777)
+}
+
+#[tokio::test]
+async fn the_account_of_the_cluster_puts_nothing_in_the_way_of_the_program() {
+    if !Uid::effective().is_root() {
+        return; // There is one account only.
+    }
+    let (directory, account) = (directory(), User::from_name(ACCOUNT).unwrap().unwrap().uid);
+    Embedded::start(&directory, ACCOUNT).await.unwrap().stop().await.unwrap();
+    assert_eq!(owner_and_mode(&directory), (0, 0o711));
+    assert_eq!(
+        (owner_and_mode(&directory.join("lock")).0, owner_and_mode(&directory.join("start.log"))),
+        (0, (0, 0o600))
+    );
+    for handed_over in ["cluster", "socket", "cluster/pg_hba.conf", "cluster/pg_ident.conf"] {
+        assert_eq!(owner_and_mode(&directory.join(handed_over)).0, account.as_raw(), "{handed_over}");
+    }
+    let mut plant = Command::new("ln");
+    plant.args(["-s", "/etc/passwd"]).arg(directory.join("planted")).uid(account.as_raw()).stderr(Stdio::null());
+    assert!(!plant.status().unwrap().success());
+    // What an account that could once, or may yet, would have left there.
+    let (victim, file) = (directory.join("victim"), directory.join("victim/file"));
+    fs::create_dir(&victim).unwrap();
+    fs::write(&file, "kept").unwrap();
+    fs::remove_dir_all(directory.join("socket")).unwrap();
+    symlink(&victim, directory.join("socket")).unwrap();
+    Embedded::start(&directory, ACCOUNT).await.unwrap().stop().await.unwrap();
+    assert_eq!(owner_and_mode(&victim).0, 0);
+    for link in ["start.log", "lock"] {
+        fs::remove_file(directory.join(link)).unwrap();
+        symlink(&file, directory.join(link)).unwrap();
+        let error = Embedded::start(&directory, ACCOUNT).await.unwrap_err();
+        assert!(matches!(error, PostgresError::File(..)), "{link}: {error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kept", "{link}");
+        fs::remove_file(directory.join(link)).unwrap();
+    }
+    chown(&directory, Some(account.as_raw()), None).unwrap();
+    let error = Embedded::start(&directory, ACCOUNT).await.unwrap_err();
+    assert!(matches!(error, PostgresError::NotOurs(_)), "{error}");
+}
+
+#[tokio::test]
+async fn somebody_elses_process_in_the_directory_is_left_alone() {
+    let directory = directory();
+    Embedded::start(&directory, ACCOUNT).await.unwrap().stop().await.unwrap();
+    let mut shell = Command::new("cat");
+    let mut shell = shell.current_dir(directory.join("cluster")).stdin(Stdio::piped()).spawn().unwrap();
+    Embedded::start(&directory, ACCOUNT).await.unwrap().stop().await.unwrap();
+    assert!(shell.try_wait().unwrap().is_none(), "it was ended");
+    drop(shell.stdin.take());
+    shell.wait().unwrap();
 }
 
 /// What the test below runs in a process of its own, which then ends without a word to the server.

@@ -10,6 +10,7 @@ use object_store::{ObjectStore, memory::InMemory};
 use serde_json::json;
 use server::{
     calls::upload,
+    recordings,
     vault::{blobs::Blobs, seal::RecordKind},
 };
 
@@ -56,8 +57,8 @@ async fn a_recording_becomes_a_queued_call_with_what_was_said_of_it_in_any_order
         let mut tx = service.app.database.read(&person.scope).await.unwrap();
         let call = id.parse().unwrap();
         let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-        let place = upload::recording(person.scope.tenant(), call);
-        let mut reader = service.app.blobs.read(&key, place, 0..u64::MAX).await.unwrap();
+        let place = recordings::place(person.scope.tenant(), call);
+        let mut reader = service.app.blobs.read(&key, place, plain.len() as u64, 0..u64::MAX).await.unwrap();
         let mut stored = Vec::new();
         while let Some(block) = reader.next().await.unwrap() {
             stored.extend(block);
@@ -69,9 +70,7 @@ async fn a_recording_becomes_a_queued_call_with_what_was_said_of_it_in_any_order
 #[tokio::test]
 async fn what_is_no_recording_is_refused_and_leaves_nothing() {
     let store = Arc::new(InMemory::new());
-    let service =
-        Service::with(Blobs::in_store(store.clone()), &[("limits.upload_body", "10000 B")])
-            .await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[("limits.upload_body", "10000 B")]).await;
     let person = Person::new(&service).await;
     let (wav, large) = (recording(1, 1000), recording(1, 20_000));
     let forms: [(Fields<'_>, u16, &str); 9] = [

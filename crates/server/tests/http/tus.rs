@@ -11,6 +11,7 @@ use server::{
     calls::{tus, upload},
     db::{Role, Scope},
     deletion::blobs as outbox,
+    recordings,
     vault::{blobs::Blobs, seal::RecordKind},
 };
 
@@ -68,8 +69,8 @@ async fn an_upload_goes_on_where_the_connection_broke_and_becomes_the_call_that_
     assert_eq!(person.get(&format!("/api/calls/{call}")).await.json()["title"], "Offer");
     let mut tx = service.app.database.read(&person.scope).await.unwrap();
     let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call.parse().unwrap()).await.unwrap();
-    let place = upload::recording(person.scope.tenant(), call.parse().unwrap());
-    let mut reader = service.app.blobs.read(&key, place, 0..u64::MAX).await.unwrap();
+    let place = recordings::place(person.scope.tenant(), call.parse().unwrap());
+    let mut reader = service.app.blobs.read(&key, place, plain.len() as u64, 0..u64::MAX).await.unwrap();
     let mut stored = Vec::new();
     while let Some(block) = reader.next().await.unwrap() {
         stored.extend(block);

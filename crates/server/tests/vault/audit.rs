@@ -18,7 +18,7 @@ async fn after_five_deletions() -> (Installation, server::db::Scope) {
         deletion::delete(&mut tx, installation.vault.signer(), RecordKind::Call, call).await.unwrap();
         tx.commit().await.unwrap();
     }
-    mirror::catch_up(&installation.database, &installation.blobs, installation.vault.signer()).await.unwrap();
+    mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     (installation, scope)
 }
 
@@ -105,6 +105,7 @@ async fn a_chain_that_was_computed_anew_is_found_by_its_signed_copies() {
     server::audit::record(&mut tx, server::audit::Action::DeleteCall, 1, call).await.unwrap();
     tx.commit().await.unwrap();
     let (receipts, audit) = faults(&installation).await;
-    assert_eq!((receipts.len(), audit.len()), (0, 1));
-    assert!(audit[0].contains("cut: it ends at 1, but 5 was signed"), "{audit:?}");
+    assert_eq!((receipts.len(), audit.len()), (0, 5));
+    assert!(audit[0].contains("link 1 was changed"), "{audit:?}");
+    assert!(audit[4].contains("cut: it ends at 1, but 5 was signed"), "{audit:?}");
 }

@@ -1,74 +1,17 @@
-//! Deletion: nothing is left, nothing opens, a receipt remains; a restored backup forgets again.
+//! Deletion: nothing is left, nothing opens, a receipt remains.
 
-use bytes::Bytes;
-use chrono::Utc;
-use futures::stream;
 use server::{
-    db::{Role, Scope},
-    deletion::{self, DeletionError, blobs as outbox, mirror, restore, verify},
-    vault::{
-        blobs::{BlobError, BlobPlace},
-        keys::VaultError,
-        receipts::Receipt,
-        seal::RecordKind,
-    },
+    db::{DbError, Role, Scope, TenantTx, Write},
+    deletion::{self, DeletionError, blobs as outbox, mirror, verify},
+    vault::{blobs::BlobError, keys::VaultError, seal::RecordKind},
 };
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
 use crate::{
-    kit::{Installation, execute, open, title},
-    support::{TestDatabase, connect},
+    kit::{Installation, execute},
+    things::{LENGTH, count, delete, join, rows_left, upload},
 };
-
-/// Stores a recording for a call.
-async fn upload(installation: &Installation, scope: Scope, call: Uuid) -> BlobPlace {
-    let place = BlobPlace { tenant: scope.tenant(), record: call, object: Uuid::now_v7() };
-    let mut tx = installation.database.write(&scope).await.unwrap();
-    let key = installation.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-    drop(tx);
-    let blocks = stream::iter([Ok(Bytes::from_static(b"a recording"))]);
-    installation.blobs.write(&key, place, blocks).await.unwrap();
-    let mut tx = installation.database.write(&scope).await.unwrap();
-    sqlx::query("INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, parts) VALUES ($1, $2, 1, $3, 1)")
-        .bind(scope.tenant())
-        .bind(call)
-        .bind(scope.user())
-        .execute(tx.conn())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    place
-}
-
-async fn delete(installation: &Installation, scope: Scope, class: RecordKind, subject: Uuid) -> Receipt {
-    let mut tx = installation.database.write(&scope).await.unwrap();
-    let receipt = deletion::delete(&mut tx, installation.vault.signer(), class, subject).await.unwrap();
-    tx.commit().await.unwrap();
-    receipt
-}
-
-/// Rows that still name the tenant, but for those that outlive it.
-async fn rows_left(installation: &Installation, tenant: Uuid) -> Vec<(String, i64)> {
-    let mut superuser = installation.postgres.superuser().await;
-    let tables: Vec<(String,)> = sqlx::query_as(
-        "SELECT c.oid::regclass::text FROM pg_class c WHERE c.relnamespace = 'tenant'::regnamespace AND c.relkind IN ('r', 'p')
-         AND c.relname NOT IN ('audit_events', 'deletion_receipts', 'chain_heads', 'blob_deletions')",
-    )
-    .fetch_all(&mut superuser)
-    .await
-    .unwrap();
-    assert!(tables.len() > 15);
-    let mut left = Vec::new();
-    for (table,) in tables {
-        let count = format!("SELECT count(*) FROM {table} WHERE tenant_id = '{tenant}'");
-        let (count,): (i64,) = sqlx::query_as(AssertSqlSafe(count)).fetch_one(&mut superuser).await.unwrap();
-        if count > 0 {
-            left.push((table, count));
-        }
-    }
-    left
-}
 
 #[tokio::test]
 async fn a_deleted_call_is_gone_at_commit_and_its_blobs_soon_after() {
@@ -85,8 +28,11 @@ async fn a_deleted_call_is_gone_at_commit_and_its_blobs_soon_after() {
     assert_eq!((swept.entries, swept.parts), (1, 1));
     let mut tx = installation.database.read(&scope).await.unwrap();
     let key = installation.vault.record_key(&mut tx, RecordKind::Call, other).await.unwrap();
-    assert!(matches!(installation.blobs.read(&key, place, 0..9).await, Err(BlobError::Missing(_))));
-    assert_eq!(installation.blobs.read(&key, kept, 0..99).await.unwrap().next().await.unwrap().unwrap(), "a recording");
+    assert!(matches!(installation.blobs.read(&key, place, LENGTH, 0..9).await, Err(BlobError::Missing(_))));
+    assert_eq!(
+        installation.blobs.read(&key, kept, LENGTH, 0..99).await.unwrap().next().await.unwrap().unwrap(),
+        "a recording"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +89,7 @@ async fn a_deleted_tenant_leaves_receipts_audit_events_and_nothing_else() {
     let mut superuser = installation.postgres.superuser().await;
     let users: Vec<(Uuid,)> = sqlx::query_as("SELECT id FROM global.users").fetch_all(&mut superuser).await.unwrap();
     assert_eq!(users, []);
-    mirror::catch_up(&installation.database, &installation.blobs, installation.vault.signer()).await.unwrap();
+    mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     let keys = installation.vault.public_keys();
     let report = verify::receipts(&installation.database, &installation.blobs, keys).await.unwrap();
     assert_eq!((report.links, report.copies, report.faults), (1, 1, vec![]));
@@ -156,8 +102,7 @@ async fn a_deleted_user_takes_everything_along_but_stays_where_another_tenant_ha
     let call = installation.call(one, "gone").await;
     upload(&installation, one, call).await;
     let mut superuser = installation.postgres.superuser().await;
-    let join = sqlx::query("INSERT INTO tenant.memberships VALUES ($1, $2, 3)").bind(two.tenant()).bind(one.user());
-    join.execute(&mut superuser).await.unwrap();
+    join(&mut superuser, two.tenant(), one.user()).await;
     let exists = async || {
         let mut superuser = installation.postgres.superuser().await;
         let row = sqlx::query("SELECT FROM global.users WHERE id = $1").bind(one.user());
@@ -215,66 +160,62 @@ async fn nobody_but_a_manager_deletes_another_user_and_nobody_one_of_another_ten
 }
 
 #[tokio::test]
-async fn an_upload_that_never_ended_is_removed_and_one_that_did_is_kept() {
+async fn of_two_tenants_that_forget_a_person_at_once_the_second_removes_the_person() {
     let installation = Installation::new().await;
-    let scope = installation.tenant().await;
-    let (call, never) = (installation.call(scope, "kept").await, Uuid::now_v7());
-    let mut tx = installation.database.write(&scope).await.unwrap();
-    for record in [call, never] {
-        outbox::expect_upload(&mut tx, RecordKind::Call, record, Utc::now()).await.unwrap();
-    }
-    tx.commit().await.unwrap();
-    let kept = upload(&installation, scope, call).await;
-    let orphan = BlobPlace { record: never, object: Uuid::now_v7(), ..kept };
-    let key = server::vault::key::Key::generate().unwrap();
-    installation.blobs.write(&key, orphan, stream::iter([Ok(Bytes::from_static(b"half"))])).await.unwrap();
-    let swept = outbox::sweep(&installation.database, &installation.blobs).await.unwrap();
-    assert_eq!((swept.entries, swept.parts), (2, 1));
-    assert!(matches!(installation.blobs.read(&key, orphan, 0..9).await, Err(BlobError::Missing(_))));
-    assert!(installation.blobs.read(&key, kept, 0..9).await.is_ok());
+    let (one, two) = (installation.tenant().await, installation.tenant().await);
+    let mut superuser = installation.postgres.superuser().await;
+    join(&mut superuser, two.tenant(), one.user()).await;
+    let forget = async |tx: &mut TenantTx<Write>| {
+        let gone = sqlx::query_scalar::<_, i32>("SELECT app.forget_member($1)").bind(one.user());
+        gone.fetch_one(tx.conn()).await.unwrap()
+    };
+    let mut first = installation.database.write(&one).await.unwrap();
+    assert_eq!(forget(&mut first).await, 1);
+    let mut second = installation.database.write(&two).await.unwrap();
+    let (second, ()) = futures::join!(
+        async {
+            let gone = forget(&mut second).await;
+            second.commit().await.unwrap();
+            gone
+        },
+        async {
+            let waiting =
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            // The first ends once the second waits for it, or has passed it by.
+            for _ in 0..2000 {
+                let (count,): (i64,) = sqlx::query_as(waiting).fetch_one(&mut superuser).await.unwrap();
+                if count > 0 {
+                    break;
+                }
+            }
+            first.commit().await.unwrap();
+        }
+    );
+    assert_eq!(second, 2);
+    assert_eq!(count(&installation, "global.users").await, 1, "only the other tenant's own user is left");
 }
 
 #[tokio::test]
-async fn a_restored_backup_does_not_serve_until_it_forgot_again() {
-    let mut installation = Installation::new().await;
-    let (scope, other) = (installation.tenant().await, installation.tenant().await);
-    let early = installation.call(scope, "deleted before the backup").await;
-    let (late, kept) = (installation.call(scope, "deleted").await, installation.call(scope, "kept").await);
-    installation.call(other, "gone with its tenant").await;
-    delete(&installation, scope, RecordKind::Call, early).await;
-
-    let backup = copy(&installation.postgres).await;
-    delete(&installation, scope, RecordKind::Call, late).await;
-    delete(&installation, other, RecordKind::Tenant, other.tenant()).await;
-    mirror::catch_up(&installation.database, &installation.blobs, installation.vault.signer()).await.unwrap();
-    restore::require_current(&installation.database, &installation.blobs).await.unwrap();
-
-    let (database, vault) = open(&backup, &installation.keys).await.unwrap();
-    assert_eq!(title(&database, &vault, scope, late).await.unwrap(), "deleted");
-    let behind = restore::require_current(&database, &installation.blobs).await.unwrap_err();
-    assert!(matches!(behind, restore::RestoreError::Behind), "{behind}");
-    let restored = restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap();
-    assert_eq!((restored.receipts, restored.missing), (3, 2));
-    restore::require_current(&database, &installation.blobs).await.unwrap();
-    assert!(matches!(title(&database, &vault, scope, late).await, Err(VaultError::Gone(_))));
-    assert_eq!(title(&database, &vault, scope, kept).await.unwrap(), "kept");
-    let again = restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap();
-    assert_eq!((again.missing, again.rows), (0, 0));
-    let report = verify::receipts(&database, &installation.blobs, vault.public_keys()).await.unwrap();
-    assert_eq!(report.faults, []);
-    installation.postgres = backup;
-    assert_eq!(rows_left(&installation, other.tenant()).await, []);
-}
-
-/// A copy of a database as it is, by the server's own means.
-async fn copy(from: &TestDatabase) -> TestDatabase {
-    let name = format!("{}_backup", from.name);
-    let mut superuser = connect(&from.socket, "postgres", "postgres").await;
-    // A copy wants its source to itself.
-    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
-    sqlx::query(end).bind(&from.name).execute(&mut superuser).await.unwrap();
-    let create = format!("CREATE DATABASE {name} TEMPLATE {} OWNER subrosa_owner", from.name);
-    superuser.execute(AssertSqlSafe(create)).await.unwrap();
-    superuser.close().await.unwrap();
-    TestDatabase { name, socket: from.socket.clone() }
+async fn what_takes_longer_than_a_request_may_is_deleted_nevertheless() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.call(scope, "gone").await;
+    let mut superuser = installation.postgres.superuser().await;
+    let slow = format!(
+        "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN OLD; END';
+         CREATE TRIGGER slow BEFORE DELETE ON tenant.calls FOR EACH ROW EXECUTE FUNCTION public.slow();
+         ALTER ROLE subrosa_app IN DATABASE {} SET statement_timeout = '250ms'",
+        installation.postgres.name
+    );
+    superuser.execute(sqlx::raw_sql(AssertSqlSafe(slow))).await.unwrap();
+    let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
+    let delete = async |mut tx: TenantTx<Write>| {
+        let deleted = deletion::delete(&mut tx, vault.signer(), RecordKind::Tenant, scope.tenant()).await;
+        deleted.map(|_| tx)
+    };
+    let cut_off = delete(database.write(&scope).await.unwrap()).await.err();
+    let Some(DeletionError::Database(DbError::Refused { code, .. })) = &cut_off else { panic!("{cut_off:?}") };
+    assert_eq!(code, "57014");
+    delete(database.write_long(&scope).await.unwrap()).await.unwrap().commit().await.unwrap();
+    assert_eq!(rows_left(&installation, scope.tenant()).await, []);
 }

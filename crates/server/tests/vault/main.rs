@@ -12,6 +12,8 @@ mod disk_full;
 mod kit;
 mod memory;
 mod operator;
+mod outbox;
+mod restore;
 mod rotation;
 mod s3;
 mod s3_server;
@@ -19,3 +21,4 @@ mod sealing;
 mod start;
 #[path = "../support/mod.rs"]
 mod support;
+mod things;

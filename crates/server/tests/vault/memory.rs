@@ -31,7 +31,7 @@ async fn an_object_is_written_and_read() {
     // Bytes as they come from a network, each block made when it is asked for.
     let blocks = stream::iter(0..length >> 16).map(|number| Ok(Bytes::from(vec![number as u8; 1 << 16])));
     assert_eq!(blobs.write(&key, place, blocks).await.unwrap(), length);
-    let mut reader = blobs.read(&key, place, 0..u64::MAX).await.unwrap();
+    let mut reader = blobs.read(&key, place, length, 0..u64::MAX).await.unwrap();
     let mut read = 0;
     while let Some(bytes) = reader.next().await.unwrap() {
         read += bytes.len() as u64;

@@ -143,3 +143,46 @@ async fn a_program_that_runs_reads_on_through_a_rotation_and_a_rotation_that_was
         assert_eq!(&title(&database, &vault, *scope, *call).await.unwrap(), expected);
     }
 }
+
+#[tokio::test]
+async fn a_ring_that_a_running_program_reads_again_is_proved_before_it_is_used() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("keys");
+    write_keys(&file, &installation.keys);
+    let (database, vault) = open_from(&installation.postgres, KeySource::File(file.clone())).await.unwrap();
+    // Another program rotates to k2; in the first one's source another key of that name turns up.
+    let right = format!("{},{}", key("k2"), installation.keys);
+    let (rotator, keys) = installation.with_keys(&right).await.unwrap();
+    rotation::rotate(&rotator, &keys, |_| {}).await.unwrap();
+    write_keys(&file, &format!("{},{}", key("k2"), installation.keys));
+    let open = async || {
+        let mut tx = database.read(&scope).await.unwrap();
+        vault.tenant_key(&mut tx).await
+    };
+    let refused = open().await.err().unwrap();
+    assert!(matches!(&refused, VaultError::Keyring(KeyringError::WrongKey { id }) if id.as_str() == "k2"), "{refused}");
+    assert_eq!(vault.ring().newest().id.as_str(), "k1", "nothing is sealed under it");
+    write_keys(&file, &right);
+    open().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_key_that_does_not_open_is_named_and_keeps_no_other_under_an_old_key() {
+    let installation = Installation::new().await;
+    let (scope, broken) = (installation.tenant().await, installation.tenant().await);
+    let call = installation.call(scope, "kept").await;
+    let mut superuser = installation.postgres.superuser().await;
+    let damage = "UPDATE tenant.tenants SET sealed_key = sha256(sealed_key) || sealed_key WHERE tenant_id = $1";
+    sqlx::query(damage).bind(broken.tenant()).execute(&mut superuser).await.unwrap();
+    let (database, vault) = installation.with_keys(&format!("{},{}", key("k2"), installation.keys)).await.unwrap();
+    let error = rotation::rotate(&database, &vault, |_| {}).await.unwrap_err();
+    assert!(matches!(error, VaultError::Broken(_)), "{error}");
+    assert!(error.to_string().contains(&broken.tenant().to_string()), "{error}");
+    let states = rotation::list(&database, &vault).await.unwrap();
+    let sealed = |id: &str| states.iter().find(|state| state.id == id).unwrap().seals;
+    // Five system keys, two users, one tenant.
+    assert_eq!((sealed("k1"), sealed("k2")), (1, 8));
+    assert_eq!(title(&database, &vault, scope, call).await.unwrap(), "kept");
+}

@@ -46,8 +46,15 @@ async fn write(blobs: &Blobs, key: &Key, place: BlobPlace, plain: &[u8]) -> Resu
     blobs.write(key, place, stream::iter(blocks)).await
 }
 
-async fn read(blobs: &Blobs, key: &Key, place: BlobPlace, range: Range<u64>) -> Result<Vec<u8>, BlobError> {
-    let mut reader = blobs.read(key, place, range).await?;
+/// Reads from an object of `length` bytes.
+async fn read(
+    blobs: &Blobs,
+    key: &Key,
+    place: BlobPlace,
+    length: usize,
+    range: Range<u64>,
+) -> Result<Vec<u8>, BlobError> {
+    let mut reader = blobs.read(key, place, length as u64, range).await?;
     let mut plain = Vec::new();
     while let Some(bytes) = reader.next().await? {
         plain.extend(bytes);
@@ -67,7 +74,7 @@ async fn what_was_written_to_a_bucket_is_read_from_it_whole_and_in_ranges() {
     for length in [0, 1, PART, PART + 1, plain.len()] {
         let place = place();
         assert_eq!(write(&blobs, &key, place, &plain[..length]).await.unwrap(), length as u64);
-        assert!(read(&blobs, &key, place, 0..u64::MAX).await.unwrap() == plain[..length], "{length}");
+        assert!(read(&blobs, &key, place, length, 0..u64::MAX).await.unwrap() == plain[..length], "{length}");
     }
     let place = place();
     write(&blobs, &key, place, &plain).await.unwrap();
@@ -75,9 +82,9 @@ async fn what_was_written_to_a_bucket_is_read_from_it_whole_and_in_ranges() {
         [(0, 1), (65_535, 65_537), (PART - 1, PART + 1), (PART - 9, 2 * PART + 9), (2 * PART, plain.len())]
     {
         let range = start as u64..end as u64;
-        assert!(read(&blobs, &key, place, range).await.unwrap() == plain[start..end], "{start}..{end}");
+        assert!(read(&blobs, &key, place, plain.len(), range).await.unwrap() == plain[start..end], "{start}..{end}");
     }
-    assert!(matches!(read(&blobs, &key, self::place(), 0..1).await, Err(BlobError::Missing(_))));
+    assert!(matches!(read(&blobs, &key, self::place(), 1, 0..1).await, Err(BlobError::Missing(_))));
     let stored = bucket.raw().get(&names(&bucket).await[0]).await.unwrap().bytes().await.unwrap();
     assert!(!stored.windows(16).any(|window| window == &plain[..16]), "plaintext in the bucket");
 }
@@ -105,17 +112,17 @@ async fn a_cut_spliced_moved_or_missing_part_in_a_bucket_is_refused_and_named() 
     ];
     for (what, number, bytes) in attacks {
         raw.put(&part(one, number), PutPayload::from_bytes(bytes)).await.unwrap();
-        let error = read(&blobs, &key, one, 0..u64::MAX).await.expect_err(what);
+        let error = read(&blobs, &key, one, PART + 200_000, 0..u64::MAX).await.expect_err(what);
         assert!(matches!(error, BlobError::Broken(_)), "{what}: {error}");
         assert!(error.to_string().contains(&one.object.to_string()), "{what}: {error}");
         raw.delete(&part(one, 2)).await.unwrap();
         raw.put(&part(one, 0), first.clone().into()).await.unwrap();
         raw.put(&part(one, 1), last.clone().into()).await.unwrap();
-        assert!(read(&blobs, &key, one, 0..u64::MAX).await.is_ok(), "{what}");
+        assert!(read(&blobs, &key, one, PART + 200_000, 0..u64::MAX).await.is_ok(), "{what}");
     }
     for number in [0, 1] {
         raw.delete(&part(two, number)).await.unwrap();
-        let error = read(&blobs, &key, two, 0..u64::MAX).await.unwrap_err();
+        let error = read(&blobs, &key, two, PART + 200_000, 0..u64::MAX).await.unwrap_err();
         assert!(matches!(error, BlobError::Broken(_) | BlobError::Missing(_)), "{error}");
     }
 }
@@ -148,11 +155,13 @@ async fn installations_with_prefixes_of_their_own_share_a_bucket_and_nothing_els
     let (bucket, key, place) = (Bucket::new(), Key::generate().unwrap(), place());
     let (one, two) = (bucket.blobs("/one/a"), bucket.blobs("/two"));
     write(&one, &key, place, b"kept").await.unwrap();
-    assert!(matches!(read(&two, &key, place, 0..9).await, Err(BlobError::Missing(_))));
+    assert!(matches!(read(&two, &key, place, 4, 0..9).await, Err(BlobError::Missing(_))));
     assert_eq!(two.remove_tenant(place.tenant).await.unwrap(), 0);
-    assert_eq!(read(&one, &key, place, 0..9).await.unwrap(), b"kept");
+    assert_eq!(read(&one, &key, place, 4, 0..9).await.unwrap(), b"kept");
     let receipt = MirrorPlace::Receipt(place.tenant, 1);
     one.put_mirror(receipt, &"signed").await.unwrap();
+    let other = one.put_mirror(receipt, &"another").await;
+    assert!(matches!(other, Err(BlobError::Mirror { .. })), "a copy is never replaced: {other:?}");
     assert_eq!(two.mirrored_tenants().await.unwrap().len(), 0);
     assert_eq!(one.mirrored_tenants().await.unwrap(), [place.tenant].into());
     assert!(names(&bucket).await.iter().all(|name| name.as_ref().starts_with("one/a/")));
@@ -173,7 +182,7 @@ async fn more_than_a_bucket_lists_at_once_is_found_and_removed() {
     stream::iter(writes).buffer_unordered(16).collect::<()>().await;
     let mirrored = blobs.mirrored_after(MirrorPlace::Receipt(tenant, 3)).await.unwrap();
     assert_eq!(mirrored.len(), objects - 3);
-    assert_eq!(blobs.mirror::<i64>(mirrored[PAGE]).await.unwrap(), Some(PAGE as i64 + 4));
+    assert_eq!(blobs.mirror::<i64>(MirrorPlace::Receipt(tenant, mirrored[PAGE])).await.unwrap(), Some(PAGE as i64 + 4));
     assert_eq!(blobs.remove_tenant(tenant).await.unwrap(), objects as u64);
     assert_eq!(names(&bucket).await.len(), objects, "receipts outlive their tenant");
 }
@@ -199,11 +208,10 @@ async fn a_deletion_empties_the_bucket_of_its_blobs_and_leaves_signed_receipts_i
     let (gone, stays) = (upload(&installation, scope, call).await, upload(&installation, scope, kept).await);
     // A program that died in an upload: parts are there, the record never was.
     let mut tx = database.write(&scope).await.unwrap();
-    outbox::expect_upload(&mut tx, RecordKind::Call, never, Utc::now()).await.unwrap();
+    let object = (never, Uuid::now_v7());
+    let upload = outbox::expect_upload(&mut tx, RecordKind::Call, object, Utc::now()).await.unwrap();
     tx.commit().await.unwrap();
-    write(blobs, &Key::generate().unwrap(), BlobPlace { record: never, ..place_of(scope) }, &pattern(PART + 1))
-        .await
-        .unwrap();
+    write(blobs, &Key::generate().unwrap(), upload.place(), &pattern(PART + 1)).await.unwrap();
     let mut tx = database.write(&scope).await.unwrap();
     deletion::delete(&mut tx, vault.signer(), RecordKind::Call, call).await.unwrap();
     tx.commit().await.unwrap();
@@ -214,7 +222,7 @@ async fn a_deletion_empties_the_bucket_of_its_blobs_and_leaves_signed_receipts_i
     assert!(left.len() == 2 && left.iter().all(|name| name.as_ref().contains(&stays.object.to_string())), "{left:?}");
     assert!(!left.iter().any(|name| name.as_ref().contains(&gone.object.to_string())));
 
-    assert_eq!(mirror::catch_up(database, blobs, vault.signer()).await.unwrap(), 2);
+    assert_eq!(mirror::catch_up(database, blobs, vault).await.unwrap(), 2);
     restore::require_current(database, blobs).await.unwrap();
     for report in [
         verify::receipts(database, blobs, vault.public_keys()).await.unwrap(),
@@ -230,8 +238,4 @@ async fn a_deletion_empties_the_bucket_of_its_blobs_and_leaves_signed_receipts_i
         .unwrap();
     let report = verify::audit(database, blobs, vault.public_keys()).await.unwrap();
     assert_eq!(report.faults.len(), 1);
-}
-
-fn place_of(scope: Scope) -> BlobPlace {
-    BlobPlace { tenant: scope.tenant(), ..place() }
 }

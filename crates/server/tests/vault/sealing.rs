@@ -176,6 +176,13 @@ async fn what_a_run_made_before_redaction_dies_with_its_key() {
     installation.vault.destroy_run_key(&mut tx, run).await.unwrap();
     tx.commit().await.unwrap();
 
+    let mut tx = installation.database.write(&scope).await.unwrap();
+    for none in [run, Uuid::now_v7()] {
+        let nothing = installation.vault.destroy_run_key(&mut tx, none).await;
+        assert!(matches!(nothing, Err(VaultError::Gone(_))), "nothing was destroyed, and that is no success");
+    }
+    drop(tx);
+
     let mut tx = installation.database.read(&scope).await.unwrap();
     assert!(matches!(installation.vault.run_key(&mut tx, run).await, Err(VaultError::Gone(_))));
     let left =

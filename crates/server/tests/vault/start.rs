@@ -10,8 +10,10 @@ use server::{
     },
 };
 
+use sqlx::Executor as _;
+
 use crate::{
-    kit::{Installation, key},
+    kit::{Installation, key, open},
     support::TestDatabase,
 };
 
@@ -76,4 +78,33 @@ async fn a_fresh_database_wants_its_owner_once() {
     let installation = Installation::new().await;
     let locked = Locked::connect(&installation.postgres.address("subrosa_app"), 2).await.unwrap();
     start::open(locked, KeySource::Text(installation.keys.as_str().into()), None).await.unwrap();
+}
+
+#[tokio::test]
+async fn programs_that_start_for_the_first_time_at_once_all_use_the_same_keys() {
+    let postgres = TestDatabase::new().await;
+    // As a database is before anybody had it.
+    postgres.superuser().await.execute("DELETE FROM global.context_keys").await.unwrap();
+    let keys = key("k1");
+    let started = futures::future::join_all((0..4).map(|_| open(&postgres, &keys))).await;
+    let mut signers = Vec::new();
+    for (database, vault) in started.into_iter().map(Result::unwrap) {
+        rotation::list(&database, &vault).await.unwrap();
+        signers.push(vault.signer().public_key());
+    }
+    assert!(signers.iter().all(|signer| *signer == signers[0]));
+    let locked = Locked::connect(&postgres.address("subrosa_app"), 2).await.unwrap();
+    let (database, vault) = start::open(locked, KeySource::Text(keys.into()), None).await.unwrap();
+    rotation::list(&database, &vault).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_owner_at_hand_gives_the_database_the_key_of_contexts_again() {
+    let installation = Installation::new().await;
+    let mut superuser = installation.postgres.superuser().await;
+    superuser.execute("UPDATE global.context_keys SET key = sha256(key)").await.unwrap();
+    assert!(rotation::list(&installation.database, &installation.vault).await.is_err());
+    let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
+    rotation::list(&database, &vault).await.unwrap();
+    rotation::list(&installation.database, &installation.vault).await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use server::{app::App, clock::Clock, deletion::blobs as outbox, vault::blobs::Blobs};
+use server::{deletion::blobs as outbox, vault::blobs::Blobs};
 
 use crate::{
     kit,
@@ -44,7 +44,7 @@ async fn a_worker_that_is_killed() {
     let postgres = TestDatabase { name: std::env::var(NAME).unwrap(), socket: PathBuf::from(socket) };
     let (database, vault) = kit::open(&postgres, &std::env::var("SUBROSA_KEYS").unwrap()).await.unwrap();
     let blobs = Blobs::local(Path::new(&std::env::var_os(OBJECTS).unwrap())).unwrap();
-    let app = App::new(database, vault, blobs, Clock::default());
+    let app = studio::app(database, vault, blobs);
     let mut changes = app.changes.watch();
     let mut worker = studio::worker(app, Arc::default());
     worker.capacity = 8;

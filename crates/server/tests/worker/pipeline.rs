@@ -42,7 +42,7 @@ async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0");
     let place = recordings::place(scope.tenant(), call);
     let key = Key::copy_of(&[0; 32]);
-    assert!(matches!(studio.app.blobs.read(&key, place, 0..1).await, Err(BlobError::Missing(_))));
+    assert!(matches!(studio.app.blobs.read(&key, place, 1, 0..1).await, Err(BlobError::Missing(_))));
     assert_eq!(studio.ask("SELECT (language, channels, duration_ms) FROM tenant.calls").await, "(en,2,1000)");
     assert_eq!(studio.ask("SELECT (state, attempts, progress) FROM tenant.jobs").await, "(3,1,100)");
     assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:4 8:4 9:4 10:4 11:4");

@@ -12,8 +12,10 @@ use std::{
 use bytes::Bytes;
 use futures::stream;
 use server::{
-    app::App,
+    app::{App, Parts},
+    auth::Auth,
     clock::Clock,
+    config::Config,
     db::{Database, Scope},
     decoder::Decoder,
     queue::{self, JobKind},
@@ -128,7 +130,7 @@ impl Studio {
     pub(crate) async fn with(blobs: Blobs) -> Self {
         let installation = Installation::new().await;
         let (database, vault) = installation.with_keys(&installation.keys).await.unwrap();
-        Self { app: App::new(database, vault, blobs, Clock::default()), installation }
+        Self { app: app(database, vault, blobs), installation }
     }
 
     /// A worker that looks often, so that no test waits.
@@ -238,4 +240,10 @@ impl Working {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
+}
+
+/// A service as it is when nothing was set.
+pub(crate) fn app(database: Database, vault: Vault, blobs: Blobs) -> App {
+    let (auth, config) = (Auth::new(&vault), Config::default());
+    App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config }).unwrap()
 }

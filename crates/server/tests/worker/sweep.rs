@@ -18,11 +18,11 @@ async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_befo
     }
     let worker = studio.worker(Arc::default());
     studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '23 hours 59 minutes'").await;
-    assert_eq!(sweep::recordings(&worker, DAY).await.unwrap(), 0);
+    assert_eq!(sweep::recordings(&worker.app, DAY).await.unwrap(), 0);
     assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() >= 86_340.0);
     studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '24 hours'").await;
     // A setting cannot make it longer.
-    assert_eq!(sweep::recordings(&worker, 7 * DAY).await.unwrap(), 5);
+    assert_eq!(sweep::recordings(&worker.app, 7 * DAY).await.unwrap(), 5);
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0", "the bytes are gone as well");
     let statuses = "SELECT string_agg(status || ':' || coalesce(error_code, ''), ' ' ORDER BY id) FROM tenant.calls";

@@ -13,13 +13,16 @@ use rten_tensor::NdTensorView;
 use super::{
     cluster::Space,
     features::{Features, HOP, Recipe},
+    ge2e::Ge2e,
 };
 use crate::net::{Net, NetError};
 
 /// Numbers of an embedding.
 pub(super) const DIMENSIONS: usize = 256;
 /// Frames of one run of GE2E (1.6 s).
-const PART: usize = 160;
+pub(super) const PART: usize = 160;
+/// Numbers of a frame of GE2E's.
+pub(super) const BANDS: usize = 40;
 /// Parts of one voice in one window at most (6.4 s of speech): more costs time and adds nothing.
 const MAX_PARTS: usize = 4;
 /// Frames for WeSpeaker at most, a window's worth.
@@ -42,11 +45,15 @@ pub(super) struct Voice {
 
 /// The network and what it hears.
 pub(super) struct Embedder {
-    net: Net,
-    input: NodeId,
-    output: NodeId,
+    network: Network,
     features: Features,
     recipe: Recipe,
+}
+
+/// Our own where there is one, rten's elsewhere.
+enum Network {
+    Native(Box<Ge2e>),
+    Graph(Box<Graph>),
 }
 
 impl Embedder {
@@ -54,14 +61,17 @@ impl Embedder {
         let net = Net::load(path)?;
         let shape = net.first_input_shape();
         let recipe = match shape[..] {
-            [_, Some(PART), Some(40)] => Recipe::MelPower,
+            [_, Some(PART), Some(BANDS)] => Recipe::MelPower,
             [_, None, Some(80)] => Recipe::KaldiFbank,
             _ => return Err(net.kind_error(EXPECTED, format!("its input has the shape {shape:?}"))),
         };
-        let (input, output) = net
-            .single()
-            .ok_or_else(|| net.kind_error(EXPECTED, "it has not just one input and one output".to_owned()))?;
-        Ok(Self { net, input, output, features: Features::new(recipe), recipe })
+        let graph = Graph::new(net)?;
+        let native = if recipe == Recipe::MelPower { Ge2e::read(&graph.net) } else { None };
+        let network = match native {
+            Some(network) => Network::Native(Box::new(network)),
+            None => Network::Graph(Box::new(graph)),
+        };
+        Ok(Self { network, features: Features::new(recipe), recipe })
     }
 
     /// The space that its embeddings lie in.
@@ -116,7 +126,30 @@ impl Embedder {
 
     /// Runs the network on as many rows of `frames` frames as `batch` holds.
     fn run(&self, batch: &[f32], frames: usize) -> Result<Vec<Embedding>, NetError> {
-        let bands = self.features.bands();
+        match &self.network {
+            Network::Native(network) => Ok(network.run(batch)),
+            Network::Graph(graph) => graph.run(batch, frames, self.features.bands()),
+        }
+    }
+}
+
+/// The network as rten runs it.
+pub(super) struct Graph {
+    net: Net,
+    input: NodeId,
+    output: NodeId,
+}
+
+impl Graph {
+    pub(super) fn new(net: Net) -> Result<Self, NetError> {
+        let (input, output) = net
+            .single()
+            .ok_or_else(|| net.kind_error(EXPECTED, "it has not just one input and one output".to_owned()))?;
+        Ok(Self { net, input, output })
+    }
+
+    /// Runs the network on as many rows of `frames` frames of `bands` numbers as `batch` holds.
+    pub(super) fn run(&self, batch: &[f32], frames: usize, bands: usize) -> Result<Vec<Embedding>, NetError> {
         let rows = batch.len() / (frames * bands);
         if rows == 0 {
             return Ok(Vec::new());

@@ -1,12 +1,22 @@
 //! Who spoke when, in one channel: segmentation of overlapping windows, a voice for each speaker of each window,
 //! clustering of the voices, reconstruction on the time line.
 //!
-//! Invariant: a [`Session`] holds twenty seconds of audio however long the recording is; what it keeps of the past is
+//! Invariant: a [`Session`] holds fifty seconds of audio however long the recording is; what it keeps of the past is
 //! under 2 kB a second (frames and voices: 35 MB for five hours).
 
 mod cluster;
 mod embedding;
 mod features;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod ge2e;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "ge2e_absent.rs"]
+mod ge2e;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod pyannet;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "pyannet_absent.rs"]
+mod pyannet;
 mod reconstruct;
 mod segmentation;
 mod session;

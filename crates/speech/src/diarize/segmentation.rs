@@ -10,6 +10,7 @@ use std::path::Path;
 use rten::NodeId;
 use rten_tensor::{NdTensor, prelude::*};
 
+use super::pyannet::PyanNet;
 use crate::net::{Net, NetError};
 
 /// Samples between frames (16.9 ms).
@@ -28,8 +29,13 @@ pub(super) const STEP_FRAMES: usize = 148;
 pub(super) const STEP: usize = STEP_FRAMES * FRAME_STEP;
 /// Speakers that one window can tell apart.
 pub(super) const LOCAL_SPEAKERS: usize = 3;
+/// Classes that the network tells apart.
+pub(super) const CLASSES: usize = 7;
 /// The sets of speakers that the network's classes stand for, as bits.
-const POWERSET: [u8; 7] = [0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110];
+const POWERSET: [u8; CLASSES] = [0b000, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110];
+
+/// Windows in one run of rten: at least a quarter cheaper than one at a time, and more is hardly better.
+const GRAPH_WINDOWS: usize = 4;
 
 const EXPECTED: &str = "pyannote segmentation-3.0 (ONNX)";
 
@@ -38,7 +44,10 @@ pub(super) fn frame_time(frame: usize) -> f64 {
     (frame * FRAME_STEP + FRAME_SPAN / 2) as f64 / f64::from(crate::SAMPLE_RATE)
 }
 
-/// What the network says about one frame.
+/// The logarithms of the classes' probabilities in one frame.
+pub(super) type Classes = [f32; CLASSES];
+
+/// Who speaks in one frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Frame {
     /// Who speaks in the likeliest set of speakers, a bit each.
@@ -53,7 +62,7 @@ impl Frame {
         (self.active.count_ones() == 1).then_some(self.active.trailing_zeros() as usize)
     }
 
-    fn from_log_probabilities(classes: &[f32]) -> Self {
+    fn from_log_probabilities(classes: &Classes) -> Self {
         let mut best = (f32::NEG_INFINITY, 0);
         let mut activity = [0.0; LOCAL_SPEAKERS];
         for (&log, set) in classes.iter().zip(POWERSET) {
@@ -70,36 +79,70 @@ impl Frame {
     }
 }
 
-/// The network.
-pub(super) struct Segmentation {
+/// The network: our own where it runs, rten's elsewhere.
+pub(super) enum Segmentation {
+    Native(Box<PyanNet>),
+    Graph(Box<Graph>),
+}
+
+impl Segmentation {
+    pub(super) fn load(path: &Path) -> Result<Self, NetError> {
+        let graph = Graph::new(Net::load(path)?)?;
+        Ok(match PyanNet::read(&graph.net) {
+            Some(network) => Self::Native(Box::new(network)),
+            None => Self::Graph(Box::new(graph)),
+        })
+    }
+
+    /// Windows that are best run together.
+    pub(super) fn batch(&self) -> usize {
+        match self {
+            Self::Native(_) => PyanNet::BATCH,
+            Self::Graph(_) => GRAPH_WINDOWS,
+        }
+    }
+
+    /// The frames of each of the windows of [`WINDOW`] samples that begin at `starts` in a stretch; each start is a multiple
+    /// of [`FRAME_STEP`].
+    pub(super) fn run(&self, stretch: &[f32], starts: &[usize]) -> Result<Vec<Vec<Frame>>, NetError> {
+        let windows = match self {
+            Self::Native(network) => network.run(stretch, starts),
+            Self::Graph(graph) => graph.run(stretch, starts)?,
+        };
+        let frames = |window: Vec<Classes>| window.iter().map(Frame::from_log_probabilities).collect();
+        Ok(windows.into_iter().map(frames).collect())
+    }
+}
+
+/// The network as rten runs it.
+pub(super) struct Graph {
     net: Net,
     input: NodeId,
     output: NodeId,
 }
 
-impl Segmentation {
-    pub(super) fn load(path: &Path) -> Result<Self, NetError> {
-        let net = Net::load(path)?;
+impl Graph {
+    pub(super) fn new(net: Net) -> Result<Self, NetError> {
         let (input, output) = (net.input("input_values", EXPECTED)?, net.output("logits", EXPECTED)?);
         Ok(Self { net, input, output })
     }
 
-    /// The frames of each of some windows of [`WINDOW`] samples, in one batch.
-    pub(super) fn run(&self, windows: &[&[f32]]) -> Result<Vec<Vec<Frame>>, NetError> {
-        if windows.is_empty() {
-            return Ok(Vec::new());
+    /// What the network says about every frame of some windows of a stretch.
+    pub(super) fn run(&self, stretch: &[f32], starts: &[usize]) -> Result<Vec<Vec<Classes>>, NetError> {
+        let mut windows = Vec::with_capacity(starts.len());
+        for starts in starts.chunks(GRAPH_WINDOWS) {
+            let samples: Vec<f32> = starts.iter().flat_map(|&start| &stretch[start..start + WINDOW]).copied().collect();
+            let batch = NdTensor::from_data([starts.len(), 1, WINDOW], samples);
+            let [classes] = self.net.run(vec![(self.input, batch.into())], [self.output])?;
+            let classes = self.net.floats::<3>(classes)?;
+            let shape = classes.shape();
+            if shape != [starts.len(), WINDOW_FRAMES, CLASSES] {
+                return Err(self.net.kind_error(EXPECTED, format!("its output has the shape {shape:?}")));
+            }
+            let frames = classes.into_data();
+            windows.extend(frames.as_chunks().0.chunks_exact(WINDOW_FRAMES).map(<[_]>::to_vec));
         }
-        let input = NdTensor::from_data([windows.len(), 1, WINDOW], windows.concat());
-        let [output] = self.net.run(vec![(self.input, input.into())], [self.output])?;
-        let output = self.net.floats::<3>(output)?;
-        let shape = output.shape();
-        if shape != [windows.len(), WINDOW_FRAMES, POWERSET.len()] {
-            return Err(self.net.kind_error(EXPECTED, format!("its output has the shape {shape:?}")));
-        }
-        let frames = output.into_data();
-        let frame = |classes: &[f32]| Frame::from_log_probabilities(classes);
-        let window = |classes: &[f32]| classes.chunks_exact(POWERSET.len()).map(frame).collect();
-        Ok(frames.chunks_exact(WINDOW_FRAMES * POWERSET.len()).map(window).collect())
+        Ok(windows)
     }
 }
 

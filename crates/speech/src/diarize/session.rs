@@ -9,11 +9,8 @@ use super::{
 };
 use crate::{SAMPLE_RATE, net::NetError};
 
-/// Windows in one run of the segmentation network: at least a quarter cheaper than one at a time, and more is hardly
-/// better.
-const WINDOWS: usize = 4;
-/// Samples that [`WINDOWS`] windows cover (17.5 s).
-const STRETCH: usize = WINDOW + (WINDOWS - 1) * STEP;
+/// Windows in the first run of the segmentation network: recognition of the first words waits for it.
+const FIRST_WINDOWS: usize = 4;
 /// Voices that wait for one run of the embedding network; a larger batch is hardly faster.
 const VOICES: usize = 8;
 /// A window whose loudest sample is below this (−60 dBFS) is silence and costs nothing.
@@ -63,7 +60,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(diarizer: &'a Diarizer) -> Self {
         Self {
             diarizer,
-            buffer: Vec::with_capacity(STRETCH + STEP),
+            buffer: Vec::with_capacity(stretch(diarizer.segmentation.batch()) + STEP),
             samples: 0,
             segmented: Vec::new(),
             pending: Vec::new(),
@@ -80,14 +77,21 @@ impl<'a> Session<'a> {
         for block in samples.chunks(STEP) {
             self.samples += block.len() as u64;
             self.buffer.extend_from_slice(block);
-            if self.buffer.len() >= STRETCH {
-                self.windows(WINDOWS)?;
+            let windows = self.windows_wanted();
+            if self.buffer.len() >= stretch(windows) {
+                self.windows(windows)?;
             }
         }
         Ok(())
     }
 
-    /// Where the speaker changes, as far as that is known: a hint, six to eighteen seconds behind.
+    /// Windows that the next run of the segmentation network waits for.
+    fn windows_wanted(&self) -> usize {
+        if self.segmented.is_empty() { FIRST_WINDOWS } else { self.diarizer.segmentation.batch() }
+    }
+
+    /// Where the speaker changes, as far as that is known: a hint, six seconds behind and up to as much more as a
+    /// run of the segmentation network takes in at once: 12 s on rten, 42 s on our own.
     pub fn change_points(&self) -> ChangePoints<'_> {
         let frames = match self.segmented.len() {
             0 => 0,
@@ -105,7 +109,7 @@ impl<'a> Session<'a> {
         let covered = if self.segmented.is_empty() { 0 } else { WINDOW - STEP };
         if self.buffer.len() > covered {
             let windows = 1 + self.buffer.len().saturating_sub(WINDOW).div_ceil(STEP);
-            self.buffer.resize(WINDOW + (windows - 1) * STEP, 0.0);
+            self.buffer.resize(stretch(windows), 0.0);
             self.windows(windows)?;
         }
         self.embed()?;
@@ -134,14 +138,15 @@ impl<'a> Session<'a> {
     /// Segments the first windows of the buffer, queues the voices in them, and drops what no later window needs.
     fn windows(&mut self, count: usize) -> Result<(), NetError> {
         let buffer = std::mem::take(&mut self.buffer);
-        let windows: Vec<&[f32]> = (0..count).map(|i| &buffer[i * STEP..i * STEP + WINDOW]).collect();
-        let sounds = |window: &&&[f32]| window.iter().any(|x| x.abs() >= SILENCE);
-        let sounding: Vec<&[f32]> = windows.iter().filter(sounds).copied().collect();
-        let mut segmented = self.diarizer.segmentation.run(&sounding)?.into_iter();
-        for window in &windows {
-            let frames = if sounds(&window) { segmented.next() } else { None };
+        let window = |i: usize| &buffer[i * STEP..i * STEP + WINDOW];
+        let sounds = |i: &usize| window(*i).iter().any(|x| x.abs() >= SILENCE);
+        let sounding: Vec<usize> = (0..count).filter(sounds).collect();
+        let starts: Vec<usize> = sounding.iter().map(|i| i * STEP).collect();
+        let mut segmented = self.diarizer.segmentation.run(&buffer, &starts)?.into_iter();
+        for i in 0..count {
+            let frames = if sounding.contains(&i) { segmented.next() } else { None };
             let frames = frames.unwrap_or_else(|| vec![Frame::default(); WINDOW_FRAMES]);
-            self.queue_voices(window, &frames);
+            self.queue_voices(window(i), &frames);
             self.note_changes(&frames, self.segmented.len());
             self.segmented.push(frames);
         }
@@ -186,6 +191,11 @@ impl<'a> Session<'a> {
         self.voices.extend(locals.into_iter().zip(embeddings).map(|(l, embedding)| LocalVoice { embedding, ..l }));
         Ok(())
     }
+}
+
+/// Samples that some windows cover.
+const fn stretch(windows: usize) -> usize {
+    WINDOW + (windows - 1) * STEP
 }
 
 /// The frames of a window that no neighbour sees better.

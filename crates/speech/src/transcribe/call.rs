@@ -58,10 +58,12 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         for track in &mut self.tracks {
             track.finish();
         }
+        // The last windows are still being recognised: their cores are not waited for.
+        let diarized = self.diarized();
         while self.tracks.iter().any(|t| t.pending() > 0) {
             self.collect(true)?;
         }
-        self.conclude()
+        self.conclude(diarized)
     }
 
     fn check_cancelled(&self) -> Result<(), TranscribeError> {
@@ -144,15 +146,9 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     }
 
     /// Words meet turns.
-    fn conclude(mut self) -> Result<Transcription, TranscribeError> {
+    fn conclude(mut self, diarized: Option<Vec<Turn>>) -> Result<Transcription, TranscribeError> {
         let duration = self.front.seconds();
-        (self.watch.progress)(Progress {
-            stage: Stage::Diarizing,
-            done_seconds: duration,
-            total_seconds: Some(duration),
-        });
         let split = self.front.split();
-        let diarized = self.diarized();
         let embedding = diarized.is_some().then(|| self.engine.embedding_name.clone());
         let turns = diarized.unwrap_or_else(|| self.speech());
         let mut words = Vec::new();
@@ -175,7 +171,14 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
 
     /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody.
     fn diarized(&mut self) -> Option<Vec<Turn>> {
-        match self.diarizer.take()?.finish(self.options.speakers) {
+        let diarizer = self.diarizer.take()?;
+        let duration = self.front.seconds();
+        (self.watch.progress)(Progress {
+            stage: Stage::Diarizing,
+            done_seconds: duration,
+            total_seconds: Some(duration),
+        });
+        match diarizer.finish(self.options.speakers) {
             Ok(Diarization { turns, .. }) => Some(turns).filter(|turns| !turns.is_empty()),
             Err(_) => {
                 self.diarization_failed();

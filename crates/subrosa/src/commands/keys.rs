@@ -2,7 +2,7 @@
 //! nothing else.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
 };
 
@@ -11,12 +11,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::ExposeSecret as _;
 use server::vault::{
     keyring::{self, KeyId},
-    rotation::{self, KeyState},
+    rotation::{self, KeyState, Progress},
 };
 
 use crate::{
     exit,
-    installation::{self, Installation, StateError},
+    installation::{self, Installation, Purpose, StateError},
     settings::Place,
 };
 
@@ -57,7 +57,8 @@ pub(crate) fn run(command: Command, place: impl FnOnce() -> Result<Place, ExitCo
         Ok(place) => place,
         Err(code) => return code,
     };
-    installation::with(&place, async |installation| match work {
+    let purpose = if matches!(work, Work::List) { Purpose::Look } else { Purpose::Change };
+    installation::with(&place, purpose, async |installation| match work {
         Work::List => list(installation).await,
         Work::Rotate => rotate(installation).await,
         Work::Retire(id) => retire(installation, id).await,
@@ -113,16 +114,49 @@ fn describe(state: &KeyState) -> &'static str {
 }
 
 async fn rotate(installation: &Installation) -> Result<(), StateError> {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
-    let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let done = rotation::rotate(&installation.database, &installation.vault, |progress| {
-        bar.set_length(progress.total.unsigned_abs());
-        bar.set_position(progress.done.unsigned_abs());
-    })
-    .await?;
-    bar.finish_and_clear();
+    let mut meter = Meter::new();
+    let done = rotation::rotate(&installation.database, &installation.vault, |progress| meter.show(progress)).await?;
+    meter.clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
     installation.copy_logs().await
+}
+
+/// How far a rotation is: a bar on a terminal; elsewhere plain lines, one a tenth of the keys.
+enum Meter {
+    Bar(ProgressBar),
+    Lines { tenths: i64 },
+}
+
+impl Meter {
+    fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines { tenths: 0 };
+        }
+        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} keys, {eta} left");
+        Self::Bar(ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    fn show(&mut self, Progress { done, total }: Progress) {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(total.unsigned_abs());
+                bar.set_position(done.unsigned_abs());
+            }
+            Self::Lines { tenths } => {
+                let now = 10 * done / total.max(1);
+                if now > *tenths {
+                    exit::line(format_args!("{done} of {total} keys"));
+                    *tenths = now;
+                }
+            }
+        }
+    }
+
+    fn clear(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
 }
 
 async fn retire(installation: &Installation, id: KeyId) -> Result<(), StateError> {

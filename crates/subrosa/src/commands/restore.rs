@@ -6,7 +6,7 @@ use server::deletion::{blobs, restore};
 
 use crate::{
     exit,
-    installation::{self, Installation},
+    installation::{self, Installation, Purpose},
     settings::Place,
 };
 
@@ -19,7 +19,7 @@ pub(crate) enum Command {
 
 /// Runs `subrosa restore check`.
 pub(crate) fn check(place: &Place) -> ExitCode {
-    installation::with(place, async |installation: &Installation| {
+    installation::with(place, Purpose::Restore, async |installation: &Installation| {
         let Installation { database, vault, blobs: store, .. } = installation;
         let done = restore::check(database, store, vault.public_keys()).await?;
         let swept = blobs::sweep(database, store).await?;

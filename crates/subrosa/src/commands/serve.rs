@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::ExitCode,
+    sync::Arc,
 };
 
 use secrecy::ExposeSecret as _;
@@ -13,16 +14,20 @@ use server::{
     auth::{Auth, first, person::EmailAddress},
     background,
     clock::Clock,
-    deletion::restore,
+    db::{Address, Listener},
+    decoder::Decoder,
     router,
     serve::{self, Ending},
     telemetry,
+    worker::{Timing, Worker},
 };
+use speech::transcribe::{Device, Engine, EngineOptions};
 use tokio::net::TcpListener;
 
 use crate::{
     exit,
-    installation::{self, Installation, StateError},
+    installation::{self, Installation, Purpose, StateError},
+    models,
     settings::{self, Place},
     signals::Signals,
 };
@@ -56,20 +61,26 @@ pub(crate) fn run(args: Args, mut settings: settings::Args, data_dir: &Path) -> 
         Ok(traces) => traces,
         Err(error) => return exit::report(error, exit::FAILED),
     };
-    let code = installation::until_asked(&place, place.config.database.connections, async |installation, signals| {
-        tokio::select! {
-            app = prepare(&place, installation) => answer(app?, signals).await,
-            () = signals.asked() => Err(StateError::Interrupted),
-        }
-    });
+    let code = installation::until_asked(
+        &place,
+        (Purpose::Change, place.config.database.connections),
+        async |installation, signals| {
+            tokio::select! {
+                prepared = prepare(&place, installation) => {
+                    let (app, worker, address) = prepared?;
+                    answer(app, (worker, address), signals).await
+                }
+                () = signals.asked() => Err(StateError::Interrupted),
+            }
+        },
+    );
     traces.finish();
     code
 }
 
 /// The service before it listens.
-async fn prepare(place: &Place, installation: Installation) -> Result<App, StateError> {
-    let Installation { database, vault, blobs } = installation;
-    restore::require_current(&database, &blobs).await?;
+async fn prepare(place: &Place, installation: Installation) -> Result<(App, Option<Worker>, Address), StateError> {
+    let Installation { database, vault, blobs, notices } = installation;
     let (auth, config) = (Auth::new(&vault), place.config.clone());
     let app = App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config })?;
     let email = EmailAddress::parse(&place.config.first_owner).ok_or(StateError::NoAddress)?;
@@ -77,12 +88,45 @@ async fn prepare(place: &Place, installation: Installation) -> Result<App, State
         let (email, password) = (&place.config.first_owner, password.expose_secret());
         say(format_args!("made the first tenant. Its owner signs in as {email} with {password} (shown this once)."));
     }
-    Ok(app)
+    let worker = worker(place, &app).await?;
+    Ok((app, worker, notices))
+}
+
+/// The worker of this process, with its models in memory. Without them the API is served all the same, and calls wait.
+async fn worker(place: &Place, app: &App) -> Result<Option<Worker>, StateError> {
+    let settings = place.config.worker.clone();
+    if !settings.enabled {
+        return Ok(None);
+    }
+    let paths = match models::resolve(&place.data_dir, &settings.model) {
+        Ok(paths) => paths,
+        Err(error) => {
+            exit::line(format_args!("warning: uploads will wait, because no transcripts can be made here: {error}"));
+            return Ok(None);
+        }
+    };
+    if let Some(note) = models::note(&paths) {
+        exit::line(note);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if settings.threads == 0 { cores } else { settings.threads as usize };
+    let options = EngineOptions { threads, device: Device::Cpu };
+    let engine = tokio::task::spawn_blocking(move || Engine::load(&paths, &options)).await;
+    let engine = engine.map_err(|error| StateError::Runtime(error.into()))??;
+    Ok(Some(Worker {
+        app: app.clone(),
+        recogniser: Some(Arc::new(engine)),
+        decoder: Decoder::this_program(),
+        region: settings.region,
+        capacity: settings.calls as usize,
+        timing: Timing::default(),
+    }))
 }
 
 /// Serves until somebody asks to stop. That is the way to end it, and no failure.
-async fn answer(app: App, signals: &Signals) -> Result<(), StateError> {
+async fn answer(app: App, (worker, address): (Option<Worker>, Address), signals: &Signals) -> Result<(), StateError> {
     let config = &app.operation.config;
+    let listener_of_work = Listener::connect(&address).await?;
     let listener = listen("http.listen", config.http.listen).await?;
     let metrics = match config.metrics {
         Some(address) => Some(listen("metrics.listen", address).await?),
@@ -106,7 +150,7 @@ async fn answer(app: App, signals: &Signals) -> Result<(), StateError> {
         }
     };
     let served = serve::serve(listener, router::service(app.clone()), &config.limits, stop());
-    let (ending, _, ()) = tokio::join!(served, watched, background::run(&app));
+    let (ending, _, ()) = tokio::join!(served, watched, background::run(&app, worker, Some(listener_of_work)));
     let how = match ending {
         Ending::Finished => "every request was answered",
         Ending::CutOff => "requests that took longer than limits.shutdown_time were cut off",

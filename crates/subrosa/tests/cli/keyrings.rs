@@ -1,10 +1,6 @@
 //! The life of keys from the command line, and every keyring that is refused before anything is started.
 
-use std::{
-    os::unix::fs::PermissionsExt as _,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{os::unix::fs::PermissionsExt as _, process::Command};
 
 use tempfile::TempDir;
 
@@ -12,6 +8,7 @@ use crate::kit::{Ended, run, subrosa};
 
 const A: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const SHORT: &str = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHw==";
+const B: &str = "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=";
 const ZEROS: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// A directory that the account of the private cluster can enter.
@@ -31,15 +28,13 @@ fn keys(data: &TempDir, arguments: &[&str]) -> Command {
     command
 }
 
-/// Asserts that a keyring is refused with this code and message, at once, without showing a key or starting anything.
+/// Asserts that a keyring is refused with this code and message, without showing a key or starting anything.
 #[track_caller]
 fn assert_refused(name: &str, value: &str, code: i32, part: &str) {
     let data = data();
-    let start = Instant::now();
     let ended = run(keys(&data, &["keys", "list"]).env(name, value));
-    assert!(start.elapsed() < Duration::from_secs(2), "{part}");
     ended.assert_one_line(code, &[part]);
-    for key in [&A[..16], &SHORT[..16], "not/base64/at/all"] {
+    for key in [&A[..16], &B[..16], &SHORT[..16], "not/base64/at/all"] {
         assert!(!ended.err.contains(key), "{}", ended.err);
     }
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0, "something was started: {part}");
@@ -59,7 +54,7 @@ fn every_bad_keyring_ends_with_its_own_code_and_message_before_anything_starts()
         ("k1:not/base64/at/all!", 15, "key k1 is not base64"),
         (&format!("k1:{SHORT}"), 16, "key k1 is 31 bytes long"),
         (&format!("k1:{ZEROS}"), 17, "key k1 is no random key"),
-        (&format!("k1:{A},k1:{SHORT}"), 16, "key k1 is 31 bytes long"),
+        (&format!("k1:{A},k1:{B}"), 18, "two keys have the id k1"),
         (&format!("k1:{A},k1:{A}"), 18, "two keys have the id k1"),
         (&format!("k1:{A},k2:{A}"), 19, "keys k1 and k2 are the same key"),
         (&"k1:,".repeat(20_000), 14, "key k1 is empty"),
@@ -95,6 +90,10 @@ fn a_key_lives_from_generate_to_retire() {
     assert!(one.starts_with("one:") && one.len() == 48, "the length of a key in base64 and its id");
     let both = format!("{two},{one}");
 
+    // Looking makes nothing: neither a schema nor keys.
+    with(&one, &["keys", "list"]).assert_one_line(7, &["the schema is at version 0", "`subrosa keys rotate`"]);
+    let made = with(&one, &["keys", "rotate"]);
+    assert!(made.code == Some(0) && made.err.contains("0 keys sealed again under one"), "{}", made.err);
     let listed = with(&one, &["keys", "list"]);
     assert_eq!(listed.code, Some(0), "{}", listed.err);
     assert!(listed.out.contains("one") && listed.out.contains("seals"), "{}", listed.out);
@@ -103,7 +102,11 @@ fn a_key_lives_from_generate_to_retire() {
     with(&both, &["keys", "retire", "one"]).assert_one_line(9, &["key one still seals 5 keys", "subrosa keys rotate"]);
     let rotated = with(&both, &["keys", "rotate"]);
     assert_eq!(rotated.code, Some(0), "{}", rotated.err);
-    assert!(rotated.err.contains("5 keys sealed again under two"), "{}", rotated.err);
+    assert!(
+        rotated.err.contains("5 of 5 keys\n") && rotated.err.contains("5 keys sealed again under two"),
+        "{}",
+        rotated.err
+    );
     let retired = with(&both, &["keys", "retire", "one"]);
     assert_eq!(retired.code, Some(0), "{}", retired.err);
     with(&one, &["keys", "list"]).assert_one_line(27, &["key one was retired"]);

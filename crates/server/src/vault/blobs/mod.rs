@@ -10,7 +10,7 @@ mod read;
 mod stream;
 mod write;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::{ObjectStore, local::LocalFileSystem, memory::InMemory, prefix::PrefixStore};
@@ -20,24 +20,26 @@ use super::{key::NotSealed, seal::Broken};
 
 pub use paths::{BlobPlace, MirrorPlace};
 pub use read::BlobReader;
-pub use stream::{PART_SEALED, open_part, parts_of, seal_part};
+pub use stream::{open_part, parts_of, seal_part};
 
 /// Where blobs are kept.
 #[derive(Clone)]
 pub struct Blobs {
     store: Arc<dyn ObjectStore>,
+    /// Of a local store: where a `put` that dies leaves files that the store does not list.
+    directory: Option<Arc<Path>>,
 }
 
 impl Blobs {
     /// In a directory of this machine, which is made (mode 0700) when it is not there. What a killed program left
-    /// half-written in it is removed after an hour.
+    /// half-written in it is removed after an hour, here and by [`Self::remove_leftovers`].
     ///
     /// # Errors
     /// When the directory cannot be made or read.
     pub fn local(directory: &Path) -> Result<Self, BlobError> {
         prepare_directory(directory).map_err(|error| BlobError::Directory { kind: error.kind() })?;
         let store = LocalFileSystem::new_with_prefix(directory)?.with_automatic_cleanup(true).with_fsync(true);
-        Ok(Self::in_store(Arc::new(store)))
+        Ok(Self { store: Arc::new(store), directory: Some(directory.into()) })
     }
 
     /// In a bucket that speaks S3: `s3://bucket` or, below a prefix that others in the bucket do not share,
@@ -65,7 +67,17 @@ impl Blobs {
     /// In a store that was set up elsewhere.
     #[must_use]
     pub fn in_store(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, directory: None }
+    }
+
+    /// Removes what killed programs left half-written in a local store, once nobody can be writing it any more.
+    ///
+    /// # Errors
+    /// When the directory cannot be read or written to.
+    pub async fn remove_leftovers(&self) -> Result<(), BlobError> {
+        let Some(directory) = self.directory.clone() else { return Ok(()) };
+        let removed = tokio::task::spawn_blocking(move || remove_leftovers(&directory)).await;
+        removed.map_err(io::Error::other).flatten().map_err(|error| BlobError::Directory { kind: error.kind() })
     }
 
     /// Asks whether the store answers.
@@ -126,24 +138,36 @@ impl Blobs {
 /// How old a half-written file is when nobody can be writing it any more: a part of 4 MiB takes seconds.
 const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
-/// Makes the directory and removes what the store's `put` leaves behind when the program dies in it: `NAME#N`.
-fn prepare_directory(directory: &Path) -> std::io::Result<()> {
+fn prepare_directory(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    remove_leftovers(directory)
+}
+
+/// Removes what the store's `put` leaves behind when the program dies in it: `NAME#N`. Others add and remove files meanwhile.
+fn remove_leftovers(directory: &Path) -> io::Result<()> {
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(directory)? {
+        for entry in unless_gone(std::fs::read_dir(directory))?.into_iter().flatten() {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
+            let Some(metadata) = unless_gone(entry.metadata())? else { continue };
+            if metadata.is_dir() {
                 directories.push(entry.path());
             } else if entry.file_name().to_string_lossy().contains('#')
-                && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
+                && metadata.modified()?.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
             {
-                std::fs::remove_file(entry.path())?;
+                unless_gone(std::fs::remove_file(entry.path()))?;
             }
         }
     }
     Ok(())
+}
+
+fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 /// What can go wrong with a blob. Holds places (ids), never content.
@@ -181,8 +205,8 @@ pub enum BlobError {
     /// The store failed.
     #[error("the object store failed: {0}")]
     Store(#[from] object_store::Error),
-    /// A signed copy that nobody can read any more.
-    #[error("the signed copy {number} of tenant {tenant} is damaged")]
+    /// A signed copy that is not there, that nobody can read any more, or that is another than it should be.
+    #[error("the signed copy {number} of tenant {tenant} is missing, damaged or of another history")]
     Mirror {
         /// Whose.
         tenant: Uuid,

@@ -64,16 +64,16 @@ pub(super) fn tenant_prefix(tenant: Uuid) -> Path {
 /// Where copies of receipts are.
 pub(super) const RECEIPTS: &str = "receipts";
 
-/// Where signed heads of audit chains are.
-pub(super) const AUDIT_HEADS: &str = "audit";
+/// Where copies of audit events are.
+pub(super) const AUDIT_EVENTS: &str = "audit";
 
 /// The place of a signed copy outside the database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MirrorPlace {
     /// A deletion receipt of a tenant, by its place in the chain.
     Receipt(Uuid, i64),
-    /// The head of a tenant's audit chain when it had this length.
-    AuditHead(Uuid, i64),
+    /// An event of a tenant's audit log, by its place in the chain.
+    AuditEvent(Uuid, i64),
 }
 
 impl MirrorPlace {
@@ -81,22 +81,14 @@ impl MirrorPlace {
     pub(super) fn prefix(self) -> Path {
         match self {
             Self::Receipt(tenant, _) => Path::from(format!("{RECEIPTS}/{tenant}")),
-            Self::AuditHead(tenant, _) => Path::from(format!("{AUDIT_HEADS}/{tenant}")),
-        }
-    }
-
-    /// The same kind and tenant, with another place in the chain.
-    pub(super) fn at(self, number: i64) -> Self {
-        match self {
-            Self::Receipt(tenant, _) => Self::Receipt(tenant, number),
-            Self::AuditHead(tenant, _) => Self::AuditHead(tenant, number),
+            Self::AuditEvent(tenant, _) => Path::from(format!("{AUDIT_EVENTS}/{tenant}")),
         }
     }
 
     /// Whose it is, and its place in the chain.
     pub(super) fn ids(self) -> (Uuid, i64) {
         match self {
-            Self::Receipt(tenant, number) | Self::AuditHead(tenant, number) => (tenant, number),
+            Self::Receipt(tenant, number) | Self::AuditEvent(tenant, number) => (tenant, number),
         }
     }
 

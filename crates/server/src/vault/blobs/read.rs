@@ -14,8 +14,9 @@ use super::{
 use crate::vault::{key::Key, seal::Broken};
 
 impl Blobs {
-    /// Opens an object for reading from the byte `range.start` on, up to `range.end` or the end of the object. Only chunks
-    /// that the range touches are fetched and decrypted.
+    /// Opens an object of `length` bytes, which is what [`Self::write`] returned, for reading from the byte `range.start` on, up to
+    /// `range.end` or the end of the object. Only chunks that the range touches are fetched and decrypted; that the object was
+    /// not cut behind them shows by its length.
     ///
     /// # Errors
     /// [`BlobError::Missing`] when there is no such object, [`BlobError::Broken`] when parts of it are missing or cut.
@@ -23,15 +24,19 @@ impl Blobs {
         &'a self,
         record: &'a Key,
         place: BlobPlace,
+        length: u64,
         range: Range<u64>,
     ) -> Result<BlobReader<'a>, BlobError> {
         let layout = self.layout(place).await?;
+        if layout.length() != length {
+            return Err(Broken::at(place).into());
+        }
         let end = range.end.min(layout.length());
         Ok(BlobReader { blobs: self, record, place, layout, position: range.start.min(end), end, part: None })
     }
 
     /// The sizes of the parts tell the layout; a part that is missing, foreign or odd is an integrity error.
-    async fn layout(&self, place: BlobPlace) -> Result<Layout, BlobError> {
+    pub(super) async fn layout(&self, place: BlobPlace) -> Result<Layout, BlobError> {
         let mut parts: Vec<(u32, u64)> = Vec::new();
         let prefix = place.prefix();
         let mut found = self.store.list(Some(&prefix));

@@ -30,7 +30,7 @@ const PART_CHUNKS: usize = 64;
 pub(super) const PART: usize = PART_CHUNKS * CHUNK;
 
 /// Bytes of a full part.
-pub const PART_SEALED: usize = HEADER + PART_CHUNKS * CHUNK_SEALED;
+pub(super) const PART_SEALED: usize = HEADER + PART_CHUNKS * CHUNK_SEALED;
 
 /// Parts of an object.
 pub(super) const MAX_PARTS: u32 = 16 * 1024;

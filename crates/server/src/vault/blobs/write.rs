@@ -1,5 +1,5 @@
 //! Writes an object. Its one invariant: however long the input, one part is held; and what did not end well leaves no part
-//! behind, unless the program dies in it, for which the upload's entry in `blob_deletions` is there.
+//! behind. Where the program dies in it, or drops it in the middle, the upload's entry in `blob_deletions` sees to that.
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};

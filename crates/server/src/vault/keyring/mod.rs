@@ -13,7 +13,7 @@ use base64::{
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
-pub use source::{KeySource, VARIABLES};
+pub use source::KeySource;
 
 use super::key::{KEY_BYTES, Key, NotSealed, Purpose, Salt};
 

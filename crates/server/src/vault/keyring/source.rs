@@ -24,7 +24,7 @@ pub(super) const MAX_BYTES: usize = 64 * 1024;
 const COMMAND_TIME: Duration = Duration::from_secs(30);
 
 /// The variables that name a source.
-pub const VARIABLES: [&str; 3] = ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND"];
+pub(super) const VARIABLES: [&str; 3] = ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND"];
 
 /// Where the keys are.
 pub enum KeySource {
@@ -67,7 +67,7 @@ impl KeySource {
     }
 }
 
-/// Blocks for the time of one small read, before anything else runs.
+/// Blocks for the time of one small read: at the start, and when a running program meets a key that its ring lacks.
 fn read_file(path: &Path) -> Result<SecretString, KeyringError> {
     let failed = |source| KeyringError::File { path: path.to_owned(), source };
     // Without O_NONBLOCK, opening a FIFO would wait for a writer for ever.

@@ -87,7 +87,7 @@ fn one_source_has_to_be_named() {
         Some(KeyringError::Ambiguous { first: "SUBROSA_KEYS", second: "SUBROSA_KEYS_FILE" })
     ));
     assert!(
-        VARIABLES
+        source::VARIABLES
             .into_iter()
             .all(|name| KeySource::from_environment(|asked| (asked == name).then(|| "x".into())).is_ok())
     );

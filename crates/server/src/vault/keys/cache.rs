@@ -1,5 +1,5 @@
 //! The last tenants' keys, open, so that a request costs no decryption of its tenant's key. Its one invariant: at most
-//! [`CAPACITY`] keys are held, none longer than [`LIFETIME`].
+//! [`CAPACITY`] keys are held, and each is wiped [`LIFETIME`] after it was opened, whether somebody asks for it or not.
 
 use std::{
     collections::HashMap,
@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::vault::key::Key;
@@ -17,34 +18,58 @@ const CAPACITY: usize = 1024;
 /// How long a key is kept after it was opened: a deleted tenant's key leaves every program within a minute.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-#[derive(Default)]
-pub(super) struct TenantKeys(Mutex<HashMap<Uuid, (Instant, Arc<Key>)>>);
+/// Open keys by tenant, each with when it was opened.
+type Opened = HashMap<Uuid, (Instant, Arc<Key>)>;
+
+#[derive(Clone, Default)]
+pub(super) struct TenantKeys(Arc<Mutex<Opened>>);
 
 impl TenantKeys {
     pub(super) fn get(&self, tenant: Uuid) -> Option<Arc<Key>> {
-        let mut keys = self.lock();
+        let keys = self.lock();
         let (opened, key) = keys.get(&tenant)?;
-        if opened.elapsed() < LIFETIME {
-            return Some(Arc::clone(key));
-        }
-        keys.remove(&tenant);
-        None
+        (opened.elapsed() < LIFETIME).then(|| Arc::clone(key))
     }
 
     pub(super) fn put(&self, tenant: Uuid, key: Arc<Key>) {
+        let now = Instant::now();
         let mut keys = self.lock();
-        if keys.len() >= CAPACITY {
-            keys.retain(|_, (opened, _)| opened.elapsed() < LIFETIME);
-        }
+        keys.retain(|_, (opened, _)| now.duration_since(*opened) < LIFETIME);
         if keys.len() >= CAPACITY {
             // More tenants than fit within a minute: which of them goes matters little.
             let any = keys.keys().next().copied();
             any.map(|tenant| keys.remove(&tenant));
         }
-        keys.insert(tenant, (Instant::now(), key));
+        // One that sweeps is enough, and it goes on until nothing is left.
+        if keys.is_empty()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(self.clone().sweep());
+        }
+        keys.insert(tenant, (now, key));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, (Instant, Arc<Key>)>> {
+    pub(super) fn forget(&self, tenant: Uuid) {
+        self.lock().remove(&tenant);
+    }
+
+    /// Removes keys as their time comes, until there are none.
+    async fn sweep(self) {
+        while let Some(opened) = self.oldest() {
+            tokio::time::sleep_until((opened + LIFETIME).into()).await;
+            self.expire(Instant::now());
+        }
+    }
+
+    fn oldest(&self) -> Option<Instant> {
+        self.lock().values().map(|(opened, _)| *opened).min()
+    }
+
+    fn expire(&self, now: Instant) {
+        self.lock().retain(|_, (opened, _)| now.duration_since(*opened) < LIFETIME);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Opened> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,13 +78,31 @@ impl TenantKeys {
 mod tests {
     use super::*;
 
+    fn key() -> Arc<Key> {
+        Arc::new(Key::copy_of(&[1; 32]))
+    }
+
     #[test]
     fn more_tenants_than_fit_push_others_out() {
         let keys = TenantKeys::default();
-        let key = Arc::new(Key::copy_of(&[1; 32]));
         let last = Uuid::from_u128(5000);
-        (0..=5000).for_each(|id| keys.put(Uuid::from_u128(id), Arc::clone(&key)));
+        (0..=5000).for_each(|id| keys.put(Uuid::from_u128(id), key()));
         assert_eq!(keys.lock().len(), CAPACITY);
         assert!(keys.get(last).is_some());
+    }
+
+    #[test]
+    fn a_key_is_wiped_when_it_is_forgotten_and_when_its_time_is_over() {
+        let keys = TenantKeys::default();
+        let (one, two, held) = (Uuid::from_u128(1), Uuid::from_u128(2), key());
+        keys.put(one, Arc::clone(&held));
+        keys.forget(one);
+        assert!(keys.get(one).is_none());
+        keys.put(two, Arc::clone(&held));
+        keys.expire(Instant::now());
+        assert!(keys.get(two).is_some());
+        keys.expire(Instant::now() + LIFETIME);
+        assert!(keys.get(two).is_none());
+        assert_eq!(Arc::strong_count(&held), 1, "nobody but the test holds it");
     }
 }

@@ -3,9 +3,8 @@
 
 use std::arch::x86_64::{__m512, _mm512_mul_ps, _mm512_set1_ps};
 
-use super::{
-    super::mel::POSITIONS,
-    ROWS,
+use super::{super::mel::POSITIONS, ROWS};
+use crate::kernels::{
     linear::{HALVES, put},
     tile::{BLOCK, Block, DEPTH, EDGE, Tile, TileUnit},
     vector,

@@ -5,9 +5,6 @@
 //! The residual stream is f32; what goes into a product is rounded to bf16 (relative error 4e-3), sums are f32.
 
 mod attention;
-mod linear;
-mod tile;
-mod vector;
 mod weights;
 
 #[cfg(test)]
@@ -21,11 +18,14 @@ use std::{
 };
 
 use attention::{Attention, HEAD};
-use linear::{HALVES, Linear, bf16, pack_rows, put};
-use tile::{BLOCK, Block, DEPTH, EDGE, Tile, TileUnit};
 use weights::{Weights, WeightsError};
 
 use super::mel::{FRAMES, POSITIONS};
+use crate::kernels::{
+    linear::{HALVES, Linear, bf16, by_tap, pack_rows, put},
+    tile::{BLOCK, Block, DEPTH, EDGE, Tile, TileUnit},
+    vector,
+};
 
 /// Positions filled up to whole blocks.
 const ROWS: usize = POSITIONS.next_multiple_of(BLOCK);
@@ -295,12 +295,9 @@ fn convolution<R: Read + Seek>(
     inputs: usize,
 ) -> Result<Linear, WeightsError> {
     let weights = model.numbers(&format!("{scope}/weight"), &[outputs, inputs, TAPS])?;
-    let by_tap: Vec<f32> = weights
-        .chunks_exact(inputs * TAPS)
-        .flat_map(|of_output| (0..TAPS).flat_map(move |tap| of_output.iter().skip(tap).step_by(TAPS).copied()))
-        .collect();
+    let weights = by_tap(&weights, inputs, TAPS, inputs);
     let scale = scales(model, scope, outputs)?;
-    Ok(Linear::new(&by_tap, inputs * TAPS, scale, model.numbers(&format!("{scope}/bias"), &[outputs])?))
+    Ok(Linear::new(&weights, inputs * TAPS, scale, model.numbers(&format!("{scope}/bias"), &[outputs])?))
 }
 
 /// What the outputs are to be multiplied with: the format divides integer weights by their scale.

@@ -15,31 +15,31 @@ thread_local! {
 }
 
 /// Rows of a tile, and columns of a right operand's tile.
-pub(super) const EDGE: usize = 16;
+pub(crate) const EDGE: usize = 16;
 /// Columns of a left operand's tile: what one step of a product consumes.
-pub(super) const DEPTH: usize = 32;
+pub(crate) const DEPTH: usize = 32;
 /// Rows and columns of a block: the kernel makes two by two tiles at a time.
-pub(super) const BLOCK: usize = 2 * EDGE;
+pub(crate) const BLOCK: usize = 2 * EDGE;
 
 /// One kilobyte of bf16 numbers in either layout.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-pub(super) struct Tile(pub(super) [u16; EDGE * DEPTH]);
+pub(crate) struct Tile(pub(crate) [u16; EDGE * DEPTH]);
 
 impl Tile {
-    pub(super) const ZERO: Self = Self([0; EDGE * DEPTH]);
+    pub(crate) const ZERO: Self = Self([0; EDGE * DEPTH]);
 }
 
 /// The f32 result of a kernel call, row by row.
 #[repr(C, align(64))]
-pub(super) struct Block(pub(super) [[f32; BLOCK]; BLOCK]);
+pub(crate) struct Block(pub(crate) [[f32; BLOCK]; BLOCK]);
 
 impl Block {
-    pub(super) const ZERO: Self = Self([[0.0; BLOCK]; BLOCK]);
+    pub(crate) const ZERO: Self = Self([[0.0; BLOCK]; BLOCK]);
 }
 
 /// The right to use this thread's tile registers. Not `Send`: the configuration belongs to the thread.
-pub(super) struct TileUnit(PhantomData<*const ()>);
+pub(crate) struct TileUnit(PhantomData<*const ()>);
 
 /// The 64 bytes that `ldtilecfg` reads: palette 1, then bytes a row and rows of each of eight tiles.
 #[repr(C, align(64))]
@@ -53,13 +53,13 @@ struct Configuration {
 
 impl TileUnit {
     /// Whether the processor and the system have AMX with bf16.
-    pub(super) fn available() -> bool {
+    pub(crate) fn available() -> bool {
         static USABLE: OnceLock<bool> = OnceLock::new();
         *USABLE.get_or_init(|| processor_has_it() && system_permits_it())
     }
 
     /// Configures eight full tiles; `None` where there is no AMX with bf16, or while this thread holds a unit already.
-    pub(super) fn acquire() -> Option<Self> {
+    pub(crate) fn acquire() -> Option<Self> {
         if !Self::available() || TAKEN.replace(true) {
             return None;
         }
@@ -78,7 +78,7 @@ impl TileUnit {
     /// The product of two rows of `left` tiles with two columns of `right` tiles: 32 × 32 numbers, whose rows stand
     /// `stride` floats apart in `out`.
     #[inline]
-    pub(super) fn multiply(&self, left: [&[Tile]; 2], right: [&[Tile]; 2], out: &mut [f32], stride: usize) {
+    pub(crate) fn multiply(&self, left: [&[Tile]; 2], right: [&[Tile]; 2], out: &mut [f32], stride: usize) {
         let steps = left[0].len();
         assert!(steps > 0 && left[1].len() == steps && right[0].len() == steps && right[1].len() == steps);
         assert!(stride >= BLOCK && out.len() >= (BLOCK - 1) * stride + BLOCK);
@@ -120,6 +120,59 @@ impl TileUnit {
                 stride = in(reg) stride * size_of::<f32>(),
                 upper = in(reg) upper,
                 lower = in(reg) upper.add(EDGE * stride),
+                out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                options(nostack),
+            );
+        }
+    }
+
+    /// Adds the product of one row of `left` tiles with four columns of `right` tiles to `sums`: 16 × 64 numbers, whose
+    /// rows stand `stride` floats apart. For products whose left side comes sixteen rows at a time, as a recurrent layer's.
+    #[inline]
+    pub(crate) fn accumulate(&self, left: &[Tile], right: [&[Tile]; 4], sums: &mut [f32], stride: usize) {
+        let steps = left.len();
+        assert!(steps > 0 && right.iter().all(|column| column.len() == steps));
+        assert!(stride >= 4 * EDGE && sums.len() >= (EDGE - 1) * stride + 4 * EDGE);
+        // SAFETY: `self` proves that the tiles are configured as 16 rows of 64 bytes. The first loads and the stores
+        // touch 16 rows of 64 floats, `stride` apart, which the second assertion keeps inside `sums`; each load in the
+        // loop reads one Tile of slices that hold `steps` of them. The tile registers are named as clobbered.
+        unsafe {
+            asm!(
+                "tileloadd tmm0, [{sums} + {stride}*1]",
+                "tileloadd tmm1, [{sums} + {stride}*1 + 64]",
+                "tileloadd tmm2, [{sums} + {stride}*1 + 128]",
+                "tileloadd tmm3, [{sums} + {stride}*1 + 192]",
+                "2:",
+                "tileloadd tmm4, [{left} + {row}*1]",
+                "tileloadd tmm5, [{b0} + {row}*1]",
+                "tileloadd tmm6, [{b1} + {row}*1]",
+                "tdpbf16ps tmm0, tmm4, tmm5",
+                "tileloadd tmm7, [{b2} + {row}*1]",
+                "add {left}, 1024",
+                "add {b0}, 1024",
+                "tdpbf16ps tmm1, tmm4, tmm6",
+                "tileloadd tmm5, [{b3} + {row}*1]",
+                "add {b1}, 1024",
+                "add {b2}, 1024",
+                "tdpbf16ps tmm2, tmm4, tmm7",
+                "add {b3}, 1024",
+                "tdpbf16ps tmm3, tmm4, tmm5",
+                "dec {steps}",
+                "jnz 2b",
+                "tilestored [{sums} + {stride}*1], tmm0",
+                "tilestored [{sums} + {stride}*1 + 64], tmm1",
+                "tilestored [{sums} + {stride}*1 + 128], tmm2",
+                "tilestored [{sums} + {stride}*1 + 192], tmm3",
+                left = inout(reg) left.as_ptr() => _,
+                b0 = inout(reg) right[0].as_ptr() => _,
+                b1 = inout(reg) right[1].as_ptr() => _,
+                b2 = inout(reg) right[2].as_ptr() => _,
+                b3 = inout(reg) right[3].as_ptr() => _,
+                steps = inout(reg) steps => _,
+                row = in(reg) 64usize,
+                stride = in(reg) stride * size_of::<f32>(),
+                sums = in(reg) sums.as_mut_ptr(),
                 out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                 out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                 options(nostack),
@@ -202,5 +255,31 @@ mod tests {
             }
         }
         assert!(out[BLOCK].is_nan(), "nothing is written between rows");
+    }
+
+    #[test]
+    fn a_product_is_added_to_what_is_there() {
+        let Some(unit) = TileUnit::acquire() else {
+            println!("skipped: no AMX here");
+            return;
+        };
+        let steps = 3;
+        let a = |m: usize, k: usize| ((m * 7 + k * 3) % 11) as f32 - 5.0;
+        let b = |k: usize, n: usize| ((k * 5 + n * 2) % 13) as f32 - 6.0;
+        let left = |s| Tile(std::array::from_fn(|e| bf16(a(e / DEPTH, s * DEPTH + e % DEPTH))));
+        let left: Vec<Tile> = (0..steps).map(left).collect();
+        let right: [Vec<Tile>; 4] = std::array::from_fn(|j| {
+            let element = |s, e: usize| b(s * DEPTH + 2 * (e / DEPTH) + e % 2, j * EDGE + e % DEPTH / 2);
+            (0..steps).map(|s| Tile(std::array::from_fn(|e| bf16(element(s, e))))).collect()
+        });
+        let stride = 4 * EDGE + 5;
+        let mut sums: Vec<f32> = (0..EDGE * stride).map(|i| i as f32).collect();
+        unit.accumulate(&left, right.each_ref().map(Vec::as_slice), &mut sums, stride);
+        for (i, &sum) in sums.iter().enumerate() {
+            let (m, n) = (i / stride, i % stride);
+            let product: f32 = (0..steps * DEPTH).map(|k| a(m, k) * b(k, n)).sum();
+            let expected = if n < 4 * EDGE { i as f32 + product } else { i as f32 };
+            assert_eq!(sum, expected, "row {m}, column {n}");
+        }
     }
 }
