@@ -5,7 +5,7 @@ use serde_json::json;
 use server::vault::{
     chain::Hash,
     keys::VaultError,
-    receipts::{Counts, Receipt},
+    receipts::{Counts, Horizon, Receipt},
     seal::RecordKind,
 };
 
@@ -40,7 +40,7 @@ async fn a_deleted_call_has_no_key_any_more_and_its_receipt_verifies() {
         tenant: text("tenantId").parse().unwrap(),
         sequence: number("sequence"),
         id: text("receiptId").parse().unwrap(),
-        class: RecordKind::Call as i16,
+        class: RecordKind::Call,
         subject: text("subjectId").parse().unwrap(),
         counts: Counts { rows: number("rowsRemoved"), blobs: number("blobsRemoved"), keys: number("keysDestroyed") },
         at: text("at").parse().unwrap(),
@@ -48,6 +48,7 @@ async fn a_deleted_call_has_no_key_any_more_and_its_receipt_verifies() {
         hash: Hash(bytes(&shown["hash"])),
         signing_key: number("signingKey").try_into().unwrap(),
         signature: bytes(&shown["signature"]),
+        horizon: Horizon,
     };
     receipt.verify(service.app.vault.public_keys()).unwrap();
     let stranger = Person::new(&service).await;

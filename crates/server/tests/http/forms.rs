@@ -9,7 +9,6 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{ObjectStore, memory::InMemory};
 use serde_json::json;
 use server::{
-    calls::upload,
     recordings,
     vault::{blobs::Blobs, seal::RecordKind},
 };

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use futures::{TryStreamExt as _, stream};
 use object_store::{ObjectStore, memory::InMemory};
 use server::{
-    calls::{tus, upload},
+    calls::tus,
     db::{Role, Scope},
     deletion::blobs as outbox,
     recordings,
