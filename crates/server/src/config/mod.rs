@@ -291,7 +291,7 @@ impl Config {
                 enabled: reader.get("worker.enabled"),
                 model: reader.get("worker.model"),
                 calls: reader.get("worker.calls"),
-                threads: reader.get("worker.threads"),
+                threads: reader.get::<values::UpToThousand>("worker.threads").0,
                 region: reader.get("worker.region"),
                 audio_ttl: reader.get("worker.audio_ttl"),
             },
@@ -299,7 +299,7 @@ impl Config {
             metrics: reader.get("metrics.listen"),
             traces: Traces {
                 endpoint: reader.get::<Option<values::WebUrl>>("traces.endpoint").map(|url| url.0),
-                per_mille: reader.get::<values::PerMille>("traces.per_mille").0,
+                per_mille: reader.get::<values::UpToThousand>("traces.per_mille").0,
             },
         }
     }

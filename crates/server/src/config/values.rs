@@ -52,10 +52,10 @@ impl Parse for u32 {
     }
 }
 
-/// A part of a thousand.
-pub(super) struct PerMille(pub(super) u32);
+/// A part of a thousand, or as many of something as that, or none.
+pub(super) struct UpToThousand(pub(super) u32);
 
-impl Parse for PerMille {
+impl Parse for UpToThousand {
     const EXPECTED: &'static str = "a whole number from 0 to 1000";
 
     fn parse(value: &Value) -> Option<Self> {
