@@ -113,8 +113,8 @@ impl Bench {
             }
             let mut stored = calls.iter().map(|(id, key, sealed)| Stored { key, field: document(*id), sealed });
             let opened = match call {
-                Some(_) => vec![content::open(&mut tx, stored.next().unwrap()).await.unwrap()],
-                None => content::open_all(&mut tx, &stored.collect::<Vec<_>>()).await.unwrap(),
+                Some(_) => vec![content::open(stored.next().unwrap()).unwrap()],
+                None => content::open_all(&stored.collect::<Vec<_>>()).unwrap(),
             };
             assert!(opened.iter().all(|document| document.len() == DOCUMENT));
             assert_eq!(opened.len(), if call.is_some() { 1 } else { 50 });

@@ -41,12 +41,12 @@ pub(crate) async fn run() {
             let stored = || Stored { key: &key, field: field.clone(), sealed: &sealed };
             let start = Instant::now();
             for _ in 0..values {
-                content::open(&mut tx, stored()).await.unwrap();
+                content::open(stored()).unwrap();
             }
             open = open.min(start.elapsed().as_secs_f64() / f64::from(values));
             let fifty: Vec<_> = (0..50).map(|_| stored()).collect();
             let start = Instant::now();
-            content::open_all(&mut tx, &fifty).await.unwrap();
+            content::open_all(&fifty).unwrap();
             list = list.min(start.elapsed().as_secs_f64() / 50.0);
         }
         let micros = |seconds: f64| format!("{:.0} µs", seconds * 1e6);

@@ -10,6 +10,7 @@ mod audit;
 mod deletion;
 mod disk_full;
 mod kit;
+mod openpgp;
 mod operator;
 mod rotation;
 mod sealing;
