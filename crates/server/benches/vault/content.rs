@@ -1,4 +1,4 @@
-//! Sealing and opening content through pgcrypto, by size.
+//! Sealing content through pgcrypto and opening it in the program, by size.
 
 use std::time::Instant;
 
@@ -22,9 +22,7 @@ pub(crate) async fn run() {
     let scope = Scope::authenticated(Uuid::now_v7(), Uuid::now_v7(), Role::Owner);
     let key = server::vault::key::Key::generate().unwrap();
     let field = Field::new("calls", "sealed", Uuid::now_v7());
-    println!(
-        "\nContent columns: the program's AES-256-GCM and pgcrypto's AES-256, on a local socket, in one transaction\n"
-    );
+    println!("\nContent columns: the program's AES-256-GCM and pgcrypto's AES-256, sealed over a local socket\n");
     println!("| bytes | seal | open | open a value in a list of 50 |\n|---|---|---|---|");
     for bytes in [100, 1_000, 10_000, 100_000, 1_000_000] {
         let plain = vec![7; bytes];
