@@ -118,7 +118,7 @@ impl Bench {
             }
             let mut stored = calls.iter().map(|(id, key, sealed)| Stored { key, field: document(*id), sealed });
             let opened = match call {
-                Some(_) => vec![content::open(stored.next().unwrap()).unwrap()],
+                Some(_) => vec![content::open(&stored.next().unwrap()).unwrap()],
                 None => content::open_all(&stored.collect::<Vec<_>>()).unwrap(),
             };
             assert!(opened.iter().all(|document| document.len() == DOCUMENT));

@@ -39,7 +39,7 @@ pub(crate) async fn run() {
             let stored = || Stored { key: &key, field: field.clone(), sealed: &sealed };
             let start = Instant::now();
             for _ in 0..values {
-                content::open(stored()).unwrap();
+                content::open(&stored()).unwrap();
             }
             open = open.min(start.elapsed().as_secs_f64() / f64::from(values));
             let fifty: Vec<_> = (0..50).map(|_| stored()).collect();

@@ -112,7 +112,7 @@ impl Known {
             (row, key) => panic!("{call} is half there: row {row}, key {:?}", key.err()),
         };
         let sealed: Vec<u8> = row.unwrap().get(0);
-        let title = content::open(Stored { key: &key, field: workload::title_of(call), sealed: &sealed }).unwrap();
+        let title = content::open(&Stored { key: &key, field: workload::title_of(call), sealed: &sealed }).unwrap();
         assert_eq!(title.as_slice(), call.to_string().as_bytes());
         drop(tx);
         let mut reader = blobs.read(&key, workload::place(call), 0..u64::MAX).await.unwrap();

@@ -74,7 +74,7 @@ async fn a_long_value_with_any_bit_flipped_is_refused_and_the_row_is_named() {
     let mut tx = installation.database.write(&scope).await.unwrap();
     let key = installation.vault.create_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     let sealed = content::seal(&mut tx, &key, &title_of(call), &[7; 40_000]).await.unwrap();
-    let open = |sealed: &[u8]| content::open(Stored { key: &key, field: title_of(call), sealed });
+    let open = |sealed: &[u8]| content::open(&Stored { key: &key, field: title_of(call), sealed });
     assert_eq!(open(&sealed).unwrap().as_slice(), [7; 40_000]);
     let place = title_of(call).to_string();
     flipped(&sealed, |changed| matches!(open(changed), Err(VaultError::Broken(broken)) if broken.place == place));
