@@ -4,10 +4,18 @@
 
 use std::sync::OnceLock;
 
+use aws_lc_rs::{
+    cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey},
+    digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest},
+    iv::FixedLength,
+};
+
 #[path = "../../crates/server/src/vault/key.rs"]
 pub mod key;
 #[path = "../../crates/server/src/vault/keyring/mod.rs"]
 pub mod keyring;
+#[path = "../../crates/server/src/vault/openpgp.rs"]
+pub mod openpgp;
 #[path = "../../crates/server/src/vault/seal.rs"]
 pub mod seal;
 #[path = "../../crates/server/src/vault/blobs/stream.rs"]
@@ -64,4 +72,29 @@ pub fn open_foreign_part(bytes: &[u8]) {
     let field = seal::Field::new("calls", "sealed", uuid::Uuid::nil());
     assert!(seal::open_content(&key, &field, bytes).is_err());
     assert!(seal::open_key(&key, seal::KeyPlace::System("fuzz", 1), bytes).is_err());
+}
+
+/// Opens bytes as an OpenPGP message, as what stands behind the head of a genuine one, and as the packets inside of one: whoever
+/// knows the passphrase can put any there.
+pub fn open_messages(bytes: &[u8]) {
+    assert!(openpgp::open(bytes, PASSPHRASE).is_none());
+    assert!(openpgp::open(&[&HEAD, bytes].concat(), PASSPHRASE).is_none());
+    let opened = openpgp::open(&message(bytes), PASSPHRASE);
+    assert!(opened.is_none_or(|data| data.len() < bytes.len()));
+}
+
+const PASSPHRASE: &[u8] = b"passphrase";
+
+/// The symmetric-key packet, with a salt of zeroes, and the tag of the encrypted one.
+const HEAD: [u8; 15] = [0xC3, 12, 4, 9, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0xD2];
+
+/// A message around these packets, as pgcrypto would write it.
+fn message(packets: &[u8]) -> Vec<u8> {
+    let mut text = [&[0; 18], packets, &[0xD3, 20]].concat();
+    text.extend(digest(&SHA1_FOR_LEGACY_USE_ONLY, &text).as_ref());
+    let key = digest(&SHA256, &[&[0; 8], PASSPHRASE].concat());
+    let key = EncryptingKey::cfb128(UnboundCipherKey::new(&AES_256, key.as_ref()).expect("32 bytes")).expect("CFB");
+    let vector = EncryptionContext::Iv128(FixedLength::from([0; 16]));
+    key.less_safe_encrypt(&mut text, vector).expect("a stream");
+    [&HEAD, &[255][..], &(text.len() as u32 + 1).to_be_bytes(), &[1], &text].concat()
 }

@@ -111,9 +111,7 @@ async fn open<A: Access>(
     .await
     .map_err(DbError::from)?;
     match sealed {
-        Some(sealed) => {
-            Ok(Some(content::open(tx, Stored { key, field: artifact.field(call), sealed: &sealed }).await?))
-        }
+        Some(sealed) => Ok(Some(content::open(&Stored { key, field: artifact.field(call), sealed: &sealed })?)),
         None => Ok(None),
     }
 }

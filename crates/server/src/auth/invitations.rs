@@ -53,7 +53,7 @@ pub async fn open_all<A: crate::db::Access>(
 ) -> Result<Vec<String>, VaultError> {
     let key: Key = vault.record_key(tx, RecordKind::Tenant, tx.scope().tenant()).await?;
     let stored: Vec<_> = sealed.iter().map(|(id, sealed)| Stored { key: &key, field: field(*id), sealed }).collect();
-    let plain = content::open_all(tx, &stored).await?;
+    let plain = content::open_all(&stored)?;
     let text = |((id, _), plain): (&(Uuid, Vec<u8>), &zeroize::Zeroizing<Vec<u8>>)| {
         let text = std::str::from_utf8(plain).map_err(|_| Broken::at(field(*id)))?;
         Ok(text.to_owned())

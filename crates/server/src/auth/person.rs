@@ -145,7 +145,7 @@ impl Person {
             .zip(&keys)
             .map(|(row, key)| Stored { key, field: field(row.id), sealed: &row.sealed })
             .collect();
-        let plain = content::open_all(tx, &stored).await?;
+        let plain = content::open_all(&stored)?;
         let read = |(row, plain): (_, &zeroize::Zeroizing<Vec<u8>>)| {
             let id: Uuid = row;
             Ok((id, serde_json::from_slice(plain).map_err(|_| broken(id))?))

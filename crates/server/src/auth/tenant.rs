@@ -61,7 +61,7 @@ pub async fn name<A: Access>(tx: &mut TenantTx<A>, vault: &Vault) -> Result<Opti
     .map_err(DbError::from)?;
     let Some(sealed) = sealed else { return Ok(None) };
     let key = vault.record_key(tx, RecordKind::Tenant, tenant).await?;
-    let plain = content::open(tx, Stored { key: &key, field: field(tenant), sealed: &sealed }).await?;
+    let plain = content::open(&Stored { key: &key, field: field(tenant), sealed: &sealed })?;
     let document: Document = serde_json::from_slice(&plain).map_err(|_| Broken::at(field(tenant)))?;
     Ok(Some(document.name))
 }

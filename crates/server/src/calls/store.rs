@@ -139,7 +139,7 @@ pub async fn open_all<A: Access>(
             sealed.push(Stored { key, field: CallDocument::field(id), sealed: bytes });
         }
     }
-    let mut opened = content::open_all(tx, &sealed).await?.into_iter();
+    let mut opened = content::open_all(&sealed)?.into_iter();
     let mut documents = Vec::with_capacity(rows.len());
     for row in rows {
         let has_document = row.sealed.is_some() && keys.contains_key(&row.id);
@@ -342,7 +342,7 @@ pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<U
 pub async fn recognition<A: Access>(tx: &mut TenantTx<A>, call: Uuid, key: &Key) -> Result<Recognition, VaultError> {
     let row = get(tx, call).await?;
     let Some(sealed) = &row.sealed else { return Ok(Recognition::default()) };
-    let plain = content::open(tx, Stored { key, field: CallDocument::field(call), sealed }).await?;
+    let plain = content::open(&Stored { key, field: CallDocument::field(call), sealed })?;
     let document: CallDocument = serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?;
     Ok(document.recognition.unwrap_or_default())
 }

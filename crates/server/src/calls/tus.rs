@@ -31,7 +31,7 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    db::{Access, DbError, TenantTx, Write},
+    db::{DbError, TenantTx, Write},
     deletion::{self, blobs::expect_upload},
     error::{ApiError, ApiResult},
     http::extract::Path,
@@ -349,7 +349,7 @@ impl Turn {
     async fn finish(self, last: Piece) -> ApiResult<Response> {
         let mut tx = self.app.database.read(self.caller.scope()).await?;
         let mut pieces = store::pieces(&mut tx, self.id).await?;
-        let metadata = self.metadata(&mut tx).await?;
+        let metadata = self.metadata()?;
         drop(tx);
         pieces.push(last);
         let places: Vec<(BlobPlace, u64)> = pieces
@@ -384,9 +384,9 @@ impl Turn {
         Ok(answer(StatusCode::NO_CONTENT, self.upload.length, self.upload.expires_at, Some(accepted.call_id)))
     }
 
-    async fn metadata<A: Access>(&self, tx: &mut TenantTx<A>) -> ApiResult<RecordingMetadata> {
+    fn metadata(&self) -> ApiResult<RecordingMetadata> {
         let sealed = self.upload.sealed.as_deref().ok_or(DbError::Unexpected)?;
-        let plain = content::open(tx, Stored { key: &self.key, field: field(self.id), sealed }).await?;
+        let plain = content::open(&Stored { key: &self.key, field: field(self.id), sealed })?;
         Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
     }
 

@@ -57,7 +57,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<axum::Jso
         .iter()
         .filter_map(|row| Some(Stored { key: &key, field: field(row.id), sealed: row.sealed.as_deref()? }))
         .collect();
-    let names = content::open_all(&mut tx, &stored).await?;
+    let names = content::open_all(&stored)?;
     let items = rows.iter().zip(names).map(|(row, name)| {
         let name = std::str::from_utf8(&name).map_err(|_| ApiError::internal(&Broken::at(field(row.id))))?;
         Ok(ApiKey {

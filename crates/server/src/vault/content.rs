@@ -1,9 +1,10 @@
 //! Content columns: pgcrypto's AES-256 around the program's own. Its one invariant: this is the only place that calls pgcrypto;
 //! what it sends is a passphrase derived for one field and this one seal, as a bind parameter, and a text that is sealed already.
+//! Opening sends nothing: [`openpgp`] reads what pgcrypto wrote.
 //!
 //! A stored value is the OpenPGP message of pgcrypto followed by a packet of a private type (RFC 4880, 4.3: 60) with the salt of
 //! the passphrase and an HMAC over the message. OpenPGP's own check covers the text and not the framing around it, and with the
-//! HMAC no byte that somebody else wrote ever reaches pgcrypto's parser.
+//! HMAC no byte that somebody else wrote ever reaches a parser.
 
 use aws_lc_rs::hmac;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,9 +13,10 @@ use zeroize::Zeroizing;
 use super::{
     key::{Key, SALT_BYTES, Salt},
     keys::VaultError,
+    openpgp,
     seal::{Broken, Field, open_content, seal_content},
 };
-use crate::db::{Access, DbError, TenantTx, Write};
+use crate::db::{DbError, TenantTx, Write};
 
 /// Bytes of an HMAC-SHA-256.
 const MAC_BYTES: usize = 32;
@@ -61,56 +63,27 @@ pub async fn seal(tx: &mut TenantTx<Write>, key: &Key, field: &Field, content: &
     Ok(sealed)
 }
 
-/// Opens a stored value.
+/// Opens a stored value. It blocks for 4 ms a megabyte and sends nothing anywhere.
 ///
 /// # Errors
 /// [`VaultError::Broken`], which names the row, when it is not what was sealed for that field.
-pub async fn open<A: Access>(tx: &mut TenantTx<A>, stored: Stored<'_>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let Stored { key, field, sealed } = stored;
-    let (message, passphrase) = authentic(key, &field, sealed)?;
-    let inner = sqlx::query_scalar!(
-        r#"SELECT crypto.pgp_sym_decrypt_bytea($1, $2) AS "inner!""#,
-        message,
-        passphrase.expose_secret()
-    )
-    .fetch_one(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    Ok(open_content(key, &field, &inner)?)
+pub fn open(Stored { key, field, sealed }: &Stored<'_>) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let inner = outer(key, field, sealed).ok_or_else(|| Broken::at(field))?;
+    Ok(open_content(key, field, &inner)?)
 }
 
-/// Opens a list of stored values, in one statement.
+/// Opens a list of stored values.
 ///
 /// # Errors
 /// As [`open`]; one that does not open fails the whole list.
-pub async fn open_all<A: Access>(
-    tx: &mut TenantTx<A>,
-    stored: &[Stored<'_>],
-) -> Result<Vec<Zeroizing<Vec<u8>>>, VaultError> {
-    let mut messages = Vec::with_capacity(stored.len());
-    let mut passphrases = Vec::with_capacity(stored.len());
-    for Stored { key, field, sealed } in stored {
-        let (message, passphrase) = authentic(key, field, sealed)?;
-        messages.push(message);
-        passphrases.push(passphrase);
-    }
-    let exposed: Vec<&str> = passphrases.iter().map(ExposeSecret::expose_secret).collect();
-    let inner = sqlx::query_scalar!(
-        r#"SELECT crypto.pgp_sym_decrypt_bytea(s.message, s.passphrase) AS "inner!"
-           FROM unnest($1::bytea[], $2::text[]) WITH ORDINALITY AS s (message, passphrase, position) ORDER BY s.position"#,
-        &messages as &[&[u8]],
-        &exposed as &[&str],
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    let open = |(Stored { key, field, .. }, inner): (&Stored<'_>, Vec<u8>)| Ok(open_content(key, field, &inner)?);
-    stored.iter().zip(inner).map(open).collect()
+pub fn open_all(stored: &[Stored<'_>]) -> Result<Vec<Zeroizing<Vec<u8>>>, VaultError> {
+    stored.iter().map(open).collect()
 }
 
-/// The OpenPGP message of a stored value and its passphrase, if both were put together here for this field: then pgcrypto opens it.
-fn authentic<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Result<(&'a [u8], SecretString), Broken> {
-    verified(key, field, sealed).ok_or_else(|| Broken::at(field))
+/// What the outer layer holds, if both were put together here for this field.
+fn outer(key: &Key, field: &Field, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (message, passphrase) = verified(key, field, sealed)?;
+    openpgp::open(message, passphrase.expose_secret().as_bytes())
 }
 
 fn verified<'a>(key: &Key, field: &Field, sealed: &'a [u8]) -> Option<(&'a [u8], SecretString)> {

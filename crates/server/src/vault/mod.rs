@@ -10,6 +10,7 @@
 //! keys        keys of tenants, records and runs in the database
 //! rotation    a new key-encryption key in the place of an old one
 //! content     content columns: pgcrypto around what `seal` made
+//! openpgp     reads what pgcrypto wrote
 //! blobs       recordings and exports in an object store, sealed in a stream
 //! chain       hash chains with a signed end: receipts, the audit log
 //! heads       the ends of chains in the database, locked by who appends
@@ -23,6 +24,7 @@ pub mod heads;
 pub mod key;
 pub mod keyring;
 pub mod keys;
+pub mod openpgp;
 pub mod receipts;
 pub mod rotation;
 pub mod seal;

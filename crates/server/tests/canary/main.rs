@@ -115,7 +115,7 @@ async fn upload(database: &Database, vault: &Vault, blobs: &Blobs, scope: Scope,
     blobs.write(&key, place, stream::iter((0..200).map(|_| Ok(block.clone())))).await.unwrap();
     let field = Field::new("calls", "sealed", record);
     let sealed = content::seal(&mut tx, &key, &field, canary.text("read").as_bytes()).await.unwrap();
-    content::open(&mut tx, Stored { key: &key, field, sealed: &sealed }).await.unwrap();
+    content::open(&Stored { key: &key, field, sealed: &sealed }).unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -120,9 +120,7 @@ impl Known {
             (row, key) => panic!("{call} is half there: row {row}, key {:?}", key.err()),
         };
         let sealed: Vec<u8> = row.unwrap().get(0);
-        let title = content::open(&mut tx, Stored { key: &key, field: workload::title_of(call), sealed: &sealed })
-            .await
-            .unwrap();
+        let title = content::open(&Stored { key: &key, field: workload::title_of(call), sealed: &sealed }).unwrap();
         assert_eq!(title.as_slice(), call.to_string().as_bytes());
         drop(tx);
         let mut reader =

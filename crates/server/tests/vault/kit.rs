@@ -115,7 +115,7 @@ pub(crate) async fn title(database: &Database, vault: &Vault, scope: Scope, call
     let row =
         sqlx::query("SELECT sealed FROM tenant.calls WHERE id = $1").bind(call).fetch_one(tx.conn()).await.unwrap();
     let sealed: Vec<u8> = row.get(0);
-    let plain = content::open(&mut tx, Stored { key: &key, field: title_of(call), sealed: &sealed }).await?;
+    let plain = content::open(&Stored { key: &key, field: title_of(call), sealed: &sealed })?;
     Ok(String::from_utf8(plain.to_vec()).unwrap())
 }
 

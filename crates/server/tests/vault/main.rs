@@ -11,6 +11,7 @@ mod deletion;
 mod disk_full;
 mod kit;
 mod memory;
+mod openpgp;
 mod operator;
 mod outbox;
 mod restore;

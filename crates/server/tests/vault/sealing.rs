@@ -76,11 +76,11 @@ async fn a_ciphertext_that_was_moved_to_another_column_is_refused() {
     let mut tx = installation.database.read(&scope).await.unwrap();
     let key = installation.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     for field in [Field::new("calls", "notes", call), Field::with_part("artifacts", "sealed", call, "ANALYSIS_JSON")] {
-        let opened = content::open(&mut tx, Stored { key: &key, field: field.clone(), sealed: &sealed }).await;
+        let opened = content::open(&Stored { key: &key, field: field.clone(), sealed: &sealed });
         assert!(matches!(opened, Err(VaultError::Broken(broken)) if broken.place == field.to_string()));
     }
     // The transaction goes on.
-    let right = content::open(&mut tx, Stored { key: &key, field: title_of(call), sealed: &sealed }).await.unwrap();
+    let right = content::open(&Stored { key: &key, field: title_of(call), sealed: &sealed }).unwrap();
     assert_eq!(right.as_slice(), b"one");
 }
 
@@ -106,7 +106,7 @@ async fn one_flipped_bit_or_a_cut_anywhere_is_refused_and_the_row_is_named() {
 }
 
 #[tokio::test]
-async fn a_list_opens_in_one_statement_and_names_the_row_that_does_not() {
+async fn a_list_opens_and_names_the_row_that_does_not() {
     let installation = Installation::new().await;
     let scope = installation.tenant().await;
     let mut calls = Vec::new();
@@ -119,7 +119,7 @@ async fn a_list_opens_in_one_statement_and_names_the_row_that_does_not() {
         let rows = sqlx::query("SELECT id, sealed FROM tenant.calls ORDER BY id").fetch_all(tx.conn()).await.unwrap();
         let rows: Vec<(Uuid, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         let stored = rows.iter().map(|(id, sealed)| Stored { key: &keys[id], field: title_of(*id), sealed });
-        content::open_all(&mut tx, &stored.collect::<Vec<_>>()).await
+        content::open_all(&stored.collect::<Vec<_>>())
     };
     let titles = open().await.unwrap();
     assert!((0..20).all(|n| titles[n].as_slice() == format!("call {n}").as_bytes()));
@@ -171,7 +171,7 @@ async fn what_a_run_made_before_redaction_dies_with_its_key() {
 
     let mut tx = installation.database.write(&scope).await.unwrap();
     let key = installation.vault.run_key(&mut tx, run).await.unwrap();
-    let opened = content::open(&mut tx, Stored { key: &key, field, sealed: &sealed }).await.unwrap();
+    let opened = content::open(&Stored { key: &key, field, sealed: &sealed }).unwrap();
     assert_eq!(opened.as_slice(), b"call me at 555 0100");
     installation.vault.destroy_run_key(&mut tx, run).await.unwrap();
     tx.commit().await.unwrap();

@@ -98,7 +98,7 @@ async fn open(
     sealed: &[u8],
 ) -> Result<Answer, VaultError> {
     let key = user_key(tx, vault).await?;
-    let plain = content::open(tx, Stored { key: &key, field: field(fingerprint), sealed }).await?;
+    let plain = content::open(&Stored { key: &key, field: field(fingerprint), sealed })?;
     Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
 }
 
