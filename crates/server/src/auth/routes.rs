@@ -183,7 +183,8 @@ pub async fn refresh(State(app): State<App>, page: Page, headers: HeaderMap, bod
 ///
 /// # Errors
 /// `auth_missing` without either.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "sign-in", request_body = Option<RefreshRequest>, responses(
+#[utoipa::path(post, path = "/api/auth/logout", tag = "sign-in", request_body = Option<RefreshRequest>,
+    security((), ("bearer" = [])), responses(
     (status = 204, description = "Signed out"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn logout(
