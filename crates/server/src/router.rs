@@ -3,7 +3,10 @@
 use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use api::error::ErrorCode;
@@ -23,8 +26,27 @@ use crate::{
 
 /// What the document says beside the operations.
 #[derive(OpenApi)]
-#[openapi(info(title = "Subrosa", description = "Private speech intelligence for calls"))]
+#[openapi(
+    info(title = "Subrosa", description = "Private speech intelligence for calls"),
+    security(("bearer" = [])),
+    modifiers(&Bearer)
+)]
 struct Document;
+
+/// How an operation knows its caller, unless it says that anybody may ask.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let bearer = bearer
+            .description(Some(
+                "an access token from sign-in, which browsers may have in a cookie instead, or an API key",
+            ))
+            .build();
+        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    }
+}
 
 fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())

@@ -13,7 +13,6 @@
 //! caller        who makes a request
 //! cookies       sessions of browsers
 //! sessions      refresh tokens
-//! guard         what failed sign-ins cost
 //! invitations   who was invited becomes a member
 //! routes        HTTP: in and out
 //! session_routes HTTP: who is in
@@ -23,7 +22,6 @@ pub mod accounts;
 mod caller;
 pub mod cookies;
 pub mod first;
-pub mod guard;
 pub mod invitations;
 pub mod liveness;
 pub mod passwords;
@@ -47,7 +45,6 @@ use crate::{
         system::SystemKey,
     },
 };
-use guard::SignInGuard;
 use liveness::Liveness;
 use passwords::Passwords;
 use tokens::Tokens;
@@ -60,8 +57,6 @@ pub struct Auth {
     pub passwords: Passwords,
     /// What sessions are worth; told to forget by whoever takes something from somebody.
     pub liveness: Liveness,
-    /// Failed sign-ins.
-    pub guard: SignInGuard,
     /// Under which a refresh token gives its child.
     successors: hmac::Key,
 }
@@ -82,13 +77,7 @@ impl Auth {
             let derived = sign_in.derive(&Salt::NONE, &Purpose::new(&[b"sign-in", label]));
             hmac::Key::new(hmac::HMAC_SHA256, derived.expose())
         };
-        Self {
-            tokens: Tokens::new(keys),
-            passwords,
-            liveness: Liveness::default(),
-            guard: SignInGuard::new(key(b"guard")),
-            successors: key(b"refresh tokens"),
-        }
+        Self { tokens: Tokens::new(keys), passwords, liveness: Liveness::default(), successors: key(b"refresh tokens") }
     }
 }
 

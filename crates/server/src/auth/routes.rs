@@ -21,7 +21,6 @@ use super::{
     accounts::{self, AccountError, Proved},
     caller::{Caller, disabled},
     cookies::{self, Page},
-    guard::ClientAddress,
     invitations, liveness,
     person::{self, EmailAddress, Person},
     session_routes::revoke,
@@ -32,7 +31,7 @@ use crate::{
     app::App,
     db::{DbError, Reason, Scope},
     error::{ApiError, ApiResult},
-    http::extract::Json,
+    http::{extract::Json, limits::Remote},
 };
 
 /// Tenants of a person that are listed.
@@ -57,7 +56,7 @@ pub(super) fn refused() -> ApiError {
 pub async fn login(
     State(app): State<App>,
     page: Page,
-    client: Option<Extension<ClientAddress>>,
+    Extension(Remote(from)): Extension<Remote>,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<Response> {
     if request.keeping == Keeping::Cookie {
@@ -65,17 +64,16 @@ pub async fn login(
     }
     // Not an address: nobody's, and as much work.
     let email = EmailAddress::parse(request.email.expose_secret());
-    let guard = &app.auth.guard;
-    let account =
-        guard.account(email.as_ref().map(|email| email.token(&app.vault)).as_ref().map_or(&[], |token| token));
-    let names: Vec<_> = client.map(|Extension(client)| guard.address(client)).into_iter().chain([account]).collect();
-    let is_looked_at = guard.attempt(&names, app.clock.now());
+    let token = email.as_ref().map(|email| email.token(&app.vault));
+    let account = token.as_ref().map_or(&[][..], |token| token);
+    // Refused or not: the password is verified, so that a wait takes as long as a wrong password does.
+    let attempt = app.operation.limiter.sign_in(from, account).await;
     let proved = match &email {
         Some(email) => accounts::authenticate(&app, email, &request.password).await?,
         None => app.auth.passwords.verify(&request.password, None).await.map(|_| None)?,
     };
-    let proved = proved.filter(|_| is_looked_at).ok_or_else(refused)?;
-    guard.succeeded(&names);
+    let (Some(proved), Ok(attempt)) = (proved, attempt) else { return Err(refused()) };
+    attempt.succeeded().await;
     enter(&app, &proved, request.tenant_id, request.keeping).await
 }
 
@@ -185,7 +183,8 @@ pub async fn refresh(State(app): State<App>, page: Page, headers: HeaderMap, bod
 ///
 /// # Errors
 /// `auth_missing` without either.
-#[utoipa::path(post, path = "/api/auth/logout", tag = "sign-in", request_body = Option<RefreshRequest>, responses(
+#[utoipa::path(post, path = "/api/auth/logout", tag = "sign-in", request_body = Option<RefreshRequest>,
+    security((), ("bearer" = [])), responses(
     (status = 204, description = "Signed out"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn logout(
@@ -223,6 +222,7 @@ pub async fn logout(
 pub async fn accept_invitation(
     State(app): State<App>,
     page: Page,
+    Extension(Remote(from)): Extension<Remote>,
     Json(request): Json<AcceptRequest>,
 ) -> ApiResult<Response> {
     if request.keeping == Keeping::Cookie {
@@ -232,13 +232,11 @@ pub async fn accept_invitation(
         person::name(text).ok_or_else(|| ApiError::field("displayName", "a name has 1 to 200 characters in one line"))
     });
     // As at sign-in: who has an invitation may not guess the password of its address without end.
-    let account = [app.auth.guard.account(request.token.expose_secret().as_bytes())];
-    if !app.auth.guard.attempt(&account, app.clock.now()) {
-        return Err(refused());
-    }
+    let account = request.token.expose_secret().as_bytes();
+    let attempt = app.operation.limiter.sign_in(from, account).await.map_err(|_| refused())?;
     let accepted = invitations::accept(&app, &request.token, request.password, name.transpose()?).await;
     if !accepted.as_ref().is_err_and(|error| error.code() == ErrorCode::AuthInvalid) {
-        app.auth.guard.succeeded(&account);
+        attempt.succeeded().await;
     }
     let (proved, tenant) = accepted?;
     enter(&app, &proved, Some(tenant), request.keeping).await

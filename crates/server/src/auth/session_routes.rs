@@ -6,6 +6,7 @@ use api::{
     error::{ErrorBody, ErrorCode},
 };
 use axum::{
+    Extension,
     extract::State,
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
@@ -19,7 +20,11 @@ use crate::{
     audit::{self, Action},
     db::{DbError, Reason},
     error::{ApiError, ApiResult},
-    http::extract::{Json, Path},
+    http::{
+        extract::{Json, Path},
+        limits::Remote,
+    },
+    rate_limit::Network,
     vault::seal::RecordKind,
 };
 
@@ -113,11 +118,12 @@ pub(super) async fn revoke(app: &App, caller: &Caller, only: Option<Uuid>, actio
 pub async fn change_password(
     State(app): State<App>,
     caller: Caller,
+    Extension(Remote(from)): Extension<Remote>,
     Json(request): Json<PasswordRequest>,
 ) -> ApiResult<StatusCode> {
     let session = caller.session()?;
     let user = caller.scope().user();
-    let old = prove_again(&app, user, &request.current_password).await?;
+    let old = prove_again(&app, (user, from), &request.current_password).await?;
     let mut tx = app.database.read(caller.scope()).await?;
     let person = Person::own(&mut tx, &app.vault).await?;
     tx.rollback().await?;
@@ -142,18 +148,17 @@ pub async fn change_password(
 }
 
 /// The stored credential of somebody signed in, who gave its password again.
-async fn prove_again(app: &App, user: Uuid, password: &SecretString) -> ApiResult<Vec<u8>> {
-    let account = [app.auth.guard.account(user.as_bytes())];
+async fn prove_again(app: &App, (user, from): (Uuid, Network), password: &SecretString) -> ApiResult<Vec<u8>> {
     let mut tx = app.database.system(Reason::SignIn).await?;
     let credential =
         sqlx::query_scalar!("SELECT app.credential_of($1)", user).fetch_one(tx.conn()).await.map_err(DbError::from)?;
     tx.commit().await?;
-    let is_looked_at = app.auth.guard.attempt(&account, app.clock.now());
+    let attempt = app.operation.limiter.sign_in(from, user.as_bytes()).await;
     let fits = app.auth.passwords.verify(password, credential.clone()).await?;
-    let credential = credential.filter(|_| fits && is_looked_at).ok_or_else(|| {
+    let (Some(credential), true, Ok(attempt)) = (credential, fits, attempt) else {
         let message = "the current password is wrong, or there were too many attempts: wait a little and try again";
-        ApiError::new(ErrorCode::Forbidden, message)
-    })?;
-    app.auth.guard.succeeded(&account);
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    };
+    attempt.succeeded().await;
     Ok(credential)
 }

@@ -102,7 +102,7 @@ fn metadata(headers: &HeaderMap) -> ApiResult<RecordingMetadata> {
 
 /// What the server speaks.
 #[utoipa::path(
-    options, path = "/api/uploads", tag = "uploads",
+    options, path = "/api/uploads", tag = "uploads", security(()),
     responses((status = 204, headers(("Tus-Version" = String), ("Tus-Extension" = String), ("Tus-Max-Size" = u64)))),
 )]
 pub async fn options(State(app): State<App>) -> Response {

@@ -2,8 +2,9 @@
 
 use api::error::ErrorCode;
 use axum::{
+    body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
 };
 use serde::de::DeserializeOwned;
 
@@ -16,26 +17,36 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        match axum::Json::from_request(request, state).await {
+        let (parts, body) = request.into_parts();
+        let request = |body| Request::from_parts(parts.clone(), body);
+        let body = Bytes::from_request(request(body), state).await.map_err(|error| broken(error.status()))?;
+        // Serde takes a list for a struct, its members in order; no body of this API is one.
+        if body.trim_ascii_start().starts_with(b"[") {
+            return Err(misshapen());
+        }
+        match axum::Json::from_request(request(Body::from(body)), state).await {
             Ok(axum::Json(body)) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the body must be application/json"))
             }
-            Err(JsonRejection::BytesRejection(error)) if error.status() == 413 => {
-                Err(ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large"))
-            }
-            Err(JsonRejection::BytesRejection(_)) => {
-                Err(ApiError::new(ErrorCode::ValidationFailed, "the body broke off"))
-            }
             Err(JsonRejection::JsonSyntaxError(_)) => {
                 Err(ApiError::new(ErrorCode::ValidationFailed, "the body is not JSON"))
             }
-            Err(_) => {
-                let message = "the body does not have the shape that /openapi.json describes for this request";
-                Err(ApiError::new(ErrorCode::ValidationFailed, message))
-            }
+            Err(_) => Err(misshapen()),
         }
     }
+}
+
+fn broken(status: StatusCode) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large"),
+        _ => ApiError::new(ErrorCode::ValidationFailed, "the body broke off"),
+    }
+}
+
+fn misshapen() -> ApiError {
+    let message = "the body does not have the shape that /openapi.json describes for this request";
+    ApiError::new(ErrorCode::ValidationFailed, message)
 }
 
 /// Parameters in the query.

@@ -26,6 +26,7 @@ use futures::StreamExt as _;
 use http_body_util::Limited;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
+    task::yield_now,
     time::timeout,
 };
 
@@ -165,6 +166,8 @@ impl Watch {
     fn body(&self, body: Body, pause: Duration) -> Body {
         let seen = Arc::clone(&self.0);
         let pieces = futures::stream::unfold((body.into_data_stream(), seen), move |(mut body, seen)| async move {
+            // Forms are read until there is nothing for the moment: a body that is always there would be held as a whole.
+            yield_now().await;
             match timeout(pause, body.next()).await {
                 Ok(Some(piece)) => Some((piece.map_err(io::Error::other), (body, seen))),
                 Ok(None) => {

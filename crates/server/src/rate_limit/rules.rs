@@ -84,7 +84,7 @@ pub(super) struct Penalty {
 /// Of one address or account.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Failures {
-    count: u32,
+    pub(super) count: u32,
     ends: Micros,
     pub(super) forgotten: Micros,
 }

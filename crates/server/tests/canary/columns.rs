@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::search::Canary;
 
 /// The statements that make rows: `$1` tenant, `$2` user, `$3` the row's id, `$4` the sealed canary.
-const ROWS: [(&str, &str); 11] = [
+const ROWS: [(&str, &str); 13] = [
     ("tenant.tenants.sealed", "UPDATE tenant.tenants SET sealed = $4 WHERE tenant_id = $1 AND $2 <> $3"),
     ("global.users.sealed", "UPDATE global.users SET sealed = $4 WHERE id = $2 AND $1 <> $3"),
     ("tenant.calls.sealed", "INSERT INTO tenant.calls (tenant_id, owner_id, id, sealed) VALUES ($1, $2, $3, $4)"),
@@ -52,6 +52,15 @@ const ROWS: [(&str, &str); 11] = [
     (
         "tenant.webhook_endpoints.sealed",
         "INSERT INTO tenant.webhook_endpoints (tenant_id, id, events, sealed) SELECT $1, $3, 0, $4 WHERE $2 <> $3",
+    ),
+    (
+        "tenant.invitations.sealed",
+        "INSERT INTO tenant.invitations (tenant_id, id, role, address_hmac, token_hash, sealed, expires_at)
+           SELECT $1, $3, 3, sha256(uuid_send($2)), sha256('t'), $4, now()",
+    ),
+    (
+        "tenant.uploads.sealed",
+        "INSERT INTO tenant.uploads (tenant_id, owner_id, id, sealed, length, expires_at) VALUES ($1, $2, $3, $4, 0, now())",
     ),
 ];
 

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     catalogue::deviations,
-    support::{CONTEXT_KEY, Tenant, TestDatabase},
+    support::{CONTEXT_KEY, ROLES, Tenant, TestDatabase},
 };
 
 /// The functions that make and check contexts: what takes a guard out of each, by text. The catalogue does not see these.
@@ -140,6 +140,7 @@ async fn whichever_guard_is_taken_away_something_notices() {
 
 /// Applies a mutation and says who noticed.
 async fn noticed(superuser: &mut PgConnection, mutant: &str, tenants: &[Tenant; 2]) -> Option<String> {
+    let _alone = ROLES.lock().await;
     superuser.execute("BEGIN").await.unwrap();
     let applied = superuser.execute(sqlx::raw_sql(AssertSqlSafe(mutant.to_owned()))).await;
     applied.unwrap_or_else(|error| panic!("{mutant}: {error}"));

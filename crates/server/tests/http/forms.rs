@@ -69,7 +69,7 @@ async fn a_recording_becomes_a_queued_call_with_what_was_said_of_it_in_any_order
 #[tokio::test]
 async fn what_is_no_recording_is_refused_and_leaves_nothing() {
     let store = Arc::new(InMemory::new());
-    let service = Service::with(Blobs::in_store(store.clone()), &[("limits.upload_body", "10000 B")]).await;
+    let service = Service::with(Blobs::in_store(store.clone()), &[("limits.upload_body", "10 KiB")]).await;
     let person = Person::new(&service).await;
     let (wav, large) = (recording(1, 1000), recording(1, 20_000));
     let forms: [(Fields<'_>, u16, &str); 9] = [

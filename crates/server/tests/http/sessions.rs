@@ -29,7 +29,7 @@ async fn age(service: &Service, seconds: i32) {
 
 #[tokio::test]
 async fn a_hundred_uses_at_once_give_one_child() {
-    let service = Service::new().await;
+    let service = Service::set(&[("rates.sign_in", "200/1m")]).await;
     let owner = owner(&service, "ann@example.org").await;
     let answers = join_all((0..100).map(|_| refresh(&service, &owner.refresh))).await;
     let mut children: Vec<String> = answers.iter().map(|answer| tokens(answer).1).collect();

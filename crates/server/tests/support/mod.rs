@@ -38,6 +38,10 @@ pub const ACCOUNT: &str = "postgres";
 /// Connections of a test's pool; PostgreSQL allows 100 for all tests of a binary together.
 const CONNECTIONS: u32 = 8;
 
+/// Held while roles are changed: they are the whole cluster's, and PostgreSQL refuses two changes of one at once ("tuple concurrently
+/// updated").
+pub static ROLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Stops the servers of a directory and removes it, once standard input ends.
 const UNDERTAKER: &str = r#"read -r _
 for file in "$0/cluster/postmaster.pid" "$0"/*.pid; do
@@ -120,6 +124,7 @@ impl TestDatabase {
             superuser.close().await.unwrap();
         }
         // Grants on a database are not copied with it.
+        let _alone = ROLES.lock().await;
         database.superuser().await.execute(sqlx::raw_sql(include_str!("../../roles.sql"))).await.unwrap();
         database
     }
