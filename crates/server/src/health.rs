@@ -39,7 +39,7 @@ pub struct Health {
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// Says that the service answers.
-#[utoipa::path(get, path = "/api/health", tag = "operation", responses(
+#[utoipa::path(get, path = "/api/health", tag = "operation", security(()), responses(
     (status = 200, body = Health),
     (status = 429, body = api::error::ErrorBody),
 ))]
@@ -48,7 +48,7 @@ pub async fn health() -> Json<Health> {
 }
 
 /// Says whether the service can do its work: its database answers, and it was not told to stop. For what sends requests to it.
-#[utoipa::path(get, path = "/api/health/ready", tag = "operation", responses(
+#[utoipa::path(get, path = "/api/health/ready", tag = "operation", security(()), responses(
     (status = 200, body = Health),
     (status = 429, body = api::error::ErrorBody),
     (status = 503, body = api::error::ErrorBody, description = "not now"),

@@ -3,7 +3,10 @@
 use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use utoipa::OpenApi;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use api::error::ErrorCode;
@@ -23,8 +26,22 @@ use crate::{
 
 /// What the document says beside the operations.
 #[derive(OpenApi)]
-#[openapi(info(title = "Subrosa", description = "Private speech intelligence for calls"))]
+#[openapi(info(title = "Subrosa", description = "Private speech intelligence for calls"),
+    security(("bearer" = []), ("cookie" = [])), modifiers(&Schemes))]
 struct Document;
+
+/// How callers say who they are.
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("An access token or an API key"));
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let cookie = ApiKeyValue::with_description(auth::cookies::ACCESS, "For pages of the service's own origin");
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
+    }
+}
 
 fn operations() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Document::openapi())
