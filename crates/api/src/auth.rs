@@ -136,7 +136,12 @@ pub struct AcceptRequest {
     /// A new password, or that of the account.
     #[schema(value_type = String, format = "password")]
     pub password: SecretString,
-    /// What to call a new person.
+    /// What to call a new person, 1 to 200 characters in one line.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub display_name: Option<String>,
     /// How to keep the session.
     #[serde(default)]

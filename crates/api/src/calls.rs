@@ -347,5 +347,6 @@ pub struct CallQuery {
 #[into_params(parameter_in = Query)]
 pub struct StatusQuery {
     /// Ids separated by commas, at most 100.
+    #[param(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,99}$")]
     pub ids: String,
 }

@@ -59,7 +59,12 @@ pub struct Tenant {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TenantPatch {
-    /// 1 to 200 characters.
+    /// 1 to 200 characters in one line.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: Option<String>,
     /// Whether members see each other's calls.
     pub shares_calls: Option<bool>,
@@ -140,7 +145,12 @@ pub enum ApiScope {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKeyRequest {
-    /// What it is for, 1 to 200 characters.
+    /// What it is for, 1 to 200 characters in one line.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
     /// What it may do, at least one thing.
     #[schema(min_items = 1)]

@@ -157,6 +157,7 @@ pub enum TranscriptFormat {
 #[into_params(parameter_in = Query)]
 pub struct TranscriptQuery {
     /// `json` when left out.
+    #[param(inline)]
     pub format: TranscriptFormat,
 }
 

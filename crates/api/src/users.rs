@@ -39,7 +39,8 @@ pub struct Me {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MePatch {
-    /// What to be called, at most 200 characters.
+    /// What to be called, at most 200 characters in one line.
+    #[schema(max_length = 200, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub display_name: Option<String>,
 }
 
@@ -76,7 +77,7 @@ pub struct ConsentPatch {
     /// On what.
     pub kind: ConsentKind,
     /// On which version of it.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 65535)]
     pub version: u16,
     /// Yes, or no longer.
     pub given: bool,

@@ -5,7 +5,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,25 +26,20 @@ use crate::{
 
 /// What the document says beside the operations.
 #[derive(OpenApi)]
-#[openapi(
-    info(title = "Subrosa", description = "Private speech intelligence for calls"),
-    security(("bearer" = [])),
-    modifiers(&Bearer)
-)]
+#[openapi(info(title = "Subrosa", description = "Private speech intelligence for calls"),
+    security(("bearer" = []), ("cookie" = [])), modifiers(&Schemes))]
 struct Document;
 
-/// How an operation knows its caller, unless it says that anybody may ask.
-struct Bearer;
+/// How callers say who they are.
+struct Schemes;
 
-impl Modify for Bearer {
+impl Modify for Schemes {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
-        let bearer = bearer
-            .description(Some(
-                "an access token from sign-in, which browsers may have in a cookie instead, or an API key",
-            ))
-            .build();
-        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(bearer));
+        let components = document.components.get_or_insert_default();
+        let bearer = Http::builder().scheme(HttpAuthScheme::Bearer).description(Some("An access token or an API key"));
+        components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let cookie = ApiKeyValue::with_description(auth::cookies::ACCESS, "For pages of the service's own origin");
+        components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     }
 }
 

@@ -17,7 +17,7 @@ use super::tokens;
 use crate::error::{ApiError, ApiResult};
 
 /// `__Host-`: the browser takes it only over TLS, for this host alone, and for every path (RFC 6265bis, 4.1.3.2).
-const ACCESS: &str = "__Host-subrosa-access";
+pub(crate) const ACCESS: &str = "__Host-subrosa-access";
 const REFRESH: &str = "__Host-subrosa-refresh";
 
 /// What the browser says about where a request comes from; no script can set it (W3C Fetch Metadata).

@@ -153,8 +153,8 @@ fn given(issued: Issued, keeping: Keeping) -> (HeaderMap, Tokens) {
 fn refresh_token(page: Page, headers: &HeaderMap, body: &Bytes) -> ApiResult<Option<(SecretString, Keeping)>> {
     if !body.is_empty() {
         let wrong = || ApiError::new(ErrorCode::ValidationFailed, "the body is JSON with a refreshToken, or empty");
-        let request: RefreshRequest = serde_json::from_slice(body).map_err(|_| wrong())?;
-        if let Some(token) = request.refresh_token {
+        let request: Option<RefreshRequest> = serde_json::from_slice(body).map_err(|_| wrong())?;
+        if let Some(token) = request.and_then(|request| request.refresh_token) {
             return Ok(Some((token, Keeping::Bearer)));
         }
     }

@@ -19,7 +19,10 @@ use crate::{
     db::{DbError, Reason},
     deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
-    http::extract::{self, Path},
+    http::{
+        extract::{self, Path},
+        idempotency::IdempotencyKey,
+    },
     vault::{
         chain::Hash,
         receipts::{Counts, HORIZON, Horizon, Receipt},
@@ -41,14 +44,13 @@ async fn delete_one(app: &App, caller: &Caller, call: Uuid) -> Result<Receipt, D
 /// Deletes a call and everything made of it, at once and for good.
 #[utoipa::path(
     delete, path = "/api/calls/{id}", tag = "calls",
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 204, headers(("Deletion-Receipt" = Uuid))),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Response> {
     let receipt = delete_one(&app, &caller, id).await.map_err(|error| match error {
@@ -64,14 +66,13 @@ pub async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
 /// Deletes several calls, each on its own.
 #[utoipa::path(
     delete, path = "/api/calls", tag = "calls", request_body = DeleteCalls,
-    params(("Idempotency-Key" = Option<String>, Header)),
+    params(IdempotencyKey),
     responses(
         (status = 200, body = DeletedCalls, headers(("Deletion-Receipt" = String))),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
         (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn delete_many(
     State(app): State<App>,
@@ -112,7 +113,6 @@ pub async fn delete_many(
         (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn receipt(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<DeletionReceipt>> {
     let receipt = find(&app, id).await?.filter(|receipt| receipt.tenant == caller.scope().tenant());

@@ -127,7 +127,6 @@ impl Event {
         (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn stream(
     State(app): State<App>,
@@ -216,7 +215,6 @@ impl Watcher {
         (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn debug(
     State(app): State<App>,

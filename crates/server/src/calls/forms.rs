@@ -23,7 +23,7 @@ use crate::{
     app::App,
     auth::Caller,
     error::{ApiError, ApiResult},
-    http::idempotency::{self, Answer, Fingerprint},
+    http::idempotency::{self, Answer, Fingerprint, IdempotencyKey},
 };
 
 /// Bytes of a field that is not the recording.
@@ -39,7 +39,7 @@ struct Form {
 /// processed again.
 #[utoipa::path(
     post, path = "/api/calls/analyze", tag = "calls",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes asking again safe, for 24 hours")),
+    params(IdempotencyKey),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 202, body = Accepted),
@@ -47,7 +47,6 @@ struct Form {
         (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
         (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Request) -> ApiResult<Response> {
     let key = idempotency::key_in(request.headers())?.map(str::to_owned);

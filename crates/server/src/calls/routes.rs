@@ -20,6 +20,7 @@ use crate::{
     error::{ApiError, ApiResult},
     http::{
         extract::{self, Path, Query},
+        idempotency::IdempotencyKey,
         page::{self, Cursor},
     },
 };
@@ -49,7 +50,6 @@ pub(crate) fn or_call(error: DbError) -> ApiError {
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn list(
     State(app): State<App>,
@@ -109,7 +109,6 @@ async fn find(
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn status(
     State(app): State<App>,
@@ -135,7 +134,6 @@ pub async fn status(
         (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<CallDetail>> {
     let mut tx = app.database.read(caller.scope()).await?;
@@ -147,14 +145,13 @@ pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
 /// Changes what is said of a call. What is left out stays; an empty text clears.
 #[utoipa::path(
     patch, path = "/api/calls/{id}", tag = "calls", request_body = CallPatch,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 200, body = CallDetail),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn patch(
     State(app): State<App>,
@@ -187,14 +184,13 @@ pub async fn patch(
 /// Links a call to a contact, or to none.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/contact", tag = "calls", request_body = ContactLink,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 200, body = CallDetail),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn link(
     State(app): State<App>,

@@ -20,6 +20,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use utoipa::IntoParams;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -34,7 +35,7 @@ use crate::{
     db::{DbError, TenantTx, Write},
     deletion::{self, blobs::expect_upload},
     error::{ApiError, ApiResult},
-    http::extract::Path,
+    http::{extract::Path, idempotency::IdempotencyKey},
     vault::{
         blobs::{BlobError, BlobPlace, Blobs},
         content::{self, Stored},
@@ -100,6 +101,16 @@ fn metadata(headers: &HeaderMap) -> ApiResult<RecordingMetadata> {
     Ok(metadata)
 }
 
+/// The header of every request, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header")]
+struct TusResumable {
+    /// The version of the protocol.
+    #[param(rename = "Tus-Resumable", pattern = r"^1\.0\.0$")]
+    version: String,
+}
+
 /// What the server speaks.
 #[utoipa::path(
     options, path = "/api/uploads", tag = "uploads", security(()),
@@ -119,8 +130,8 @@ pub async fn options(State(app): State<App>) -> Response {
 #[utoipa::path(
     post, path = "/api/uploads", tag = "uploads",
     params(
-        ("Tus-Resumable" = String, Header), ("Upload-Length" = u64, Header), ("Upload-Metadata" = Option<String>, Header),
-        ("Idempotency-Key" = Option<String>, Header),
+        TusResumable, ("Upload-Length" = u64, Header, minimum = 1), ("Upload-Metadata" = Option<String>, Header),
+        IdempotencyKey,
     ),
     responses(
         (status = 201, headers(("Location" = String), ("Upload-Expires" = String), ("Tus-Resumable" = String))),
@@ -128,7 +139,6 @@ pub async fn options(State(app): State<App>) -> Response {
         (status = 409, body = ErrorBody), (status = 412, body = ErrorBody), (status = 413, body = ErrorBody),
         (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) -> ApiResult<Response> {
     check_version(&headers)?;
@@ -160,14 +170,13 @@ pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) 
 
 /// How much of an upload is there.
 #[utoipa::path(
-    head, path = "/api/uploads/{id}", tag = "uploads", params(("id" = Uuid, Path), ("Tus-Resumable" = String, Header)),
+    head, path = "/api/uploads/{id}", tag = "uploads", params(("id" = Uuid, Path), TusResumable),
     responses(
         (status = 200, headers(
             ("Upload-Offset" = u64), ("Upload-Length" = u64), ("Upload-Expires" = String), ("Call-Id" = Uuid),
         )),
         (status = 401), (status = 404), (status = 412), (status = 429), (status = 503),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn head(
     State(app): State<App>,
@@ -196,14 +205,13 @@ fn answer(status: StatusCode, offset: i64, expires_at: DateTime<Utc>, call: Opti
 /// Ends an upload that will be no call.
 #[utoipa::path(
     delete, path = "/api/uploads/{id}", tag = "uploads",
-    params(("id" = Uuid, Path), ("Tus-Resumable" = String, Header), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), TusResumable, IdempotencyKey),
     responses(
         (status = 204, headers(("Tus-Resumable" = String))),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
         (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 412, body = ErrorBody),
         (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn delete(
     State(app): State<App>,
@@ -231,7 +239,7 @@ pub async fn delete(
 #[utoipa::path(
     patch, path = "/api/uploads/{id}", tag = "uploads",
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
-    params(("id" = Uuid, Path), ("Tus-Resumable" = String, Header), ("Upload-Offset" = u64, Header)),
+    params(("id" = Uuid, Path), TusResumable, ("Upload-Offset" = u64, Header)),
     responses(
         (status = 204, headers(("Upload-Offset" = u64), ("Upload-Expires" = String), ("Call-Id" = Uuid))),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
@@ -239,7 +247,6 @@ pub async fn delete(
         (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 422, body = ErrorBody),
         (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn patch(
     State(app): State<App>,

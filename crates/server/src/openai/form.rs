@@ -5,6 +5,8 @@ use axum::extract::{
     multipart::{Field, MultipartError},
 };
 
+use utoipa::ToSchema;
+
 use super::error::OpenAiError;
 use crate::{
     app::App,
@@ -18,7 +20,8 @@ const MAX_FIELD: usize = 64 << 10;
 const MAX_TERMS: usize = 100;
 
 /// What to answer with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub(super) enum ResponseFormat {
     #[default]
     Json,
@@ -27,6 +30,42 @@ pub(super) enum ResponseFormat {
     Vtt,
     VerboseJson,
     DiarizedJson,
+}
+
+/// The form, for the document, since the server reads it as it comes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a form")]
+pub(super) struct AudioForm {
+    /// The recording.
+    #[schema(format = Binary, content_media_type = "application/octet-stream")]
+    file: String,
+    /// One that `GET /v1/models` lists.
+    model: String,
+    /// ISO 639-1; detected when left out.
+    language: Option<String>,
+    /// Text to take as having come before.
+    prompt: Option<String>,
+    /// Terms to expect.
+    #[schema(max_items = 100)]
+    keywords: Option<Vec<String>>,
+    /// `json` when left out.
+    response_format: Option<ResponseFormat>,
+    /// 0 alone.
+    #[schema(minimum = 0, maximum = 0)]
+    temperature: Option<f32>,
+    /// With `verbose_json`; segments when left out.
+    timestamp_granularities: Option<Vec<Granularity>>,
+    /// Server-sent events, with `json`, `text` or `diarized_json`.
+    stream: Option<bool>,
+}
+
+/// What gets times.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes a form")]
+enum Granularity {
+    Word,
+    Segment,
 }
 
 /// What was asked.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{
     error::{self, OpenAiError, OpenAiErrorBody},
-    form::{self, Form, ResponseFormat},
+    form::{self, AudioForm, Form, ResponseFormat},
     render, stream,
 };
 use crate::{
@@ -65,7 +65,8 @@ pub async fn shape(request: Request, next: Next) -> Response {
 }
 
 /// Lists the models.
-#[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models), (status = 401, body = OpenAiErrorBody)),
+#[utoipa::path(get, path = "/v1/models", tag = "openai", responses((status = 200, body = Models),
+    (status = 401, body = OpenAiErrorBody), (status = 429, body = OpenAiErrorBody), (status = 503, body = OpenAiErrorBody)),
     security(("bearer" = [])))]
 pub async fn models(State(app): State<App>, _: Caller) -> Json<Models> {
     let model = |id: &str| Model { id: id.to_owned(), object: "model", created: 0, owned_by: "subrosa" };
@@ -75,8 +76,13 @@ pub async fn models(State(app): State<App>, _: Caller) -> Json<Models> {
 
 /// Transcribes a recording and answers when it is done.
 #[utoipa::path(post, path = "/v1/audio/transcriptions", tag = "openai",
-    request_body(content = inline(api::calls::UploadForm), content_type = "multipart/form-data"),
-    responses((status = 200, body = render::Text), (status = 400, body = OpenAiErrorBody), (status = 401, body = OpenAiErrorBody)),
+    request_body(content = AudioForm, content_type = "multipart/form-data"), responses(
+    (status = 200, description = "In the format that was asked for; `verbose_json` and `diarized_json` hold more", content(
+        (render::Text = "application/json"), (String = "text/plain"), (String = "application/x-subrip"),
+        (String = "text/vtt"), (String = "text/event-stream"))),
+    (status = 400, body = OpenAiErrorBody), (status = 401, body = OpenAiErrorBody), (status = 403, body = OpenAiErrorBody),
+    (status = 404, body = OpenAiErrorBody), (status = 413, body = OpenAiErrorBody), (status = 429, body = OpenAiErrorBody),
+    (status = 503, body = OpenAiErrorBody)),
     security(("bearer" = [])))]
 pub async fn transcriptions(State(app): State<App>, request: Request) -> Result<Response, OpenAiError> {
     serve(app, request, false).await
@@ -84,8 +90,13 @@ pub async fn transcriptions(State(app): State<App>, request: Request) -> Result<
 
 /// Translates a recording into English and answers when it is done.
 #[utoipa::path(post, path = "/v1/audio/translations", tag = "openai",
-    request_body(content = inline(api::calls::UploadForm), content_type = "multipart/form-data"),
-    responses((status = 200, body = render::Text), (status = 400, body = OpenAiErrorBody), (status = 401, body = OpenAiErrorBody)),
+    request_body(content = AudioForm, content_type = "multipart/form-data"), responses(
+    (status = 200, description = "In the format that was asked for; `verbose_json` and `diarized_json` hold more", content(
+        (render::Text = "application/json"), (String = "text/plain"), (String = "application/x-subrip"),
+        (String = "text/vtt"), (String = "text/event-stream"))),
+    (status = 400, body = OpenAiErrorBody), (status = 401, body = OpenAiErrorBody), (status = 403, body = OpenAiErrorBody),
+    (status = 404, body = OpenAiErrorBody), (status = 413, body = OpenAiErrorBody), (status = 429, body = OpenAiErrorBody),
+    (status = 503, body = OpenAiErrorBody)),
     security(("bearer" = [])))]
 pub async fn translations(State(app): State<App>, request: Request) -> Result<Response, OpenAiError> {
     serve(app, request, true).await

@@ -27,7 +27,10 @@ use crate::{
     calls::{self, MAX_TEXT, check_length, routes::or_call},
     db::{TenantTx, Write},
     error::{ApiError, ApiResult},
-    http::extract::{self, Path, Query},
+    http::{
+        extract::{self, Path, Query},
+        idempotency::IdempotencyKey,
+    },
 };
 
 /// Characters of a speaker's name.
@@ -68,7 +71,6 @@ fn not_yet() -> ApiError {
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
         (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn transcript(
     State(app): State<App>,
@@ -138,7 +140,7 @@ async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Tran
 /// Names a speaker.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/speakers/{speakerId}", tag = "transcripts", request_body = SpeakerPatch,
-    params(("id" = Uuid, Path), ("speakerId" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("speakerId" = String, Path), IdempotencyKey),
     responses(
         (status = 200, body = wire::Speaker),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
@@ -146,7 +148,6 @@ async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Tran
         (status = 415, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn patch_speaker(
     State(app): State<App>,
@@ -167,7 +168,7 @@ pub async fn patch_speaker(
 /// Corrects what was said in a segment.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/segments/{segId}", tag = "transcripts", request_body = SegmentPatch,
-    params(("id" = Uuid, Path), ("segId" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    params(("id" = Uuid, Path), ("segId" = String, Path), IdempotencyKey),
     responses(
         (status = 200, body = wire::Segment),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
@@ -175,7 +176,6 @@ pub async fn patch_speaker(
         (status = 415, body = ErrorBody), (status = 422, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
-    security(("bearer" = [])),
 )]
 pub async fn patch_segment(
     State(app): State<App>,
