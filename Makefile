@@ -23,8 +23,8 @@ build: setup ## Build the program
 models: build ## Fetch the small models and the sample call
 	@target/release/xtask models
 
-demo: models ## Build, fetch the small models, and transcribe a real telephone call
-	@target/release/subrosa transcribe --model base --speakers 2 "$(SUBROSA_DATA_DIR)/samples/sample.wav"
+demo: models ## Build, fetch the small models, start the service, and transcribe a real telephone call over HTTP
+	@scripts/demo
 
 test: lint licences models ## Everything that has to pass: set-up, style, licences, all tests
 	@target/release/xtask tidy

@@ -4,12 +4,20 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request, State},
+    http::Method,
     middleware::Next,
     response::Response,
 };
-use tracing::{Span, field::display};
+use tracing::Span;
 
 use crate::app::App;
+
+/// A method and the template of a route, as they may be shown: a method can be any word that a client makes up.
+pub(super) fn shown<'a>(method: &'a Method, route: Option<&'a MatchedPath>) -> (&'a str, &'a str) {
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS]
+        .contains(method);
+    (if known { method.as_str() } else { "other" }, route.map_or("none", MatchedPath::as_str))
+}
 
 /// Tells of a request when its answer begins.
 pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -19,14 +27,8 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let response = next.run(request).await;
     let (took, status) = (began.elapsed(), response.status());
     app.operation.metrics.answered(route.as_ref(), &method, status, took);
-    // A method can be any word that a client makes up; those are no routes.
-    let template = route.as_ref().map_or("none", MatchedPath::as_str);
-    let verb = if route.is_some() { method.as_str() } else { "other" };
-    let span = Span::current();
-    span.record("otel.name", display(format_args!("{verb} {template}")));
-    span.record("http.route", template);
-    span.record("http.request.method", verb);
-    span.record("http.response.status_code", status.as_u16());
+    let (verb, template) = shown(&method, route.as_ref());
+    Span::current().record("http.response.status_code", status.as_u16());
     tracing::info!(
         method = verb,
         route = template,

@@ -10,6 +10,8 @@ use axum::{
 use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
+use super::access;
+
 /// The header.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -26,10 +28,11 @@ pub fn current() -> String {
 /// Gives a request its id.
 pub async fn layer(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
-    // The empty fields are filled by `access`, in the words of OpenTelemetry.
+    let (verb, template) = access::shown(request.method(), request.extensions().get());
+    // In the words of OpenTelemetry, whose spans take no name once they were entered. The status is filled in by `access`.
     let span = tracing::info_span!(
-        "request", id = %id, otel.name = Empty, otel.kind = "server", http.route = Empty, http.request.method = Empty,
-        http.response.status_code = Empty
+        "request", id = %id, otel.name = %format_args!("{verb} {template}"), otel.kind = "server",
+        http.route = template, http.request.method = verb, http.response.status_code = Empty
     );
     let mut response = CURRENT.scope(id, next.run(request)).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

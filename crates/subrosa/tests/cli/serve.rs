@@ -58,9 +58,16 @@ fn serve(data: &Path, more: &[&str]) -> Serving {
 }
 
 fn get(address: &str, path: &str) -> String {
+    ask(address, "GET", path)
+}
+
+fn ask(address: &str, method: &str, path: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer canary\r\nconnection: close\r\n\r\n")
-        .unwrap();
+    write!(
+        connection,
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer canary\r\nconnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     answer
@@ -88,7 +95,9 @@ fn with_nothing_configured_it_makes_all_it_needs_serves_and_ends_politely() {
     assert_eq!(password.len(), 24);
     assert_eq!(fs::metadata(data.path().join("keys")).unwrap().permissions().mode() & 0o7777, 0o600);
     assert!(get(&serving.address, "/api/health?q=canary").starts_with("HTTP/1.1 200"));
-    assert!(get(&serving.address, "/api/calls/canary").starts_with("HTTP/1.1 404"));
+    assert!(get(&serving.address, "/api/calls/canary").starts_with("HTTP/1.1 401"));
+    assert!(get(&serving.address, "/canary").starts_with("HTTP/1.1 404"));
+    assert!(ask(&serving.address, "CANARY", "/api/health").starts_with("HTTP/1.1 405"));
     assert!(has_cluster(data.path()));
     signal(&serving.child, "TERM");
     let output = end_of(serving.child);
@@ -104,7 +113,7 @@ fn with_nothing_configured_it_makes_all_it_needs_serves_and_ends_politely() {
         (&"/api/health".into(), &200.into(), &"GET".into())
     );
     assert_eq!(answered["span"]["id"].as_str().unwrap().len(), 36, "the id of the request");
-    assert!(!log.contains("canary") && !log.contains(&password), "{log}");
+    assert!(!log.to_lowercase().contains("canary") && !log.contains(&password), "{log}");
 
     // The second time everything is there.
     let again = serve(data.path(), &[]);
