@@ -157,14 +157,14 @@ pub async fn details(_: Monitor, State(app): State<App>) -> Json<Details> {
 
 async fn database(app: &App) -> Condition {
     let answer = async { app.database.system(Reason::Keys).await.map(drop) };
-    condition(tokio::time::timeout(PATIENCE, answer).await)
+    condition(&tokio::time::timeout(PATIENCE, answer).await)
 }
 
 async fn object_store(app: &App) -> Condition {
-    condition(tokio::time::timeout(PATIENCE, app.blobs.reach()).await)
+    condition(&tokio::time::timeout(PATIENCE, app.blobs.reach()).await)
 }
 
-fn condition<E, T>(answer: Result<Result<(), E>, T>) -> Condition {
+fn condition<E, T>(answer: &Result<Result<(), E>, T>) -> Condition {
     if matches!(answer, Ok(Ok(()))) { Condition::Ok } else { Condition::Down }
 }
 
