@@ -1,8 +1,8 @@
 //! Takes calls from the queue and makes transcripts of them. Its one invariant: it has at most `capacity` calls, each under a lease,
 //! and writes nothing for a call but in a transaction that holds that lease.
 //!
-//! [`attempt`] is one try at a call from claim to commit, [`pipeline`] the order of its stages, [`stage`] their names and events; each
-//! stage that exists has a file: [`recognise`], [`redact`]. [`sweep`] ends calls whose recording is too old.
+//! `attempt` is one try at a call from claim to commit, `pipeline` the order of its stages, `stage` their names and events; each
+//! stage that exists has a file: `recognise`, `redact`. `sweep` ends calls whose recording is too old.
 
 mod attempt;
 mod failure;
