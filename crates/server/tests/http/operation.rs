@@ -162,3 +162,41 @@ async fn the_description_is_the_committed_one_and_its_page_asks_nobody_else() {
     assert_eq!(service.call(Method::GET, "/docs/swagger-ui-bundle.js", None).await.status, StatusCode::OK);
     assert_eq!(service.call(Method::GET, "/docs/../secrets", None).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn every_operation_asks_for_a_credential_unless_the_description_says_that_anybody_may() {
+    let service = Service::set(&[("debug.call_events", "true")]).await;
+    let document = service.call(Method::GET, "/openapi.json", None).await.json();
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    let mut open = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let ways = operation.get("security").unwrap_or(&document["security"]).as_array().unwrap();
+            if ways.contains(&json!({})) {
+                open.push(format!("{method} {path}"));
+                continue;
+            }
+            let address: Vec<_> =
+                path.split('/').map(|part| if part.starts_with('{') { NOBODY } else { part }).collect();
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = service.call(method.clone(), &address.join("/"), None).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        }
+    }
+    open.sort();
+    assert_eq!(open, OPEN);
+}
+
+/// An id of nothing.
+const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+
+/// What anybody may ask for.
+const OPEN: [&str; 7] = [
+    "get /api/health",
+    "get /api/health/ready",
+    "options /api/uploads",
+    "post /api/auth/invitations/accept",
+    "post /api/auth/login",
+    "post /api/auth/logout",
+    "post /api/auth/refresh",
+];
