@@ -46,70 +46,74 @@ const OFFSET: (&str, &str) = ("content-type", "application/offset+octet-stream")
 const ACCEPT: &str = r#"{"token": "inv_nobody", "password": "seven quiet herons wade"}"#;
 const NEW_KEY: &str = r#"{"name": "key", "scopes": ["calls:read"]}"#;
 const CONSENT: &str = r#"{"kind": "TERMS", "version": 1, "given": true}"#;
+/// As the other tenant's owner, with the right password.
 const LOGIN: &str =
-    r#"{"email": "owner@egret.example.org", "password": "seven quiet herons wade", "tenantId": "{tenant}"}"#;
+    r#"{"email": "owner@crane0.example.org", "password": "seven quiet herons wade", "tenantId": "{tenant}"}"#;
 const PASSWORDS: &str = r#"{"currentPassword": "not this one", "newPassword": "eight loud herons landed"}"#;
 
-/// Every operation, with what is sent to it; several rows ask it in several ways.
-fn table() -> Vec<(&'static str, Guard, &'static str, Sent)> {
+/// An operation, who it is for, what an owner is answered about what is their own, the query and the body.
+type Row = (&'static str, Guard, u16, &'static str, Sent);
+
+/// Every operation; several rows ask it in several ways.
+fn table() -> Vec<Row> {
     vec![
-        ("POST /api/auth/login", Public, "", Json(LOGIN)),
-        ("POST /api/auth/refresh", Public, "", Json(r#"{"refreshToken": "none"}"#)),
-        ("POST /api/auth/invitations/accept", Public, "", Json(ACCEPT)),
-        ("POST /api/auth/logout", Ends, "", Nothing),
-        ("POST /api/auth/logout-all", Ends, "", Nothing),
-        ("GET /api/auth/sessions", Own, "", Nothing),
-        ("DELETE /api/auth/sessions/{sessionId}", Own, "", Nothing),
-        ("POST /api/auth/password", Own, "", Json(PASSWORDS)),
-        ("GET /api/users/me", Own, "", Nothing),
-        ("PATCH /api/users/me", Own, "", Json(r#"{"displayName": "somebody"}"#)),
-        ("DELETE /api/users/me", Ends, "", Nothing),
-        ("PATCH /api/users/me/consent", Own, "", Json(CONSENT)),
-        ("GET /api/users/me/limits", Own, "", Nothing),
-        ("GET /api/users/me/stats", Own, "", Nothing),
-        ("GET /api/tenant", Tenant, "", Nothing),
-        ("PATCH /api/tenant", Managers, "", Json(r#"{"retentionDays": 30}"#)),
-        ("GET /api/tenant/members", Managers, "?limit=200", Nothing),
-        ("GET /api/tenant/members", Managers, "?cursor={membersCursor}", Nothing),
-        ("PATCH /api/tenant/members/{userId}", Managers, "", Json(r#"{"role": "ADMIN"}"#)),
-        ("DELETE /api/tenant/members/{userId}", Managers, "", Nothing),
-        ("GET /api/tenant/invitations", Managers, "", Nothing),
-        ("POST /api/tenant/invitations", Managers, "", Json(r#"{"email": "new@example.org", "role": "MEMBER"}"#)),
-        ("DELETE /api/tenant/invitations/{invitationId}", Managers, "", Nothing),
-        ("GET /api/tenant/api-keys", Managers, "", Nothing),
-        ("POST /api/tenant/api-keys", Managers, "", Json(NEW_KEY)),
-        ("DELETE /api/tenant/api-keys/{apiKeyId}", Managers, "", Nothing),
-        ("GET /api/health", Public, "", Nothing),
-        ("GET /api/health/ready", Public, "", Nothing),
-        ("GET /api/health/details", Managers, "", Nothing),
-        ("POST /api/calls/analyze", Own, "", Form(&[("file", "")])),
-        ("POST /api/calls/analyze", Own, "", Form(&[("file", ""), ("metadata", r#"{"contactId": "{call}"}"#)])),
-        ("GET /api/calls", Own, "?limit=200", Nothing),
-        ("GET /api/calls", Own, "?q=canary", Nothing),
-        ("GET /api/calls", Own, "?contactId={call}", Nothing),
-        ("GET /api/calls", Own, "?cursor={callsCursor}", Nothing),
-        ("DELETE /api/calls", Own, "", Json(r#"{"callIds": ["{call}"]}"#)),
-        ("GET /api/calls/status", Own, "?ids={call}", Nothing),
-        ("GET /api/calls/{id}", Own, "", Nothing),
-        ("PATCH /api/calls/{id}", Own, "", Json(r#"{"title": "mine", "notes": "mine", "summary": "mine"}"#)),
-        ("DELETE /api/calls/{id}", Own, "", Nothing),
-        ("PATCH /api/calls/{id}/contact", Own, "", Json(r#"{"contactId": null}"#)),
-        ("PATCH /api/calls/{id}/contact", Own, "", Json(r#"{"contactId": "{call}"}"#)),
-        ("GET /api/calls/{id}/events", Own, "", Nothing),
-        ("GET /api/debug/calls/{id}/events", Own, "", Nothing),
-        ("GET /api/deletions/{receiptId}", Tenant, "", Nothing),
-        ("GET /api/calls/{id}/transcript", Own, "", Nothing),
-        ("GET /api/calls/{id}/transcript", Own, "?format=docx", Nothing),
-        ("PATCH /api/calls/{id}/speakers/{speakerId}", Own, "", Json(r#"{"displayName": "mine"}"#)),
-        ("PATCH /api/calls/{id}/segments/{segId}", Own, "", Json(r#"{"text": "mine"}"#)),
-        ("OPTIONS /api/uploads", Public, "", Headers(&[TUS])),
-        ("POST /api/uploads", Own, "", Headers(&[TUS, ("upload-length", "1000")])),
-        ("HEAD /api/uploads/{id}", Own, "", Headers(&[TUS])),
-        ("PATCH /api/uploads/{id}", Own, "", Headers(&[TUS, OFFSET, ("upload-offset", "0")])),
-        ("DELETE /api/uploads/{id}", Own, "", Headers(&[TUS])),
-        ("GET /v1/models", Own, "", Nothing),
-        ("POST /v1/audio/transcriptions", Own, "", Form(&[("model", "none"), ("file", "")])),
-        ("POST /v1/audio/translations", Own, "", Form(&[("model", "none"), ("file", "")])),
+        ("POST /api/auth/login", Public, 200, "", Json(LOGIN)),
+        ("POST /api/auth/refresh", Public, 401, "", Json(r#"{"refreshToken": "none"}"#)),
+        ("POST /api/auth/invitations/accept", Public, 404, "", Json(ACCEPT)),
+        ("POST /api/auth/logout", Ends, 204, "", Nothing),
+        ("POST /api/auth/logout-all", Ends, 204, "", Nothing),
+        ("GET /api/auth/sessions", Own, 200, "", Nothing),
+        ("DELETE /api/auth/sessions/{sessionId}", Own, 204, "", Nothing),
+        ("POST /api/auth/password", Own, 403, "", Json(PASSWORDS)),
+        ("GET /api/users/me", Own, 200, "", Nothing),
+        ("PATCH /api/users/me", Own, 200, "", Json(r#"{"displayName": "somebody"}"#)),
+        ("DELETE /api/users/me", Ends, 204, "", Nothing),
+        ("PATCH /api/users/me/consent", Own, 200, "", Json(CONSENT)),
+        ("GET /api/users/me/limits", Own, 200, "", Nothing),
+        ("GET /api/users/me/stats", Own, 200, "", Nothing),
+        ("GET /api/tenant", Tenant, 200, "", Nothing),
+        ("PATCH /api/tenant", Managers, 200, "", Json(r#"{"retentionDays": 30}"#)),
+        ("GET /api/tenant/members", Managers, 200, "?limit=200", Nothing),
+        ("GET /api/tenant/members", Managers, 200, "?cursor={membersCursor}", Nothing),
+        ("PATCH /api/tenant/members/{userId}", Managers, 204, "", Json(r#"{"role": "ADMIN"}"#)),
+        ("DELETE /api/tenant/members/{userId}", Managers, 204, "", Nothing),
+        ("GET /api/tenant/invitations", Managers, 200, "", Nothing),
+        ("POST /api/tenant/invitations", Managers, 201, "", Json(r#"{"email": "new@example.org", "role": "MEMBER"}"#)),
+        ("DELETE /api/tenant/invitations/{invitationId}", Managers, 204, "", Nothing),
+        ("GET /api/tenant/api-keys", Managers, 200, "", Nothing),
+        ("POST /api/tenant/api-keys", Managers, 201, "", Json(NEW_KEY)),
+        ("DELETE /api/tenant/api-keys/{apiKeyId}", Managers, 204, "", Nothing),
+        ("GET /api/health", Public, 200, "", Nothing),
+        ("GET /api/health/ready", Public, 200, "", Nothing),
+        ("GET /api/health/details", Managers, 200, "", Nothing),
+        ("POST /api/calls/analyze", Own, 202, "", Form(&[("file", "")])),
+        ("POST /api/calls/analyze", Own, 400, "", Form(&[("file", ""), ("metadata", r#"{"contactId": "{call}"}"#)])),
+        ("GET /api/calls", Own, 200, "?limit=200", Nothing),
+        ("GET /api/calls", Own, 200, "?q=canary", Nothing),
+        ("GET /api/calls", Own, 200, "?contactId={call}", Nothing),
+        ("GET /api/calls", Own, 200, "?cursor={callsCursor}", Nothing),
+        ("DELETE /api/calls", Own, 200, "", Json(r#"{"callIds": ["{call}"]}"#)),
+        ("GET /api/calls/status", Own, 200, "?ids={call}", Nothing),
+        ("GET /api/calls/{id}", Own, 200, "", Nothing),
+        ("PATCH /api/calls/{id}", Own, 200, "", Json(r#"{"title": "mine", "notes": "mine", "summary": "mine"}"#)),
+        ("DELETE /api/calls/{id}", Own, 204, "", Nothing),
+        ("PATCH /api/calls/{id}/contact", Own, 200, "", Json(r#"{"contactId": null}"#)),
+        ("PATCH /api/calls/{id}/contact", Own, 400, "", Json(r#"{"contactId": "{call}"}"#)),
+        ("GET /api/calls/{id}/events", Own, 200, "", Nothing),
+        ("GET /api/debug/calls/{id}/events", Own, 200, "", Nothing),
+        ("GET /api/deletions/{receiptId}", Tenant, 200, "", Nothing),
+        ("GET /api/calls/{id}/transcript", Own, 200, "", Nothing),
+        ("GET /api/calls/{id}/transcript", Own, 200, "?format=docx", Nothing),
+        ("PATCH /api/calls/{id}/speakers/{speakerId}", Own, 200, "", Json(r#"{"displayName": "mine"}"#)),
+        ("PATCH /api/calls/{id}/segments/{segId}", Own, 200, "", Json(r#"{"text": "mine"}"#)),
+        ("OPTIONS /api/uploads", Public, 204, "", Headers(&[TUS])),
+        ("POST /api/uploads", Own, 201, "", Headers(&[TUS, ("upload-length", "1000")])),
+        ("HEAD /api/uploads/{id}", Own, 200, "", Headers(&[TUS])),
+        ("PATCH /api/uploads/{id}", Own, 204, "", Headers(&[TUS, OFFSET, ("upload-offset", "0")])),
+        ("DELETE /api/uploads/{id}", Own, 204, "", Headers(&[TUS])),
+        ("GET /v1/models", Own, 200, "", Nothing),
+        ("POST /v1/audio/transcriptions", Own, 404, "", Form(&[("model", "none"), ("file", "")])),
+        ("POST /v1/audio/translations", Own, 404, "", Form(&[("model", "none"), ("file", "")])),
     ]
 }
 
@@ -157,7 +161,7 @@ impl Probe<'_> {
         format!("{} {body}", self.url())
     }
 
-    async fn ask(&self, service: &Service, token: Option<&str>) -> Answer {
+    fn request(&self, token: Option<&str>) -> Request<Body> {
         let method: Method = self.operation.split(' ').next().unwrap().parse().unwrap();
         let mut request = Request::builder().method(method).uri(self.url());
         if let Some(token) = token {
@@ -170,7 +174,8 @@ impl Probe<'_> {
                 headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).body(Body::empty())
             }
             Form(fields) => {
-                let file = recording(1, 1000);
+                // The one field alone is the recording that the victim has, too.
+                let file = recording(fields.len() as u8, 1000);
                 let values: Vec<_> = fields.iter().map(|(name, value)| (*name, self.fill(value))).collect();
                 let values: Vec<(&str, &[u8])> = values
                     .iter()
@@ -180,7 +185,7 @@ impl Probe<'_> {
                 request.header("content-type", kind).body(Body::from(form(&values)))
             }
         };
-        service.send(request.unwrap()).await
+        request.unwrap()
     }
 
     /// An answer without the id of the request, what is left of a quota, and the ids that were asked for.
@@ -211,10 +216,10 @@ struct Crossfire<'a> {
 
 impl Crossfire<'_> {
     /// Asks for what is the victim's and for what is nobody's: the answers are the same, and hold nothing of the victim.
-    async fn fire(&mut self, row: &(&str, Guard, &str, Sent), who: &str, token: Option<&str>, secrets: &[&str]) -> u16 {
-        let (operation, guard, query, sent) = row;
+    async fn fire(&mut self, row: &Row, who: &str, token: Option<&str>, secrets: &[&str]) -> u16 {
+        let (operation, guard, _, query, sent) = row;
         let theirs = Probe { operation, query, sent, ids: &self.victim.ids };
-        let answer = theirs.ask(self.service, token).await;
+        let answer = self.service.send(theirs.request(token)).await;
         self.probes += 1;
         let (text, said) = (everything(&answer), theirs.said());
         let at = format!("{said} as {who}: {text}");
@@ -230,7 +235,7 @@ impl Crossfire<'_> {
         }
         let nobodys = Probe { operation, query, sent, ids: &self.nobody };
         if !(is_own && *guard == Tenant) && nobodys.said() != said && !query.contains("ursor") {
-            let other = nobodys.ask(self.service, token).await;
+            let other = self.service.send(nobodys.request(token)).await;
             self.probes += 1;
             assert_eq!(theirs.told(&answer), nobodys.told(&other), "it tells that something is there: {at}");
         }
@@ -246,7 +251,7 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
 
     let service = Service::set(&[("debug.call_events", "true"), ("rates.sign_in", "10000/1m")]).await;
     let victim = House::new(&service, "heron").await;
-    let other = House::new(&service, "egret").await;
+    let other = House::new(&service, "crane0").await;
     let mut crossfire = Crossfire { service: &service, victim: &victim, nobody: nobodys(&victim.ids), probes: 0 };
     let all = [&*victim.content, &*victim.tenant_name, "heron.example.org"];
     let of_the_owner = [&*victim.content, "owner@heron.example.org"];
@@ -259,8 +264,7 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
             assert!(*guard == Public || status == 401, "{operation} as {who}: {status}");
         }
         for role in ["MEMBER", "AUDITOR"] {
-            let spare = victim.spare(&service, role).await;
-            let token = if *guard == Ends { &spare } else { &victim.tokens[role] };
+            let token = if *guard == Ends { &victim.spare(&service, role).await } else { &victim.tokens[role] };
             let who = format!("{role} of the own tenant");
             let status = crossfire.fire(row, &who, Some(token), &of_the_owner).await;
             assert!(*guard != Managers || [403, 404].contains(&status), "{operation} as {who}: {status}");
@@ -269,11 +273,22 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
         let is_open = *guard == Public || operation.starts_with("GET /api/users/me");
         assert!(is_open || status == 403, "{operation} with a key for another scope: {status}");
         for role in ["OWNER", "MEMBER", "AUDITOR"] {
-            let spare = other.spare(&service, role).await;
-            let token = if *guard == Ends { &spare } else { &other.tokens[role] };
+            let token = if *guard == Ends { &other.spare(&service, role).await } else { &other.tokens[role] };
             crossfire.fire(row, &format!("{role} of another tenant"), Some(token), &all).await;
         }
     }
     println!("crossfire: {} operations, {} probes", known.len(), crossfire.probes);
     victim.is_untouched(&service).await;
+}
+
+#[tokio::test]
+async fn each_of_these_requests_does_what_it_says_for_whom_it_is_meant() {
+    let service = Service::set(&[("debug.call_events", "true"), ("rates.sign_in", "10000/1m")]).await;
+    for (number, (operation, guard, status, query, sent)) in table().iter().enumerate() {
+        let house = House::new(&service, &format!("crane{number}")).await;
+        let token = if *guard == Ends { &house.spare(&service, "MEMBER").await } else { &house.tokens["OWNER"] };
+        let probe = Probe { operation, query, sent, ids: &house.ids };
+        let answer = service.open(probe.request(Some(token))).await;
+        assert_eq!(answer.status().as_u16(), *status, "{operation} {query}");
+    }
 }

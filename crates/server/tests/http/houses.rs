@@ -52,7 +52,7 @@ pub(crate) struct House {
     /// In every canary of the owner.
     pub(crate) content: String,
     pub(crate) tenant_name: String,
-    name: &'static str,
+    name: String,
     scope: Scope,
 }
 
@@ -68,7 +68,7 @@ fn person(address: &str, name: &str) -> NewPerson {
 }
 
 impl House {
-    pub(crate) async fn new(service: &Service, name: &'static str) -> Self {
+    pub(crate) async fn new(service: &Service, name: &str) -> Self {
         let content = format!("{name}{}", Uuid::new_v4().simple());
         let tenant_name = format!("canary-name-of-{}", Uuid::new_v4().simple());
         let email = format!("owner@{name}.example.org");
@@ -79,7 +79,7 @@ impl House {
         let ids = [("tenant", tenant.to_string()), ("segId", "seg_0001".into()), ("speakerId", "spk_1".into())];
         let owner = ("OWNER", signed_in["accessToken"].as_str().unwrap().to_owned());
         let (ids, tokens) = (ids.into_iter().collect(), [owner].into_iter().collect());
-        let mut house = Self { ids, tokens, content, tenant_name, name, scope };
+        let mut house = Self { ids, tokens, content, tenant_name, name: name.to_owned(), scope };
         house.keep("sessionId", &signed_in["sessionId"]);
         for role in ["MEMBER", "AUDITOR"] {
             let token = house.spare(service, role).await;
