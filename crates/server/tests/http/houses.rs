@@ -118,9 +118,7 @@ impl House {
         let key = json!({"name": self.canary("key"), "scopes": ["account:read"]});
         let key = owner.json(Method::POST, "/api/tenant/api-keys", &key).await.json();
         self.keep("apiKeyId", &key["apiKeyId"]);
-        let secret =
-            key.as_object().unwrap().values().find_map(|value| value.as_str().filter(|text| text.starts_with("sbr_")));
-        self.tokens.insert("KEY", secret.unwrap_or_else(|| panic!("{key}")).to_owned());
+        self.tokens.insert("KEY", key["token"].as_str().unwrap().to_owned());
         let invitation = json!({"email": self.canary("invitation") + "@example.org", "role": "MEMBER"});
         let invitation = owner.json(Method::POST, "/api/tenant/invitations", &invitation).await.json();
         self.keep("invitationId", &invitation["invitationId"]);
