@@ -7,9 +7,11 @@ mod api_keys;
 mod calls;
 mod client;
 mod cookies;
+mod crossfire;
 mod deletions;
 mod events;
 mod forms;
+mod houses;
 mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;

@@ -19,7 +19,7 @@ use crate::{
     kit::execute,
 };
 
-const BOUNDARY: &str = "a-boundary-that-is-in-no-recording";
+pub(crate) const BOUNDARY: &str = "a-boundary-that-is-in-no-recording";
 
 /// A user of a service.
 pub(crate) struct Person<'a> {
