@@ -29,6 +29,7 @@ demo: models ## Build, fetch the small models, start the service, and transcribe
 test: lint licences models ## Everything that has to pass: set-up, style, licences, all tests
 	@target/release/xtask tidy
 	cargo test --release --locked
+	tests/service/run
 
 lint: setup ## Format, clippy, documentation, queries against a fresh schema
 	@cargo fmt --all --check

@@ -1,5 +1,6 @@
 """A service for the tests: `subrosa serve` on its embedded defaults, in a directory that goes afterwards."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -86,21 +87,22 @@ def stop(service):
     assert not list((service.directory / "postgres").rglob("postmaster.pid"))
 
 
-@pytest.fixture(scope="session")
-def directory():
-    """A data directory with the models of `make models`. PostgreSQL's own user has to get through it."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="subrosa-service-"))
-    path.chmod(0o711)
-    (path / "models").symlink_to(DATA / "models")
-    yield path
-    shutil.rmtree(path)
+@contextlib.contextmanager
+def running():
+    """A service with the models of `make models`, in a directory of its own. PostgreSQL's own user has to get through it."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="subrosa-service-"))
+    directory.chmod(0o711)
+    (directory / "models").symlink_to(DATA / "models")
+    service = start(directory)
+    yield service
+    stop(service)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")
-def service(directory):
-    running = start(directory)
-    yield running
-    stop(running)
+def service():
+    with running() as service:
+        yield service
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +118,31 @@ def eventually(look, seconds=300):
             return found
         time.sleep(0.5)
     raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture(scope="session")
+def token(service):
+    return service.sign_in()
+
+
+def upload(service, token, file):
+    """The call that a recording becomes, which curl uploads."""
+    url, key = f"{service.url}/api/calls/analyze", f"authorization: Bearer {token}"
+    command = ["curl", "-sSf", "-H", key, "-H", "idempotency-key: sample", "-F", f"file=@{file}", url]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["callId"]
+
+
+def get(service, token, path):
+    status, _, body = service.request("GET", path, token)
+    assert status == 200, body
+    return body
+
+
+def completed(service, token, call):
+    """The detail of a call, once it has a transcript."""
+    def look():
+        detail = json.loads(get(service, token, f"/api/calls/{call}"))
+        assert detail["status"] != "FAILED", detail
+        return detail if detail["status"] == "COMPLETED" else None
+
+    return eventually(look)

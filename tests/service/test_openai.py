@@ -68,6 +68,13 @@ def test_a_translation_is_english(client, sample):
     assert len(answer.text.split()) > 30
 
 
+def test_a_connection_can_be_used_again_after_a_refusal_of_a_form_that_was_not_read_to_its_end(client, sample):
+    for _ in range(20):
+        with pytest.raises(openai.BadRequestError):
+            transcribe(client, sample, temperature=0.7)
+        assert client.models.list().data
+
+
 @pytest.mark.parametrize("options, parameter", [
     ({"temperature": 0.7}, "temperature"),
     ({"include": ["logprobs"]}, "include"),

@@ -1,44 +1,20 @@
-"""An upload from file to transcript: as one form, and resumed, with tus's own client."""
+"""An upload from file to transcript: as one form with curl, and resumed with tus's own client."""
 
 import json
 import subprocess
 
 import pytest
-from conftest import DATA, PROGRAM, eventually
+from conftest import DATA, PROGRAM, completed, eventually, get, upload
 from tusclient import client as tus
 
 
 @pytest.fixture(scope="module")
-def token(service):
-    return service.sign_in()
-
-
-def get(service, token, path):
-    status, _, body = service.request("GET", path, token)
-    assert status == 200, body
-    return body
-
-
-def completed(service, token, call):
-    def look():
-        detail = json.loads(get(service, token, f"/api/calls/{call}"))
-        assert detail["status"] != "FAILED", detail
-        return detail if detail["status"] == "COMPLETED" else None
-
-    return eventually(look)
+def uploaded(service, token, sample):
+    return upload(service, token, sample)
 
 
 def objects(service, kind):
     return [path for path in (service.directory / "objects").rglob("*") if path.is_file() and kind in path.parts]
-
-
-@pytest.fixture(scope="module")
-def uploaded(service, token, sample):
-    """The sample, uploaded by curl."""
-    key = ["-H", f"authorization: Bearer {token}", "-H", "idempotency-key: first"]
-    url = f"{service.url}/api/calls/analyze"
-    answer = subprocess.run(["curl", "-sSf", *key, "-F", f"file=@{sample}", url], check=True, capture_output=True)
-    return json.loads(answer.stdout)["callId"]
 
 
 def test_progress_is_followed_to_the_end(service, token, uploaded):

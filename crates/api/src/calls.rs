@@ -198,6 +198,7 @@ pub struct CallPatch {
 pub struct ContactLink {
     /// A contact of the call's owner; `null` unlinks.
     #[schema(required = true)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub contact_id: Option<Uuid>,
 }
 

@@ -23,6 +23,7 @@ use tokio::{
     sync::watch,
     time::{sleep, timeout},
 };
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -117,13 +118,25 @@ impl Event {
     }
 }
 
+/// An event of the stream, for the document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an event")]
+struct ServerSentEvent {
+    /// `stage` or `status`.
+    event: String,
+    /// Of a `stage` event.
+    id: Option<String>,
+    /// A `ProcessingEvent` or a `CallProgress`, in JSON.
+    data: String,
+}
+
 /// How a call comes along: `stage` events (a processing event, with its id) and `status` events (status and percent), until it is
 /// completed or has failed. `Last-Event-ID` goes on behind an event.
 #[utoipa::path(
     get, path = "/api/calls/{id}/events", tag = "calls",
-    params(("id" = Uuid, Path), ("Last-Event-ID" = Option<Uuid>, Header, description = "The last event that was seen")),
+    params(("id" = Uuid, Path), ("Last-Event-ID" = Option<String>, Header, description = "The last event that was seen")),
     responses(
-        (status = 200, content((ProcessingEvent = "text/event-stream"))),
+        (status = 200, content((ServerSentEvent = "text/event-stream"))),
         (status = 401, body = ErrorBody), (status = 404, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),

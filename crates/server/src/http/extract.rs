@@ -1,52 +1,69 @@
 //! Bodies, paths and queries. Axum's own rejections quote what was sent; these name the fault and the place, never the value.
 
+use std::{fmt, marker::PhantomData};
+
 use api::error::ErrorCode;
 use axum::{
-    body::{Body, Bytes},
     extract::{FromRequest, FromRequestParts, Request, rejection::JsonRejection},
-    http::{StatusCode, request::Parts},
+    http::request::Parts,
 };
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::error::ApiError;
 
-/// A JSON body.
+/// A JSON body, an object.
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let (parts, body) = request.into_parts();
-        let request = |body| Request::from_parts(parts.clone(), body);
-        let body = Bytes::from_request(request(body), state).await.map_err(|error| broken(error.status()))?;
-        // Serde takes a list for a struct, its members in order; no body of this API is one.
-        if body.trim_ascii_start().starts_with(b"[") {
-            return Err(misshapen());
-        }
-        match axum::Json::from_request(request(Body::from(body)), state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
+        match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(Object(body))) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => {
                 Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the body must be application/json"))
+            }
+            Err(JsonRejection::BytesRejection(error)) if error.status() == 413 => {
+                Err(ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large"))
+            }
+            Err(JsonRejection::BytesRejection(_)) => {
+                Err(ApiError::new(ErrorCode::ValidationFailed, "the body broke off"))
             }
             Err(JsonRejection::JsonSyntaxError(_)) => {
                 Err(ApiError::new(ErrorCode::ValidationFailed, "the body is not JSON"))
             }
-            Err(_) => Err(misshapen()),
+            Err(_) => {
+                let message = "the body does not have the shape that /openapi.json describes for this request";
+                Err(ApiError::new(ErrorCode::ValidationFailed, message))
+            }
         }
     }
 }
 
-fn broken(status: StatusCode) -> ApiError {
-    match status {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large"),
-        _ => ApiError::new(ErrorCode::ValidationFailed, "the body broke off"),
-    }
-}
+/// What is read from an object alone. Serde's structs take an array of their fields, too.
+struct Object<T>(T);
 
-fn misshapen() -> ApiError {
-    let message = "the body does not have the shape that /openapi.json describes for this request";
-    ApiError::new(ErrorCode::ValidationFailed, message)
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = T;
+
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields))
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData)).map(Self)
+    }
 }
 
 /// Parameters in the query.

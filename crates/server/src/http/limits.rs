@@ -13,11 +13,11 @@ use std::{
 
 use api::error::ErrorCode;
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{FromRequestParts as _, MatchedPath, Request, State},
     http::{
         HeaderValue,
-        header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE},
+        header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE},
     },
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -130,13 +130,18 @@ async fn bounded(app: &App, class: Class, request: Request, next: Next) -> Resul
         return Err(ApiError::new(ErrorCode::PayloadTooLarge, "the body is too large").with("limitBytes", most));
     }
     let (parts, body) = request.into_parts();
-    let watch = Watch::default();
+    let watch = Watch::of(&body);
     let body = watch.body(body, limits.body_pause);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let request = Request::from_parts(parts, Body::new(Limited::new(body, most)));
     let too_slow = || ApiError::new(ErrorCode::RequestTimeout, "the body comes too slowly");
     match timeout(time, next.run(request)).await {
         Ok(response) if watch.paused() && !response.status().is_success() => Err(too_slow()),
+        // What is left of the body is not read. A client that is not told takes the connection for one that it may use again.
+        Ok(mut response) if !watch.ended() && !response.status().is_success() => {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            Ok(response)
+        }
         Ok(response) => Ok(response),
         Err(_) if !watch.ended() => Err(too_slow()),
         Err(_) => Err(ApiError::new(ErrorCode::Unavailable, "this took too long; try again").retry_after(COME_AGAIN)),
@@ -154,6 +159,13 @@ struct Seen {
 }
 
 impl Watch {
+    /// Of a body that nobody has read from; where there is none, it has ended.
+    fn of(body: &Body) -> Self {
+        let watch = Self::default();
+        watch.0.ended.store(body.is_end_stream(), Ordering::Relaxed);
+        watch
+    }
+
     fn paused(&self) -> bool {
         self.0.paused.load(Ordering::Relaxed)
     }
