@@ -68,6 +68,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tenants::api_keys::revoke))
         // Operation
         .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::details))
         // Calls
         .routes(routes!(forms::analyze))
         .routes(routes!(calls::list, deletions::delete_many))
@@ -87,8 +89,6 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))
         .routes(routes!(openai::translations))
-        .routes(routes!(health::ready))
-        .routes(routes!(health::details))
 }
 
 /// The description of the API, generated from the code.

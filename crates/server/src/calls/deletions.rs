@@ -43,7 +43,7 @@ async fn delete_one(app: &App, caller: &Caller, call: Uuid) -> Result<Receipt, D
 
 /// Deletes a call and everything made of it, at once and for good.
 #[utoipa::path(
-    delete, path = "/api/calls/{id}", tag = "calls",
+    delete, operation_id = "delete_call", path = "/api/calls/{id}", tag = "calls",
     params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 204, headers(("Deletion-Receipt" = Uuid))),

@@ -44,7 +44,7 @@ pub(crate) fn or_call(error: DbError) -> ApiError {
 
 /// Calls, the newest first.
 #[utoipa::path(
-    get, path = "/api/calls", tag = "calls", params(CallQuery),
+    get, operation_id = "list_calls", path = "/api/calls", tag = "calls", params(CallQuery),
     responses(
         (status = 200, body = Page<CallSummary>),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
@@ -144,7 +144,7 @@ pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
 
 /// Changes what is said of a call. What is left out stays; an empty text clears.
 #[utoipa::path(
-    patch, path = "/api/calls/{id}", tag = "calls", request_body = CallPatch,
+    patch, operation_id = "change_call", path = "/api/calls/{id}", tag = "calls", request_body = CallPatch,
     params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 200, body = CallDetail),

@@ -128,7 +128,7 @@ pub async fn options(State(app): State<App>) -> Response {
 
 /// Begins an upload.
 #[utoipa::path(
-    post, path = "/api/uploads", tag = "uploads",
+    post, operation_id = "begin_upload", path = "/api/uploads", tag = "uploads",
     params(
         TusResumable, ("Upload-Length" = u64, Header, minimum = 1), ("Upload-Metadata" = Option<String>, Header),
         IdempotencyKey,
@@ -204,7 +204,7 @@ fn answer(status: StatusCode, offset: i64, expires_at: DateTime<Utc>, call: Opti
 
 /// Ends an upload that will be no call.
 #[utoipa::path(
-    delete, path = "/api/uploads/{id}", tag = "uploads",
+    delete, operation_id = "end_upload", path = "/api/uploads/{id}", tag = "uploads",
     params(("id" = Uuid, Path), TusResumable, IdempotencyKey),
     responses(
         (status = 204, headers(("Tus-Resumable" = String))),
@@ -237,7 +237,7 @@ pub async fn delete(
 
 /// Adds bytes to an upload. With the last ones it becomes a call, which `Call-Id` names.
 #[utoipa::path(
-    patch, path = "/api/uploads/{id}", tag = "uploads",
+    patch, operation_id = "add_to_upload", path = "/api/uploads/{id}", tag = "uploads",
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     params(("id" = Uuid, Path), TusResumable, ("Upload-Offset" = u64, Header)),
     responses(

@@ -43,7 +43,7 @@ fn scopes_of(bits: i32) -> Vec<ApiScope> {
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant.
-#[utoipa::path(get, path = "/api/tenant/api-keys", tag = "tenant", responses(
+#[utoipa::path(get, operation_id = "list_api_keys", path = "/api/tenant/api-keys", tag = "tenant", responses(
     (status = 200, body = Page<ApiKey>), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Page<ApiKey>>> {
@@ -78,7 +78,7 @@ pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<axum::Jso
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant; `conflict` past 200 keys.
-#[utoipa::path(post, path = "/api/tenant/api-keys", tag = "tenant", request_body = ApiKeyRequest, responses(
+#[utoipa::path(post, operation_id = "create_api_key", path = "/api/tenant/api-keys", tag = "tenant", request_body = ApiKeyRequest, responses(
     (status = 201, body = ApiKey, description = "The token is in this answer and nowhere else"),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),

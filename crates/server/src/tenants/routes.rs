@@ -54,7 +54,7 @@ pub struct MembersQuery {
 ///
 /// # Errors
 /// When the caller is not signed in.
-#[utoipa::path(get, path = "/api/tenant", tag = "tenant", responses(
+#[utoipa::path(get, operation_id = "own_tenant", path = "/api/tenant", tag = "tenant", responses(
     (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn get(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Tenant>> {
@@ -80,7 +80,7 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
 ///
 /// # Errors
 /// `forbidden` unless the caller manages it.
-#[utoipa::path(patch, path = "/api/tenant", tag = "tenant", request_body = TenantPatch, responses(
+#[utoipa::path(patch, operation_id = "change_tenant", path = "/api/tenant", tag = "tenant", request_body = TenantPatch, responses(
     (status = 200, body = Tenant), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]

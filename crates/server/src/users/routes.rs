@@ -24,7 +24,7 @@ use crate::{
 ///
 /// # Errors
 /// When the caller is not signed in.
-#[utoipa::path(get, path = "/api/users/me", tag = "user", responses(
+#[utoipa::path(get, operation_id = "own_profile", path = "/api/users/me", tag = "user", responses(
     (status = 200, body = Me), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn get(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Me>> {
@@ -46,7 +46,7 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Me> {
 ///
 /// # Errors
 /// `validation_failed` for what is no name.
-#[utoipa::path(patch, path = "/api/users/me", tag = "user", request_body = MePatch, responses(
+#[utoipa::path(patch, operation_id = "change_own_profile", path = "/api/users/me", tag = "user", request_body = MePatch, responses(
     (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -123,7 +123,7 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> ApiResult<axum::Js
 ///
 /// # Errors
 /// `conflict` for the last owner; `legal_hold`; `forbidden` for an auditor, whom a manager removes.
-#[utoipa::path(delete, path = "/api/users/me", tag = "user", responses(
+#[utoipa::path(delete, operation_id = "delete_own_account", path = "/api/users/me", tag = "user", responses(
     (status = 204, description = "Gone; the receipt's id is in `Deletion-Receipt`"), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
     (status = 503, body = ErrorBody)))]

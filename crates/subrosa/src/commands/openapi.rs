@@ -12,6 +12,8 @@ pub(crate) fn run() -> ExitCode {
     match server::router::openapi().to_pretty_json() {
         Ok(document) => match writeln!(io::stdout(), "{document}") {
             Ok(()) => ExitCode::SUCCESS,
+            // A reader that went away has seen what it wanted.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
             Err(error) => exit::report(format_args!("the document cannot be printed: {}", error.kind()), exit::OUTPUT),
         },
         Err(error) => exit::report(error, exit::FAILED),
