@@ -167,7 +167,8 @@ async fn the_description_is_the_committed_one_and_its_page_asks_nobody_else() {
 async fn every_operation_has_a_name_of_its_own_for_generated_clients() {
     let service = Service::set(&[("debug.call_events", "true")]).await;
     let document = service.call(Method::GET, "/openapi.json", None).await.json();
-    let operations = document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+    let operations =
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
     let mut names: Vec<_> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
     names.sort_unstable();
     let all = names.len();
