@@ -6,6 +6,7 @@
 pub mod deletions;
 pub mod events;
 pub mod forms;
+pub mod legal_hold;
 pub mod routes;
 pub mod store;
 pub mod tus;

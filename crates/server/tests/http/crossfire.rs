@@ -99,6 +99,8 @@ fn table() -> Vec<Row> {
         ("DELETE /api/calls/{id}", Own, 204, "", Nothing),
         ("PATCH /api/calls/{id}/contact", Own, 200, "", Json(r#"{"contactId": null}"#)),
         ("PATCH /api/calls/{id}/contact", Own, 400, "", Json(r#"{"contactId": "{call}"}"#)),
+        ("GET /api/calls/{id}/legal-hold", Managers, 200, "", Nothing),
+        ("PUT /api/calls/{id}/legal-hold", Managers, 200, "", Json(r#"{"held": false, "reason": "mine"}"#)),
         ("GET /api/calls/{id}/events", Own, 200, "", Nothing),
         ("GET /api/debug/calls/{id}/events", Own, 200, "", Nothing),
         ("GET /api/deletions/{receiptId}", Tenant, 200, "", Nothing),

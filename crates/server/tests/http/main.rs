@@ -20,6 +20,7 @@ mod members;
 mod memory;
 mod operation;
 mod people;
+mod retention;
 mod serving;
 mod sessions;
 mod sign_in;
