@@ -71,7 +71,7 @@ fn table() -> Vec<Row> {
         ("PATCH /api/users/me/consent", Own, 200, "", Json(CONSENT)),
         ("GET /api/users/me/limits", Own, 200, "", Nothing),
         ("GET /api/users/me/stats", Own, 200, "", Nothing),
-        ("GET /api/tenant", Tenant, 200, "", Nothing),
+        ("GET /api/tenant", Managers, 200, "", Nothing),
         ("PATCH /api/tenant", Managers, 200, "", Json(r#"{"retentionDays": 30}"#)),
         ("GET /api/tenant/members", Managers, 200, "?limit=200", Nothing),
         ("GET /api/tenant/members", Managers, 200, "?cursor={membersCursor}", Nothing),

@@ -18,6 +18,7 @@ mod kit;
 mod limits;
 mod members;
 mod memory;
+mod openai;
 mod operation;
 mod people;
 mod retention;
