@@ -99,6 +99,13 @@ impl Embedded {
         &self.socket
     }
 
+    /// Waits until the server has ended although nobody stopped it.
+    pub async fn ended(&mut self) -> PostgresError {
+        // One that cannot be waited for is gone as well.
+        let _ = self.child.wait().await;
+        PostgresError::Ended
+    }
+
     /// Stops the server: sessions end, what is committed is on the disk.
     pub async fn stop(mut self) -> Result<(), PostgresError> {
         self.signal(Signal::SIGINT);
