@@ -3,7 +3,7 @@
 use std::{convert::Infallible, fmt, net::SocketAddr};
 
 use api::{
-    calls::{Accepted, CallDetail, CallProgress, CallProgressList, CallSummary, ProcessingEvent, ProcessingEvents},
+    calls::{Accepted, CallDetail, CallProgress, CallProgressList, CallSummary, ProcessingEvent},
     page::Page,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -188,10 +188,13 @@ impl Client {
         Ok(list.items)
     }
 
-    /// What happened to a call while it was processed.
+    /// What happened to a call while it was processed; waits for its end.
     pub(crate) async fn events(&mut self, call: Uuid) -> Result<Vec<ProcessingEvent>, Trouble> {
-        let events: ProcessingEvents = self.read(&format!("/api/debug/calls/{call}/events")).await?;
-        Ok(events.items)
+        let stream = self.get(&format!("/api/calls/{call}/events")).await?.body;
+        let stream = String::from_utf8(stream.to_vec()).unwrap();
+        let stages = stream.split("\n\n").filter(|message| message.contains("event: stage"));
+        let data = stages.map(|message| message.lines().find_map(|line| line.strip_prefix("data: ")).unwrap());
+        Ok(data.map(|data| serde_json::from_str(data).unwrap()).collect())
     }
 
     /// Brings a recording, and gives the call that it became. Asked again after trouble, it goes on where it was: with the same

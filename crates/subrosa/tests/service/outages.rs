@@ -20,7 +20,7 @@ use crate::{
     client::Way,
     fleet::Fleet,
     ledger,
-    program::{Place, Program, postmaster, until},
+    program::{Place, Program, postmaster, program, until},
     recordings::Recording,
 };
 
@@ -57,8 +57,10 @@ impl Postgres {
         self.server = None;
     }
 
-    /// An installation that uses it.
+    /// An installation that uses it, for which nobody but its operator makes keys.
     pub(crate) fn behind(&self, place: Place) -> Place {
+        let keys = std::process::Command::new(program()).args(["keys", "generate", "k1"]).output().unwrap();
+        let place = place.with("SUBROSA_KEYS", String::from_utf8(keys.stdout).unwrap().trim().to_owned());
         let socket = self.server.as_ref().unwrap().socket().display();
         let url = |login| format!("postgres:///subrosa?host={socket}&user={login}&statement-cache-capacity=128");
         place.with("DATABASE_URL", url("subrosa_app")).with("DATABASE_OWNER_URL", url("subrosa_owner"))

@@ -2,6 +2,7 @@
 //! that was killed included.
 
 use std::{
+    ffi::OsString,
     fs::{self, File},
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
@@ -39,13 +40,13 @@ pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
     timeout(PATIENCE, looks).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
-/// What every program of these tests is told: free ports, the smallest model, events to be counted, and rates at which nobody is
+/// What every program of these tests is told: free ports, the smallest model, a log of what goes wrong only, and rates at which nobody is
 /// turned away, since that has tests of its own.
 const SETTINGS: [&str; 9] = [
     "http.listen=127.0.0.1:0",
     "metrics.listen=127.0.0.1:0",
     "worker.model=tiny.en",
-    "debug.call_events=true",
+    "log.level=warn",
     "rates.public=1000000/1m",
     "rates.read=1000000/1m",
     "rates.write=1000000/1m",
@@ -62,6 +63,11 @@ pub(crate) fn models() -> Option<PathBuf> {
         return None;
     }
     data.canonicalize().ok()
+}
+
+/// The binary.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("SUBROSA_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_subrosa").into())
 }
 
 /// An installation: a data directory, and what its programs are told.
@@ -127,11 +133,9 @@ impl Place {
 
     /// Starts the program, which does not listen yet.
     pub(crate) fn spawn(&self) -> Starting {
-        let program = std::env::var_os("SUBROSA_TEST_PROGRAM");
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_subrosa").into());
         // A test that is killed takes the program with it.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM"]).arg(program).arg("serve");
+        command.args(["--pdeathsig", "TERM"]).arg(program()).arg("serve");
         for name in
             ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "SUBROSA_MODEL", "SUBROSA_TEST_PROGRAM"]
         {
