@@ -91,7 +91,7 @@ async fn a_disk_that_is_full_under_everything_loses_nothing_that_was_acknowledge
     // PostgreSQL may go on without room for a while, or end; the program then ends with it.
     let has_ended = tokio::select! {
         code = program.starting.end() => { assert_eq!(code, Some(7), "{}", place.last_words()); true }
-        () = fleet.is_refused(20) => false,
+        () = fleet.is_refused(3) => false,
     };
     small.clear();
     if has_ended {

@@ -124,11 +124,12 @@ impl Place {
         self.directory.path().join("log")
     }
 
-    /// What its programs logged last.
+    /// What its programs logged as errors, and what they logged last.
     pub(crate) fn last_words(&self) -> String {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
+        let (lines, last) = (log.lines().count(), 10);
+        let told = log.lines().enumerate().filter(|(at, line)| at + last >= lines || line.contains("ERROR"));
+        told.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     }
 
     /// Starts the program, which does not listen yet.
