@@ -41,7 +41,10 @@ async fn run(kills: usize) {
     let key = program.key().await;
     let fleet = Fleet::start(IN_FLIGHT, program.heard.address, &key);
     fleet.brings(IN_FLIGHT / 2).await;
-    for _ in 0..kills {
+    for killed in 0..kills {
+        if killed > 0 && killed.is_multiple_of(20) {
+            println!("{killed} kills, {} recordings acknowledged", fleet.acknowledged());
+        }
         sleep(LIFE.mul_f64(random.f64())).await;
         program.kill().await;
         fleet.service_is_at(None);

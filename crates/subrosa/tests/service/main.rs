@@ -2,7 +2,7 @@
 //! Small sizes here; `make soak` runs the full ones (docs/benchmarks.md has their figures).
 //!
 //! `SUBROSA_TEST_PROGRAM` names another binary than the one that was built with the tests.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails the test")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "tests that measure say what")]
 
 mod client;
