@@ -9,7 +9,6 @@ pub mod forms;
 pub mod routes;
 pub mod store;
 pub mod tus;
-mod tus_store;
 pub mod upload;
 
 use api::calls::{CallDetail, CallProgress, CallStatus, CallSummary, Direction, RecordingMetadata};

@@ -140,19 +140,29 @@ pub(super) async fn pieces<A: Access>(tx: &mut TenantTx<A>, upload: Uuid) -> Res
     Ok(found)
 }
 
-/// Ends an upload whose request has the turn: it became a call. False when another request has the turn.
-pub(super) async fn finish(
-    tx: &mut TenantTx<Write>,
-    (upload, turn): (Uuid, Uuid),
-    call: Uuid,
-) -> Result<bool, DbError> {
-    let tenant = tx.scope().tenant();
-    let finished = sqlx::query!(
-        "UPDATE tenant.uploads SET received = length, became = $4, sealed = NULL
-           WHERE tenant_id = $1 AND id = $2 AND turn = $3 AND became IS NULL",
-        tenant,
+/// Whether a request still has the turn of an upload that is no call yet. Locks the upload until the transaction ends, so that it stays
+/// so.
+pub(super) async fn has_turn(tx: &mut TenantTx<Write>, (upload, turn): (Uuid, Uuid)) -> Result<bool, DbError> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2 AND id = $3 AND turn = $4 AND became IS NULL
+           FOR UPDATE",
+        tx.scope().tenant(),
+        tx.scope().user(),
         upload,
         turn,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Ends an upload whose request has the turn: it became a call.
+pub(super) async fn finish(tx: &mut TenantTx<Write>, upload: Uuid, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "UPDATE tenant.uploads SET received = length, became = $3, sealed = NULL WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        upload,
         call,
     )
     .execute(tx.conn())
@@ -160,7 +170,7 @@ pub(super) async fn finish(
     sqlx::query!("DELETE FROM tenant.upload_pieces WHERE tenant_id = $1 AND upload_id = $2", tenant, upload)
         .execute(tx.conn())
         .await?;
-    Ok(finished.rows_affected() == 1)
+    Ok(())
 }
 
 /// Destroys the key of an upload that will be no call, and leaves word that its blobs are to go now.
