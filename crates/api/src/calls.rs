@@ -351,3 +351,38 @@ pub struct StatusQuery {
     #[param(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}){0,99}$")]
     pub ids: String,
 }
+
+/// A call is put under legal hold, or released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetLegalHold {
+    /// Whether it is to be held.
+    pub held: bool,
+    /// Why; 1 to 20,000 characters, sealed as everything that people write.
+    #[schema(min_length = 1, max_length = 20_000)]
+    pub reason: String,
+}
+
+/// Whether a call is under legal hold: nobody deletes it then, and no retention period does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LegalHold {
+    /// Whether it is held.
+    pub held: bool,
+    /// How that came about, newest first; the latest hundred acts.
+    pub acts: Vec<LegalHoldAct>,
+}
+
+/// A hold was set or lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LegalHoldAct {
+    /// Which of the two.
+    pub held: bool,
+    /// Why.
+    pub reason: String,
+    /// Who did it.
+    pub user_id: Uuid,
+    /// When.
+    pub at: DateTime<Utc>,
+}

@@ -57,6 +57,10 @@ pub enum Action {
     ChangePassword = 28,
     /// A person signed out everywhere.
     SignOutEverywhere = 29,
+    /// A call was put under legal hold.
+    SetLegalHold = 30,
+    /// A call is under legal hold no more.
+    LiftLegalHold = 31,
 }
 
 /// Subjects of events that have no key of their own, and so no [`crate::vault::seal::RecordKind`].

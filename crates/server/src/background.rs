@@ -15,6 +15,7 @@ use crate::{
     db::{DbError, Listener, Reason},
     deletion::mirror,
     http::idempotency,
+    retention,
     worker::{Worker, sweep},
 };
 
@@ -70,6 +71,9 @@ async fn upkeep(app: &App) {
         }
         if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
             tracing::warn!(fault = %error, "uploads that are over were not removed");
+        }
+        if let Err(error) = retention::enforce(app).await {
+            tracing::warn!(fault = %error, "calls that are too old were not all deleted");
         }
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
             tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");

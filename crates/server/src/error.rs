@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A failed request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     code: ErrorCode,
     message: &'static str,

@@ -14,7 +14,7 @@ use api::error::ErrorCode;
 use crate::{
     app::App,
     auth,
-    calls::{deletions, events, forms, routes as calls, tus},
+    calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
     health,
     http::{access, docs, headers, idempotency, limits, request_id},
@@ -85,6 +85,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(calls::status))
         .routes(routes!(calls::detail, calls::patch, deletions::delete))
         .routes(routes!(calls::link))
+        .routes(routes!(legal_hold::get, legal_hold::put))
         .routes(routes!(events::stream))
         .routes(routes!(events::debug))
         .routes(routes!(deletions::receipt))

@@ -20,6 +20,7 @@ use crate::{
     app::App,
     db::{Role, Scope},
     error::{ApiError, ApiResult},
+    http::limits::Remote,
 };
 
 /// By what somebody was recognised.
@@ -96,6 +97,15 @@ impl Caller {
         }
     }
 
+    /// Recognises who makes a request once more: an answer that takes its time is not for who signed out meanwhile.
+    ///
+    /// # Errors
+    /// As the extractor.
+    pub async fn again(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+        parts.extensions.remove::<Self>();
+        Self::from_request_parts(parts, app).await
+    }
+
     fn of(live: Live, credential: Credential) -> ApiResult<Self> {
         if live.status == Status::Disabled {
             return Err(disabled());
@@ -113,7 +123,19 @@ impl Caller {
     }
 
     async fn by_api_key(app: &App, token: &str, parts: &Parts) -> ApiResult<Self> {
-        let live = liveness::of(app, Subject::ApiKey(secret::hash(token))).await?.ok_or_else(invalid)?;
+        let from = parts.extensions.get::<Remote>();
+        if let Some(Remote(network)) = from
+            && let Err(wait) = app.operation.limiter.may_guess(*network)
+        {
+            let message = "too many keys that are none came from this address; Retry-After says when to come again";
+            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(wait));
+        }
+        let Some(live) = liveness::of(app, Subject::ApiKey(secret::hash(token))).await? else {
+            if let Some(Remote(network)) = from {
+                app.operation.limiter.guessed(*network);
+            }
+            return Err(invalid());
+        };
         let (id, _) = live.api_key.ok_or_else(invalid)?;
         let caller = Self::of(live, Credential::ApiKey(id))?;
         caller.require(scope_of(&parts.method, parts.uri.path()).ok_or_else(out_of_scope)?)?;
@@ -121,13 +143,20 @@ impl Caller {
     }
 }
 
+/// Why nobody was recognised: an extension of a request whose credential was looked at already.
+#[derive(Clone, Debug)]
+pub struct Unrecognised(pub ApiError);
+
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
-        // Recognised before, to count the request.
+        // Recognised, or not, before, to count the request.
         if let Some(caller) = parts.extensions.get::<Self>() {
             return Ok(*caller);
+        }
+        if let Some(Unrecognised(error)) = parts.extensions.get() {
+            return Err(error.clone());
         }
         if let Some(header) = parts.headers.get(AUTHORIZATION) {
             let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(invalid)?;

@@ -61,17 +61,27 @@ pub async fn open_all<A: crate::db::Access>(
     sealed.iter().zip(&plain).map(text).collect()
 }
 
-/// Makes who has the token a member; returns who that is and of what. An address that signs in already proves its password.
-pub(super) async fn accept(
-    app: &App,
-    token: &SecretString,
-    password: SecretString,
-    display_name: Option<String>,
-) -> ApiResult<(Proved, Uuid)> {
+/// An invitation that may be accepted.
+pub(super) struct Open {
+    hash: [u8; 32],
+    tenant: Uuid,
+    id: Uuid,
+    role: i16,
+    /// Whom it is for, as addresses are stored.
+    pub(super) address: Vec<u8>,
+    user: Option<Uuid>,
+    credential: Option<Vec<u8>>,
+}
+
+/// The invitation of a token.
+///
+/// # Errors
+/// `not_found` when it cannot be used.
+pub(super) async fn find(app: &App, token: &SecretString) -> ApiResult<Open> {
     let hash = secret::hash(token.expose_secret());
     let mut tx = app.database.system(Reason::SignIn).await?;
     let found = sqlx::query!(
-        r#"SELECT tenant_id AS "tenant!", id AS "id!", role AS "role!", user_id AS "user", credential
+        r#"SELECT tenant_id AS "tenant!", id AS "id!", role AS "role!", address_hmac AS "address!", user_id AS "user", credential
            FROM app.invitation($1)"#,
         &hash[..]
     )
@@ -80,6 +90,18 @@ pub(super) async fn accept(
     .map_err(DbError::from)?
     .ok_or_else(gone)?;
     tx.commit().await?;
+    let (tenant, id, role, user) = (found.tenant, found.id, found.role, found.user);
+    Ok(Open { hash, tenant, id, role, address: found.address, user, credential: found.credential })
+}
+
+/// Makes who has the token a member; returns who that is and of what. An address that signs in already proves its password.
+pub(super) async fn accept(
+    app: &App,
+    found: Open,
+    password: SecretString,
+    display_name: Option<String>,
+) -> ApiResult<(Proved, Uuid)> {
+    let hash = found.hash;
     let role = liveness::role(found.role, false).ok_or(DbError::Unexpected)?;
     let user = found.user.unwrap_or_else(Uuid::now_v7);
     // The token of the invitation is what proves who this is until they are a member.

@@ -35,7 +35,7 @@ pub mod tokens;
 
 use aws_lc_rs::hmac;
 
-pub use caller::{Caller, Credential, bit};
+pub use caller::{Caller, Credential, Unrecognised, bit};
 
 use crate::{
     db::Role,

@@ -235,10 +235,13 @@ pub async fn accept_invitation(
     let name = request.display_name.as_deref().map(|text| {
         person::name(text).ok_or_else(|| ApiError::field("displayName", "a name has 1 to 200 characters in one line"))
     });
-    // As at sign-in: who has an invitation may not guess the password of its address without end.
-    let account = request.token.expose_secret().as_bytes();
+    let name = name.transpose()?;
+    let found = invitations::find(&app, &request.token).await;
+    // As at sign-in, and counted together with it: who invites somebody may not guess their password on and on. Tokens that were made
+    // up count against who sends them.
+    let account = found.as_ref().map_or(request.token.expose_secret().as_bytes(), |found| &found.address);
     let attempt = app.operation.limiter.sign_in(from, account).await.map_err(|_| refused())?;
-    let accepted = invitations::accept(&app, &request.token, request.password, name.transpose()?).await;
+    let accepted = invitations::accept(&app, found?, request.password, name).await;
     if !accepted.as_ref().is_err_and(|error| error.code() == ErrorCode::AuthInvalid) {
         attempt.succeeded().await;
     }

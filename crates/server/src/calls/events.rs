@@ -14,7 +14,7 @@ use api::{
 };
 use axum::{
     Json,
-    extract::{FromRequestParts as _, State},
+    extract::State,
     http::request::Parts,
     response::sse::{Event as Message, KeepAlive, Sse},
 };
@@ -74,7 +74,11 @@ const OUTCOMES: [StageOutcome; 4] =
 pub struct Streams(Arc<Mutex<HashMap<Uuid, usize>>>);
 
 impl Streams {
-    fn open(&self, user: Uuid) -> ApiResult<OpenStream> {
+    /// A place for one more.
+    ///
+    /// # Errors
+    /// `rate_limited` when the user has too many.
+    pub(crate) fn open(&self, user: Uuid) -> ApiResult<OpenStream> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(user).or_default();
         if *count >= MAX_STREAMS {
@@ -87,7 +91,7 @@ impl Streams {
 }
 
 /// A place among a user's streams, given back when it is dropped.
-struct OpenStream {
+pub(crate) struct OpenStream {
     streams: Streams,
     user: Uuid,
 }
@@ -198,8 +202,7 @@ impl Watcher {
     /// Reads what is new; `None` when there is nothing to see any more.
     async fn look(&mut self) -> ApiResult<Option<()>> {
         // Asked anew each time: who signed out sees no more.
-        self.parts.extensions.remove::<Caller>();
-        let caller = Caller::from_request_parts(&mut self.parts, &self.app).await?;
+        let caller = Caller::again(&mut self.parts, &self.app).await?;
         let mut tx = self.app.database.read(caller.scope()).await?;
         // The status first: an event is committed before the status that it leads to, or with it.
         let Some(progress) = store::progress(&mut tx, &[self.call]).await?.pop() else { return Ok(None) };

@@ -132,7 +132,7 @@ async fn accept(
 ) -> ApiResult<Response> {
     let mut tx = app.database.write(caller.scope()).await?;
     if let Some(fingerprint) = &fingerprint {
-        let claim = idempotency::claim(&mut tx, &app.vault, fingerprint, app.clock.now()).await?;
+        let claim = idempotency::claim(&mut tx, &app.vault, fingerprint, idempotency::times(app)).await?;
         if let Some(answer) = claim.answer()? {
             return answer.again();
         }

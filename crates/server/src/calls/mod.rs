@@ -6,18 +6,21 @@
 pub mod deletions;
 pub mod events;
 pub mod forms;
+pub mod legal_hold;
 pub mod routes;
 pub mod store;
 pub mod tus;
 pub mod upload;
 
 use api::calls::{CallDetail, CallProgress, CallStatus, CallSummary, Direction, RecordingMetadata};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     db::{Access, TenantTx},
     error::{ApiError, ApiResult},
+    http::page,
     vault::seal::Field,
 };
 use store::Row;
@@ -123,6 +126,14 @@ pub(crate) fn check_length(field: &'static str, text: Option<&str>, most: usize)
     }
 }
 
+/// Refuses a time that the database cannot hold.
+pub(crate) fn check_time(field: &'static str, time: Option<DateTime<Utc>>) -> ApiResult<()> {
+    if time.is_none_or(page::is_storable) {
+        return Ok(());
+    }
+    Err(ApiError::field(field, "a time is in the years 1 to 9999"))
+}
+
 /// Refuses what cannot be true of a recording.
 fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
     check_length("title", metadata.title.as_deref(), MAX_NAME)?;
@@ -136,6 +147,7 @@ fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
     if !metadata.channels.is_none_or(|channels| (1..=32).contains(&channels)) {
         return Err(ApiError::field("channels", "a recording has 1 to 32 channels"));
     }
+    check_time("recordedAt", metadata.recorded_at)?;
     // Not a number is in no range.
     if !metadata.duration_seconds.is_none_or(|seconds| (0.0..=MAX_SECONDS).contains(&seconds)) {
         return Err(ApiError::field("durationSeconds", "a recording is 0 to 2,678,400 seconds long"));

@@ -9,7 +9,7 @@ use axum::{Json, extract::State};
 use uuid::Uuid;
 
 use super::{
-    CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, code_of, filled,
+    CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, check_time, code_of, filled,
     store::{self, Filter, Row},
     upload::contact_or,
 };
@@ -58,6 +58,8 @@ pub async fn list(
 ) -> ApiResult<Json<Page<CallSummary>>> {
     let limit = page::limit(query.limit)?;
     check_length("q", query.q.as_deref(), MAX_SEARCH)?;
+    check_time("from", query.from)?;
+    check_time("to", query.to)?;
     let search = filled(query.q.as_deref()).map(|search| search.to_lowercase());
     let after = query.cursor.as_deref().map(Cursor::decode).transpose()?;
     let status = query.status.map(|status| code_of(&STATUSES, &status));

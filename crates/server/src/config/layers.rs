@@ -26,8 +26,8 @@ const VARIABLES: [(&str, &str); 5] = [
     ("worker.model", "SUBROSA_MODEL"),
 ];
 
-/// Variables with our prefix that are no settings: they name the file, the directory and keys.
-const OTHERS: [&str; 3] = ["SUBROSA_CONFIG", "SUBROSA_DATA_DIR", "SUBROSA_KEYS"];
+/// Variables with our prefix that are no settings: they name the file, the directory, keys, and where models are fetched from.
+const OTHERS: [&str; 4] = ["SUBROSA_CONFIG", "SUBROSA_DATA_DIR", "SUBROSA_KEYS", "SUBROSA_MODELS_URL"];
 
 /// What Kubernetes gives every container about a service of this name.
 const KUBERNETES: [&str; 2] = ["SUBROSA_SERVICE_", "SUBROSA_PORT"];

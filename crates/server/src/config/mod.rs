@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use layers::{Layers, Settings, Source};
-pub use values::{LogFormat, Origin, Quota};
+pub use values::{Forwarded, LogFormat, Origin, Quota};
 
 use crate::db::Tls;
 use layers::Reader;
@@ -28,6 +28,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Who is believed about the clients behind them.
     pub trusted_proxies: Vec<IpNet>,
+    /// The header by which they say so.
+    pub forwarded: Forwarded,
     /// Whether plaintext may leave the machine.
     pub allow_plaintext: bool,
     /// What people type.
@@ -67,6 +69,8 @@ pub struct Limits {
     pub requests: u32,
     /// Uploads at once, beside them.
     pub uploads: u32,
+    /// Those of one caller.
+    pub uploads_each: u32,
     /// Until requests are cut off after the program was told to stop.
     pub shutdown_time: Duration,
 }
@@ -250,6 +254,7 @@ impl Config {
             http: Http {
                 listen: reader.get("http.listen"),
                 trusted_proxies: reader.get("http.trusted_proxies"),
+                forwarded: reader.get("http.forwarded"),
                 allow_plaintext: reader.get("http.allow_plaintext"),
                 public_url: reader.get::<Option<values::WebUrl>>("http.public_url").map(|url| url.0),
                 cors_origins: reader.get("http.cors_origins"),
@@ -265,6 +270,7 @@ impl Config {
                 connections: reader.get("limits.connections"),
                 requests: reader.get("limits.requests"),
                 uploads: reader.get("limits.uploads"),
+                uploads_each: reader.get("limits.uploads_each"),
                 shutdown_time: reader.get("limits.shutdown_time"),
             },
             rates: Rates {

@@ -224,6 +224,27 @@ impl Parse for Tls {
     }
 }
 
+/// The header by which proxies say whom they speak for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarded {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl Parse for Forwarded {
+    const EXPECTED: &'static str = "x-forwarded-for or forwarded";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "x-forwarded-for" => Some(Self::XForwardedFor),
+            "forwarded" => Some(Self::Forwarded),
+            _ => None,
+        }
+    }
+}
+
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

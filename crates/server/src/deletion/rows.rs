@@ -51,6 +51,7 @@ async fn count_children(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Opti
                + (SELECT count(*) FROM tenant.call_metrics t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.search_postings t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.jobs t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.legal_holds t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.processing_events t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                AS "rows!",
              (SELECT count(*) FROM tenant.artifacts t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1 AND t.parts > 0)

@@ -59,9 +59,30 @@ pub fn cors(origins: &[Origin]) -> Option<CorsLayer> {
         return None;
     }
     let methods = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-    let sent =
-        ["idempotency-key", "tus-resumable", "upload-length", "upload-offset", "upload-metadata", "last-event-id"];
-    let seen = ["ratelimit", "ratelimit-policy", "deletion-receipt", "location", "tus-resumable", "upload-offset"];
+    let sent = [
+        "idempotency-key",
+        "last-event-id",
+        "tus-resumable",
+        "upload-checksum",
+        "upload-length",
+        "upload-metadata",
+        "upload-offset",
+    ];
+    let seen = [
+        "call-id",
+        "deletion-receipt",
+        "idempotency-replayed",
+        "location",
+        "ratelimit",
+        "ratelimit-policy",
+        "tus-extension",
+        "tus-max-size",
+        "tus-resumable",
+        "tus-version",
+        "upload-expires",
+        "upload-length",
+        "upload-offset",
+    ];
     let layer = CorsLayer::new()
         .allow_origin(origins.iter().map(|origin| origin.0.clone()).collect::<Vec<_>>())
         .allow_methods(methods)

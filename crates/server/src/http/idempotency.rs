@@ -19,6 +19,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
@@ -217,13 +218,20 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     let fingerprint = Fingerprint::of(&app, &caller, &key, &asked).await?;
 
     let mut tx = app.database.write(caller.scope()).await?;
-    let claim = claim(&mut tx, &app.vault, &fingerprint, app.clock.now()).await?;
+    let claim = claim(&mut tx, &app.vault, &fingerprint, times(&app)).await?;
     tx.commit().await?;
     if let Some(answer) = claim.answer()? {
         return answer.again();
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     settle(&app, &caller, &fingerprint, response).await
+}
+
+/// Now, and how long a request may be under way: twice what a handler may take.
+#[must_use]
+pub fn times(app: &App) -> (DateTime<Utc>, TimeDelta) {
+    let most = app.operation.config.limits.request_time * 2;
+    (app.clock.now(), TimeDelta::from_std(most).unwrap_or(TimeDelta::days(1)))
 }
 
 /// Keeps an answer, or frees the key when the answer is that it did not work this time.

@@ -3,9 +3,10 @@
 //! Invariant: a request that is refused costs neither a body nor the database more than recognising its caller does.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,7 +26,7 @@ use axum::{
 use futures::StreamExt as _;
 use http_body_util::Limited;
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::yield_now,
     time::timeout,
 };
@@ -33,7 +34,7 @@ use tokio::{
 use super::{class::Class, proxy};
 use crate::{
     app::App,
-    auth::{Caller, Credential},
+    auth::{Caller, Credential, Unrecognised},
     config::{Limits, Quota},
     error::ApiError,
     rate_limit::{Client, Decision, Network},
@@ -42,30 +43,76 @@ use crate::{
 /// When to come again after there was no place: requests take a fraction of it.
 const COME_AGAIN: u32 = 1;
 
+/// What a form is longer than its recording: boundaries, headers of parts, the other fields.
+const FRAMING: u64 = 1 << 20;
+
 /// How many requests are answered at once.
 pub struct Places {
-    requests: Semaphore,
-    uploads: Semaphore,
+    requests: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+    uploads_each: u32,
+    uploading: Arc<Mutex<HashMap<Client, u32>>>,
+}
+
+/// A place, given back when it is dropped.
+struct Place {
+    _any: OwnedSemaphorePermit,
+    _own: Option<Own>,
+}
+
+/// One of the uploads that a caller has under way.
+struct Own {
+    uploading: Arc<Mutex<HashMap<Client, u32>>>,
+    client: Client,
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = uploading.get_mut(&self.client) {
+            *count -= 1;
+            if *count == 0 {
+                uploading.remove(&self.client);
+            }
+        }
+    }
 }
 
 impl Places {
     /// As many as are configured; uploads have places of their own, so that they do not take those of reads.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let semaphore = |places: u32| Semaphore::new(places as usize);
-        Self { requests: semaphore(limits.requests), uploads: semaphore(limits.uploads) }
+        let semaphore = |places: u32| Arc::new(Semaphore::new(places as usize));
+        Self {
+            requests: semaphore(limits.requests),
+            uploads: semaphore(limits.uploads),
+            uploads_each: limits.uploads_each,
+            uploading: Arc::default(),
+        }
     }
 
-    /// A place; `Ok(None)` where none is needed.
-    fn take(&self, class: Class) -> Result<Option<SemaphorePermit<'_>>, ApiError> {
-        let places = match class {
+    /// A place; `Ok(None)` where none is needed. Nobody gets all places for uploads, which may take hours.
+    fn take(&self, class: Class, client: Client) -> Result<Option<Place>, ApiError> {
+        let (places, own) = match class {
             Class::Public => return Ok(None),
-            Class::Upload => &self.uploads,
-            Class::Read | Class::Write | Class::SignIn => &self.requests,
+            Class::Upload => (&self.uploads, Some(self.own(client)?)),
+            Class::Read | Class::Write | Class::SignIn => (&self.requests, None),
         };
-        places.try_acquire().map(Some).map_err(|_| {
+        let any = Arc::clone(places).try_acquire_owned().map_err(|_| {
             ApiError::new(ErrorCode::Unavailable, "too many requests at once; try again").retry_after(COME_AGAIN)
-        })
+        })?;
+        Ok(Some(Place { _any: any, _own: own }))
+    }
+
+    fn own(&self, client: Client) -> Result<Own, ApiError> {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = uploading.entry(client).or_default();
+        if *count >= self.uploads_each {
+            let message = "you have too many uploads under way; send this one when another is through";
+            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(COME_AGAIN));
+        }
+        *count += 1;
+        Ok(Own { uploading: Arc::clone(&self.uploading), client })
     }
 }
 
@@ -81,13 +128,12 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
         None => Class::Read,
     };
     let (mut parts, body) = request.into_parts();
-    let (client, from) = recognise(&mut parts, &app).await;
-    parts.extensions.insert(from);
+    let client = recognise(&mut parts, &app).await;
     let quota = class.quota(&app.operation.config);
     let decision = app.operation.limiter.request(class.as_str(), client, quota).await;
     let request = Request::from_parts(parts, body);
     let mut response = if decision.is_allowed {
-        match bounded(&app, class, request, next).await {
+        match bounded(&app, (class, client), request, next).await {
             Ok(response) => response,
             Err(error) => error.into_response(),
         }
@@ -101,28 +147,40 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     response
 }
 
-/// Whose request it is. A caller that was recognised stays in the request, so that its handler does not ask again.
-async fn recognise(parts: &mut axum::http::request::Parts, app: &App) -> (Client, Remote) {
-    let address = proxy::client(parts, &app.operation.config.http.trusted_proxies);
-    let from = Remote(Network::from(address));
+/// Whose request it is. What was found out stays in the request, so that its handler does not ask again.
+async fn recognise(parts: &mut axum::http::request::Parts, app: &App) -> Client {
+    let from = Remote(Network::from(proxy::client(parts, &app.operation.config.http)));
+    parts.extensions.insert(from);
     let claims = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(COOKIE);
-    if claims && let Ok(caller) = Caller::from_request_parts(parts, app).await {
-        parts.extensions.insert(caller);
-        let client = match caller.credential() {
-            Credential::Session(_) => Client::User(caller.scope().user()),
-            Credential::ApiKey(id) => Client::ApiKey(id),
-        };
-        return (client, from);
+    if !claims {
+        return Client::Address(from.0);
     }
-    (Client::Address(from.0), from)
+    match Caller::from_request_parts(parts, app).await {
+        Ok(caller) => {
+            parts.extensions.insert(caller);
+            match caller.credential() {
+                Credential::Session(_) => Client::User(caller.scope().user()),
+                Credential::ApiKey(id) => Client::ApiKey(id),
+            }
+        }
+        Err(error) => {
+            parts.extensions.insert(Unrecognised(error));
+            Client::Address(from.0)
+        }
+    }
 }
 
 /// Answers a request within its limits.
-async fn bounded(app: &App, class: Class, request: Request, next: Next) -> Result<Response, ApiError> {
+async fn bounded(
+    app: &App,
+    (class, client): (Class, Client),
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
     let limits = &app.operation.config.limits;
-    let _place = app.operation.places.take(class)?;
+    let mut place = app.operation.places.take(class, client)?;
     let (most, time) = match class {
-        Class::Upload => (limits.upload_body, limits.upload_time),
+        Class::Upload => (limits.upload_body + FRAMING, limits.upload_time),
         _ => (limits.json_body, limits.request_time),
     };
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -131,7 +189,9 @@ async fn bounded(app: &App, class: Class, request: Request, next: Next) -> Resul
     }
     let (parts, body) = request.into_parts();
     let watch = Watch::of(&body);
-    let body = watch.body(body, limits.body_pause);
+    // An upload holds its place for as long as it comes; OpenAI's clients then wait for minutes.
+    let through_body = if class == Class::Upload { place.take() } else { None };
+    let body = watch.body(body, limits.body_pause, through_body);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let request = Request::from_parts(parts, Body::new(Limited::new(body, most)));
     let too_slow = || ApiError::new(ErrorCode::RequestTimeout, "the body comes too slowly");
@@ -174,21 +234,21 @@ impl Watch {
         self.0.ended.load(Ordering::Relaxed)
     }
 
-    /// The body, until it pauses for too long.
-    fn body(&self, body: Body, pause: Duration) -> Body {
-        let seen = Arc::clone(&self.0);
-        let pieces = futures::stream::unfold((body.into_data_stream(), seen), move |(mut body, seen)| async move {
+    /// The body, until it pauses for too long, with what is kept while it comes.
+    fn body(&self, body: Body, pause: Duration, kept: Option<Place>) -> Body {
+        let state = (body.into_data_stream(), Arc::clone(&self.0), kept);
+        let pieces = futures::stream::unfold(state, move |(mut body, seen, kept)| async move {
             // Forms are read until there is nothing for the moment: a body that is always there would be held as a whole.
             yield_now().await;
             match timeout(pause, body.next()).await {
-                Ok(Some(piece)) => Some((piece.map_err(io::Error::other), (body, seen))),
+                Ok(Some(piece)) => Some((piece.map_err(io::Error::other), (body, seen, kept))),
                 Ok(None) => {
                     seen.ended.store(true, Ordering::Relaxed);
                     None
                 }
                 Err(_) => {
                     seen.paused.store(true, Ordering::Relaxed);
-                    Some((Err(io::ErrorKind::TimedOut.into()), (body, seen)))
+                    Some((Err(io::ErrorKind::TimedOut.into()), (body, seen, kept)))
                 }
             }
         });

@@ -3,7 +3,7 @@
 
 use api::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use uuid::Uuid;
 
 use crate::error::{ApiError, ApiResult};
@@ -31,7 +31,7 @@ impl Cursor {
             URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(refused)?;
         let (micros, id) = bytes.split_at(8);
         let micros = i64::from_be_bytes(micros.try_into().map_err(|_| refused())?);
-        let at = DateTime::from_timestamp_micros(micros).ok_or_else(refused)?;
+        let at = DateTime::from_timestamp_micros(micros).filter(|at| is_storable(*at)).ok_or_else(refused)?;
         Ok(Self { at, id: Uuid::from_slice(id).map_err(|_| refused())? })
     }
 
@@ -40,6 +40,12 @@ impl Cursor {
     pub fn encode(self) -> String {
         URL_SAFE_NO_PAD.encode([&self.at.timestamp_micros().to_be_bytes()[..], self.id.as_bytes()].concat())
     }
+}
+
+/// Whether the database has a place for a time: RFC 3339 knows the years 0 to 9999, and chrono reads many more.
+#[must_use]
+pub fn is_storable(time: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
 }
 
 /// How many items a page has.
@@ -68,6 +74,7 @@ mod tests {
             &cursor.encode()[1..],
             &URL_SAFE_NO_PAD.encode([0xff_u8; 23]),
             "f_________8AAAAAAAAAAAAAAAAAAAAA",
+            &Cursor { at: DateTime::from_timestamp(-400_000_000_000, 0).unwrap(), ..cursor }.encode(),
         ] {
             assert!(Cursor::decode(other).is_err(), "{other}");
         }

@@ -13,11 +13,14 @@ use crate::{
     calls::upload::{self, Begun, Received},
 };
 
-/// Bytes of a field that is not the recording.
-const MAX_FIELD: usize = 64 << 10;
+/// Bytes of a field that is not the recording. The prompt is the longest: a model looks at its last 224 tokens.
+const MAX_FIELD: usize = 4 << 10;
 
 /// The most that a list of terms holds.
 const MAX_TERMS: usize = 100;
+
+/// Bytes of all terms together: they are kept with the call, and a list of calls opens many.
+const MAX_TERMS_BYTES: usize = 4 << 10;
 
 /// What to answer with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -43,9 +46,9 @@ pub(super) struct AudioForm {
     model: String,
     /// ISO 639-1; detected when left out.
     language: Option<String>,
-    /// Text to take as having come before.
+    /// Text to take as having come before; at most 4 KiB.
     prompt: Option<String>,
-    /// Terms to expect.
+    /// Terms to expect; at most 4 KiB together.
     #[schema(max_items = 100)]
     keywords: Option<Vec<String>>,
     /// `json` when left out.
@@ -123,8 +126,13 @@ impl Form {
                 Some(_) => return Err(refused("languages", "one language at most; leave it out to have it detected")),
             },
             "prompt" => self.prompt = (!value.is_empty()).then_some(value),
-            "keywords" if self.keywords.len() < MAX_TERMS => self.keywords.push(value),
-            "keywords" => return Err(refused("keywords", "at most 100 keywords")),
+            "keywords" => {
+                let bytes: usize = self.keywords.iter().map(String::len).sum();
+                if self.keywords.len() == MAX_TERMS || bytes + value.len() > MAX_TERMS_BYTES {
+                    return Err(refused("keywords", "at most 100 keywords, of 4 KiB together"));
+                }
+                self.keywords.push(value);
+            }
             "response_format" => self.format = format(&value)?,
             "temperature" => match value.parse::<f32>() {
                 // Zero is what recognition starts with; it samples by itself where a passage stays doubtful.
@@ -205,7 +213,7 @@ async fn text(mut field: Field<'_>) -> Result<String, OpenAiError> {
     let mut bytes = Vec::new();
     while let Some(block) = field.chunk().await.map_err(|error| broken(&error))? {
         if bytes.len() + block.len() > MAX_FIELD {
-            return Err(OpenAiError::parameter("file", "a field of the form is too long"));
+            return Err(OpenAiError::parameter("file", "a field of the form is longer than 4 KiB"));
         }
         bytes.extend(&block);
     }

@@ -6,7 +6,7 @@ use api::calls::{CallStatus, RecordingMetadata};
 use axum::{
     Json,
     extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Multipart, Request, State},
-    http::header::CONTENT_TYPE,
+    http::{header::CONTENT_TYPE, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -34,8 +34,11 @@ use crate::{
 /// How long an answer may take: OpenAI's clients give up after 600 s.
 const PATIENCE: Duration = Duration::from_secs(590);
 
-/// How often to look although nobody said that anything changed.
-const LOOK: Duration = Duration::from_secs(2);
+/// Between two looks at least, so that the changes of others cost a caller who waits four looks a second.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Between two looks at most: a notice can be lost, and signing out ends the wait within a second.
+const LOOK: Duration = Duration::from_millis(750);
 
 /// The names that OpenAI's clients send by habit; each means the model that is installed.
 const ALIASES: [&str; 5] =
@@ -105,7 +108,7 @@ pub async fn translations(State(app): State<App>, request: Request) -> Result<Re
 async fn serve(app: App, request: Request, translate: bool) -> Result<Response, OpenAiError> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
-    let mut request = Request::from_parts(parts, body);
+    let mut request = Request::from_parts(parts.clone(), body);
     // The recording has a limit of its own, which is told by name.
     DefaultBodyLimit::disable().apply(&mut request);
     let no_form = |_| OpenAiError::parameter("file", "send multipart/form-data");
@@ -116,11 +119,15 @@ async fn serve(app: App, request: Request, translate: bool) -> Result<Response, 
     received.with_wishes(&form.wishes(translate));
     let call =
         upload::take_in(&app, &caller, &mut begun, &received, (&form.metadata(), form.recognition(translate))).await?;
-    let transcript = done(app, caller, call);
     if form.stream {
+        let place = app.streams.open(caller.scope().user())?;
+        let transcript = async move {
+            let _place = place;
+            done(app, parts, call).await
+        };
         return Ok(stream::answer(transcript, form.format == ResponseFormat::DiarizedJson));
     }
-    let transcript = time::timeout(PATIENCE, transcript).await.map_err(|_| still_at_it())??;
+    let transcript = done(app, parts, call).await?;
     answer(&transcript, &form, translate)
 }
 
@@ -159,15 +166,24 @@ impl Form {
     }
 }
 
-/// The transcript of a call, once it is there.
-async fn done(app: App, caller: Caller, call: Uuid) -> Result<Transcript, OpenAiError> {
-    let mut changes = app.changes.watch();
-    loop {
-        if let Some(transcript) = finished(&app, &caller, call).await? {
-            return Ok(transcript);
+/// The transcript of a call, once it is there; for as long as who asked may see it, and the service goes on.
+async fn done(app: App, mut parts: Parts, call: Uuid) -> Result<Transcript, OpenAiError> {
+    let (mut changes, mut stopping) = (app.changes.watch(), app.operation.stopping());
+    let looking = async {
+        loop {
+            changes.mark_unchanged();
+            let caller = Caller::again(&mut parts, &app).await?;
+            if let Some(transcript) = finished(&app, &caller, call).await? {
+                return Ok(transcript);
+            }
+            time::sleep(PAUSE).await;
+            // Whether woken or not: a notice can be lost with its connection.
+            let _ = time::timeout(LOOK, changes.changed()).await;
         }
-        // Whether woken or not: a notice can be lost with its connection.
-        let _ = time::timeout(LOOK, changes.changed()).await;
+    };
+    tokio::select! {
+        found = time::timeout(PATIENCE, looking) => found.map_err(|_| still_at_it())?,
+        _ = stopping.wait_for(|is_stopping| *is_stopping) => Err(still_at_it().into()),
     }
 }
 

@@ -28,6 +28,12 @@ impl Local {
         quota.decide(arrivals.entry(tag).or_insert(now), now)
     }
 
+    /// What [`Self::decide`] would say.
+    pub(super) fn peek(&self, tag: Tag, quota: Gcra, now: Micros) -> Decision {
+        let arrivals = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        quota.decide(&mut arrivals.get(&tag).copied().unwrap_or(now), now)
+    }
+
     pub(super) fn attempt(&self, tag: Tag, rule: &Penalty, now: Micros) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut failures, MOST, |found| found.forgotten <= now, |found| (found.count, found.forgotten));

@@ -42,11 +42,15 @@ const ACCOUNT: Penalty = Penalty {
     memory: Duration::from_secs(60 * 60),
 };
 
+/// Keys that are none, from one address: each costs the database a transaction. A program with a key that was revoked tries a few
+/// times a minute.
+const GUESSES: Quota = Quota { limit: 120, window: Duration::from_secs(60) };
+
 /// Bits of an IPv6 address that one customer has (RFC 6177): the rest is theirs to vary.
 const V6_PREFIX: u32 = 64;
 
 /// Whose requests are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
     /// A signed-in user.
     User(Uuid),
@@ -107,6 +111,24 @@ impl Limiter {
             return decision;
         }
         self.local.decide(tag, quota, self.now())
+    }
+
+    /// Whether a key from that address is looked up: not when too many were none. Counted by this process alone, because every request
+    /// with a key asks.
+    ///
+    /// # Errors
+    /// How many seconds to wait.
+    pub fn may_guess(&self, from: Network) -> Result<(), u32> {
+        let decision = self.local.peek(self.tag("guesses", &bytes(Client::Address(from))), GUESSES.into(), self.now());
+        if decision.is_allowed {
+            return Ok(());
+        }
+        Err(u32::try_from(decision.retry_after.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// Counts a key that is none.
+    pub fn guessed(&self, from: Network) {
+        self.local.decide(self.tag("guesses", &bytes(Client::Address(from))), GUESSES.into(), self.now());
     }
 
     /// Counts an attempt to sign in to an account (any bytes that name it, known or not) from an address. It counts as failed until

@@ -3,6 +3,7 @@
 //! Invariant: a request is told of by its id, the template of its route, its status and its duration. Paths, queries, headers and
 //! bodies are in nothing here, and labels of metrics are enums.
 
+pub mod mask;
 pub mod metrics;
 pub mod traces;
 
@@ -37,7 +38,7 @@ pub fn start(config: &Config) -> Result<Traces, TelemetryError> {
         LogFormat::Json => true,
         LogFormat::Text => false,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer().with_writer(mask::Masked);
     let lines = if is_json {
         lines.json().flatten_event(true).with_span_list(false).boxed()
     } else {

@@ -106,6 +106,7 @@ pub async fn create(
     let (id, tenant) = (Uuid::now_v7(), caller.scope().tenant());
     let token = secret::generate(Prefix::ApiKey).map_err(|error| ApiError::internal(&error))?;
     let mut tx = app.database.write(caller.scope()).await?;
+    store::lock(&mut tx).await?;
     if store::api_keys(&mut tx, i64::from(MAX_LIMIT)).await?.len() >= usize::from(MAX_LIMIT) {
         return Err(ApiError::new(ErrorCode::Conflict, "a tenant has at most 200 API keys: revoke one first"));
     }

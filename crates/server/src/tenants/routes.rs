@@ -56,11 +56,12 @@ pub struct MembersQuery {
 /// The caller's tenant.
 ///
 /// # Errors
-/// When the caller is not signed in.
+/// `forbidden` unless the caller manages it.
 #[utoipa::path(get, operation_id = "own_tenant", path = "/api/tenant", tag = "tenant", responses(
     (status = 200, body = Tenant), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn get(State(app): State<App>, caller: Caller) -> ApiResult<axum::Json<Tenant>> {
+    caller.manages()?;
     let mut tx = app.database.read(caller.scope()).await?;
     Ok(axum::Json(read(&app, &mut tx).await?))
 }
@@ -255,6 +256,7 @@ pub async fn invite(
     let id = Uuid::now_v7();
     let token = secret::generate(Prefix::Invitation).map_err(|error| ApiError::internal(&error))?;
     let mut tx = app.database.write(caller.scope()).await?;
+    store::lock(&mut tx).await?;
     if store::invitations(&mut tx, i64::from(MAX_LIMIT)).await?.len() >= usize::from(MAX_LIMIT) {
         return Err(ApiError::new(ErrorCode::Conflict, "200 invitations are open: withdraw one first"));
     }

@@ -114,6 +114,15 @@ pub(super) struct InvitationRow {
     pub(super) expires_at: DateTime<Utc>,
 }
 
+/// Holds back others who add to what the tenant may have a number of, until the transaction ends.
+pub(super) async fn lock(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!("SELECT tenant_id FROM tenant.tenants WHERE tenant_id = $1 FOR UPDATE", tenant)
+        .fetch_one(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn invitations<A: Access>(tx: &mut TenantTx<A>, most: i64) -> Result<Vec<InvitationRow>, DbError> {
     let tenant = tx.scope().tenant();
     let rows = sqlx::query_as!(

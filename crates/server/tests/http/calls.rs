@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     client::Service,
-    people::{Person, shape},
+    people::{Person, recording, shape},
 };
 
 /// Ids of all pages.
@@ -127,4 +127,17 @@ async fn the_call_of_somebody_else_is_answered_like_one_that_never_was() {
         assert_eq!(other.get("/api/calls").await.json(), json!({"items": []}));
     }
     assert_eq!(owner.get(&format!("/api/calls/{call}")).await.json()["title"], "private");
+}
+
+#[tokio::test]
+async fn a_time_that_no_database_holds_is_refused() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    for query in ["from=-10000-01-01T00:00:00Z", "to=%2B200000-01-01T00:00:00Z", "from=0000-01-01T00:00:00Z"] {
+        let refused = person.get(&format!("/api/calls?{query}")).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "validation_failed"), "{query}");
+    }
+    let metadata = br#"{"recordedAt": "-10000-01-01T00:00:00Z"}"#;
+    let refused = person.form(&[("metadata", metadata), ("file", &recording(1, 1000))], &[]).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "validation_failed"));
 }

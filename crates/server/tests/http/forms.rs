@@ -177,3 +177,19 @@ async fn a_recording_that_arrives_twice_at_once_is_one_call() {
     let calls = futures::future::join_all((0..5).map(|_| person.upload(1, "title"))).await;
     assert!(calls.iter().all(|call| *call == calls[0]));
 }
+
+#[tokio::test]
+async fn a_recording_may_be_as_long_as_the_limit_says_whatever_the_form_adds() {
+    let service = Service::set(&[("limits.upload_body", "64 KiB")]).await;
+    let person = Person::new(&service).await;
+    assert_eq!(person.form(&[("file", &recording(1, 64 << 10))], &[]).await.status, StatusCode::ACCEPTED);
+    // One byte more, with a length and without.
+    let long = recording(2, (64 << 10) + 1);
+    let told = person.form(&[("file", &long)], &[]).await;
+    let pieces = [opening("file").into_bytes(), long, format!("\r\n{}", crate::people::closing()).into_bytes()];
+    let untold = service.send(person.streamed(stream::iter(pieces.map(|piece| Ok(Bytes::from(piece)))))).await;
+    for refused in [told, untold] {
+        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"));
+        assert_eq!(refused.json()["error"]["details"]["maxBytes"], 64 << 10);
+    }
+}

@@ -9,11 +9,15 @@ use axum::{
     http::{Method, Request, StatusCode},
     routing::{get, post},
 };
+use futures::{StreamExt as _, stream};
 use serde_json::json;
 use server::{app::App, auth::tokens::TokenRole, http::extract::Json};
 use tokio::sync::{Notify, oneshot};
 
-use crate::client::{Answer, Service};
+use crate::{
+    client::{Answer, Service},
+    people::{Person, closing, opening, recording},
+};
 
 /// A request of somebody who comes over a connection from `peer`.
 async fn from(service: &Service, peer: &str, forwarded: Option<&str>) -> Answer {
@@ -82,7 +86,7 @@ async fn a_body_has_a_limit_whether_it_says_its_length_or_not() {
     assert_eq!(fits.status, StatusCode::OK);
     let large = service.send_json(Method::POST, "/api/echo", None, &json!({ "text": "x".repeat(1100) })).await;
     assert_eq!((large.status, large.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"));
-    let pieces = futures::stream::repeat(Ok::<_, Infallible>(Bytes::from_static(&[b' '; 512])));
+    let pieces = stream::repeat(Ok::<_, Infallible>(Bytes::from_static(&[b' '; 512])));
     let endless = Request::post("/api/echo").header("content-type", "application/json");
     let endless = service.send(endless.body(Body::from_stream(pieces)).unwrap()).await;
     assert_eq!((endless.status, endless.code().as_str()), (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"));
@@ -95,7 +99,7 @@ async fn a_body_that_pauses_and_a_handler_that_does_not_end_are_given_up() {
     let routes = echo().route("/api/slow", get(std::future::pending::<()>));
     let service =
         Service::with_routes(&[("limits.body_pause", "20ms"), ("limits.request_time", "500ms")], routes).await;
-    let body = Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>());
+    let body = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
     let slow = Request::post("/api/echo").header("content-type", "application/json").body(body).unwrap();
     let slow = service.send(slow).await;
     assert_eq!((slow.status, slow.code().as_str()), (StatusCode::REQUEST_TIMEOUT, "request_timeout"));
@@ -133,4 +137,48 @@ async fn a_panic_answers_in_the_one_shape_of_errors_without_its_message() {
     assert_eq!((answer.status, answer.code().as_str()), (StatusCode::INTERNAL_SERVER_ERROR, "internal"));
     assert_eq!(answer.json()["error"]["requestId"], answer.headers["x-request-id"].to_str().unwrap());
     assert!(!String::from_utf8_lossy(&answer.body).contains("canary"));
+}
+
+#[tokio::test]
+async fn keys_that_are_none_are_looked_up_so_often_and_no_more() {
+    let service = Service::set(&[("rates.read", "1000/1m")]).await;
+    let guess = async |number: usize| {
+        let key = format!("sbr_{number:043}");
+        service.call(Method::GET, "/api/calls", Some(&key)).await
+    };
+    for number in 0..120 {
+        assert_eq!(guess(number).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let refused = guess(120).await;
+    assert_eq!((refused.status, refused.code().as_str()), (StatusCode::TOO_MANY_REQUESTS, "rate_limited"));
+    assert_eq!(refused.headers["retry-after"], "1");
+    service.app.clock.advance(chrono::TimeDelta::seconds(1));
+    assert_eq!(guess(121).await.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn one_caller_does_not_take_every_place_for_uploads_and_has_them_again_when_a_body_ends() {
+    let service = Service::set(&[("limits.uploads_each", "1")]).await;
+    let (ann, bob) = (Person::new(&service).await, Person::new(&service).await);
+    let (begins, begun) = oneshot::channel();
+    let (goes_on, rest) = oneshot::channel::<Bytes>();
+    // The first piece is asked for once the upload has its place.
+    let start = async move {
+        begins.send(()).unwrap();
+        Ok(Bytes::from([opening("file").into_bytes(), recording(1, 1000)].concat()))
+    };
+    let pieces = stream::once(start).chain(stream::once(async { Ok(rest.await.unwrap()) }));
+    let first = async {
+        let answer = service.send(ann.streamed(pieces)).await;
+        (answer, ann.form(&[("file", &recording(3, 1000))], &[]).await)
+    };
+    let meanwhile = async {
+        begun.await.unwrap();
+        let refused = ann.form(&[("file", &recording(2, 1000))], &[]).await;
+        assert_eq!((refused.code().as_str(), &refused.headers["retry-after"]), ("rate_limited", &"1".parse().unwrap()));
+        assert_eq!(bob.form(&[("file", &recording(2, 1000))], &[]).await.status, StatusCode::ACCEPTED);
+        goes_on.send(Bytes::from(format!("\r\n{}", closing()))).unwrap();
+    };
+    let ((first, next), ()) = tokio::join!(first, meanwhile);
+    assert_eq!((first.status, next.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
 }

@@ -14,6 +14,9 @@ use crate::{
     sign_in::{Owner, login, owner, tokens},
 };
 
+/// Somebody who has an account.
+const ANN: &str = "ann@example.org";
+
 /// A member who signed in.
 async fn member(service: &Service, owner: &Owner, email: &str, role: Role) -> (Uuid, String) {
     let by = Scope::authenticated(owner.tenant, owner.user, Role::Owner);
@@ -201,4 +204,21 @@ async fn every_privileged_act_is_in_the_audit_log() {
         .await
         .unwrap();
     assert_eq!(actions, [20, 21, 22, 23, 24, 25, 26, 27, 29]);
+}
+
+#[tokio::test]
+async fn new_invitations_bring_no_new_guesses_of_a_password() {
+    let service = Service::new().await;
+    owner(&service, ANN).await;
+    let eve = owner(&service, "eve@example.org").await;
+    for guess in 0..6 {
+        let invitation = invite(&service, &eve.access, ANN, "MEMBER").await.json();
+        let refused = accept(&service, &invitation, &format!("wrong password {guess}")).await;
+        assert_eq!((refused.status, refused.code().as_str()), (StatusCode::UNAUTHORIZED, "auth_invalid"));
+    }
+    let invitation = invite(&service, &eve.access, ANN, "MEMBER").await.json();
+    assert_eq!(accept(&service, &invitation, PASSWORD).await.status, StatusCode::UNAUTHORIZED, "has to wait");
+    assert_eq!(login(&service, ANN, PASSWORD).await.status, StatusCode::UNAUTHORIZED, "so does who signs in");
+    service.app.clock.advance(chrono::TimeDelta::seconds(5));
+    assert_eq!(accept(&service, &invitation, PASSWORD).await.status, StatusCode::OK);
 }

@@ -183,6 +183,30 @@ async fn of_requests_that_race_for_the_end_one_makes_the_call_and_their_bytes_ar
 }
 
 #[tokio::test]
+async fn while_a_recording_is_put_together_nobody_else_has_the_turn_until_its_server_is_found_dead() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let plain = recording(1, 1000);
+    let (upload, ended) = (person.begin(1000).await, person.begin(1000).await);
+    for upload in [&upload, &ended] {
+        assert_eq!(person.add(upload, 0, &plain[..400]).await.status, 204);
+    }
+    let joining =
+        |until: &str| person.sql(format!("UPDATE tenant.uploads SET joining_until = now() + interval '{until}'"));
+    joining("1 minute").await;
+    let refused = person.add(&upload, 400, &plain[400..]).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "conflict"));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(person.offset(&upload).await, Some(400));
+    // Who ends it ends that, too.
+    assert_eq!(person.send(Method::DELETE, &ended, &[TUS], b"").await.status, 204);
+    joining("0").await;
+    let answer = person.add(&upload, 400, &plain[400..]).await;
+    assert_eq!(answer.status, 204);
+    assert!(person.stored(answer.headers["call-id"].to_str().unwrap()).await == plain);
+}
+
+#[tokio::test]
 async fn a_request_that_was_overtaken_changes_nothing_whatever_comes_of_it() {
     let service = Service::new().await;
     let person = Person::new(&service).await;

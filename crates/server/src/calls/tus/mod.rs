@@ -38,6 +38,7 @@ use crate::{
 use headers::{
     Checksum, EXPIRES, LENGTH, OFFSET, RESUMABLE, VERSION, answer, check_version, http_date, metadata, number,
 };
+pub use turn::Joins;
 use turn::Turn;
 
 /// Uploads that a user may have begun and not finished.
@@ -165,7 +166,7 @@ pub async fn delete(
 ) -> ApiResult<Response> {
     check_version(&headers)?;
     let mut tx = app.database.write(caller.scope()).await?;
-    store::take_turn(&mut tx, id, Uuid::now_v7()).await?;
+    store::end_turns(&mut tx, id).await?;
     let upload = store::get(&mut tx, id, app.clock.now()).await?;
     if upload.became != Some(id) {
         store::abandon(&mut tx, id).await?;
@@ -180,7 +181,8 @@ pub async fn delete(
 }
 
 /// Adds bytes to an upload. With the last ones it becomes a call, which `Call-Id` names. Of several requests at once the one that came
-/// last adds, and the others get 409.
+/// last adds, and the others get 409, as do those that come while the recording is put together: `Retry-After` says when to ask with HEAD
+/// what became of it.
 #[utoipa::path(
     patch, operation_id = "add_to_upload", path = "/api/uploads/{id}", tag = "uploads",
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),

@@ -1,9 +1,12 @@
 //! A request that adds bytes to an upload. Its one invariant: what it stores has a place that nothing else has, and counts only in a
 //! transaction that finds the turn still its own; so of requests that race one adds, and the bytes of two are never mixed.
 
+use std::time::Duration;
+
 use api::{calls::RecordingMetadata, error::ErrorCode};
 use axum::{body::BodyDataStream, http::StatusCode, response::Response};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::{sync::Semaphore, time::sleep};
 use uuid::Uuid;
 
 use super::{
@@ -26,6 +29,26 @@ use crate::{
     },
 };
 
+/// How long a request that puts a recording together keeps its turn after its last sign of life: should its server die, the client may
+/// go on after that.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// When to look again at a recording that is being put together, in seconds: 100 MB take one.
+const JOINING: u32 = 2;
+
+/// Recordings that a process puts together at once. Each reads and seals up to 2 GiB, with some megabytes in memory, whether its client
+/// waits or not; others wait for a place.
+const JOINS: usize = 8;
+
+/// Places for putting recordings together.
+pub struct Joins(Semaphore);
+
+impl Default for Joins {
+    fn default() -> Self {
+        Self(Semaphore::new(JOINS))
+    }
+}
+
 /// A request that may add bytes.
 pub(super) struct Turn {
     app: App,
@@ -42,8 +65,12 @@ impl Turn {
     pub(super) async fn take(app: &App, caller: &Caller, id: Uuid, offset: i64) -> ApiResult<Self> {
         let turn = Uuid::now_v7();
         let mut tx = app.database.write(caller.scope()).await?;
-        store::take_turn(&mut tx, id, turn).await?;
+        let is_mine = store::take_turn(&mut tx, (id, turn)).await?;
         let upload = store::get(&mut tx, id, app.clock.now()).await?;
+        if !is_mine {
+            let message = "the recording is being put together; ask with HEAD what became of it";
+            return Err(ApiError::new(ErrorCode::Conflict, message).retry_after(JOINING));
+        }
         if upload.received != offset || upload.became.is_some() {
             let error =
                 ApiError::new(ErrorCode::Conflict, "these are not the next bytes; ask with HEAD for the offset");
@@ -115,30 +142,34 @@ impl Turn {
 
     /// Makes a recording of the pieces, in a place of its own, and a call of the recording.
     async fn finish(self, last: Piece) -> ApiResult<Response> {
-        let mut tx = self.app.database.read(self.caller.scope()).await?;
-        let mut pieces = store::pieces(&mut tx, self.id).await?;
-        let metadata = self.metadata()?;
-        drop(tx);
         let last_place = self.place(last.object);
+        let Some(mut pieces) = self.begin_to_join().await? else {
+            self.discard(&[last_place]).await;
+            return Err(lost());
+        };
         pieces.push(last);
-        let places: Vec<(BlobPlace, u64)> =
+        let pieces: Vec<_> =
             pieces.iter().map(|piece| (self.place(piece.object), piece.bytes.unsigned_abs())).collect();
         let word = self.expect(Uuid::now_v7()).await?;
         let recording = word.place();
-        let blocks = Box::pin(joined(&self.app.blobs, &self.key, places.clone()));
-        let received = match upload::receive(&self.app, (&self.key, recording), self.known_by.clone(), blocks).await {
+        let received = tokio::select! {
+            received = self.join(pieces.clone(), recording) => received,
+            () = self.turn_is_lost() => Err(lost()),
+        };
+        let received = match received {
             Ok(received) => received,
             Err(error) => {
-                self.discard(&[last_place]).await;
+                self.discard(&[last_place, recording]).await;
                 return Err(self.refused(error).await?);
             }
         };
         let mut tx = self.app.database.write(self.caller.scope()).await?;
-        let call = match self.become_a_call(&mut tx, (word, &received), &metadata).await {
+        let call = match self.become_a_call(&mut tx, (word, &received)).await {
             Ok(call) => call,
             Err(error) => {
                 drop(tx);
                 self.discard(&[last_place, recording]).await;
+                self.keep_turn(None).await?;
                 return Err(error);
             }
         };
@@ -146,11 +177,46 @@ impl Turn {
         tx.commit().await?;
         self.app.changes.wake();
         if call == self.id {
-            self.discard(&places.iter().map(|(place, _)| *place).collect::<Vec<_>>()).await;
+            self.discard(&pieces.iter().map(|(place, _)| *place).collect::<Vec<_>>()).await;
         } else {
             self.discard_all().await;
         }
         Ok(answer(StatusCode::NO_CONTENT, self.upload.length, self.upload.expires_at, Some(call)))
+    }
+
+    /// Keeps the turn from now on, and gives what there is to join; `None` when the turn is lost.
+    async fn begin_to_join(&self) -> ApiResult<Option<Vec<Piece>>> {
+        let mut tx = self.app.database.write(self.caller.scope()).await?;
+        if !store::keep_turn(&mut tx, (self.id, self.turn), Some(LEASE.as_secs_f64())).await? {
+            return Ok(None);
+        }
+        let pieces = store::pieces(&mut tx, self.id).await?;
+        tx.commit().await?;
+        Ok(Some(pieces))
+    }
+
+    async fn join(&self, pieces: Vec<(BlobPlace, u64)>, recording: BlobPlace) -> ApiResult<Received> {
+        let _place = self.app.joins.0.acquire().await.map_err(|error| ApiError::internal(&error))?;
+        let blocks = Box::pin(joined(&self.app.blobs, &self.key, pieces));
+        upload::receive(&self.app, (&self.key, recording), self.known_by.clone(), blocks).await
+    }
+
+    /// Says again and again that the turn is kept; ends when it is not.
+    async fn turn_is_lost(&self) {
+        loop {
+            sleep(LEASE / 3).await;
+            // A database that does not answer may do so before the lease ends.
+            if let Ok(false) = self.keep_turn(Some(LEASE)).await {
+                return;
+            }
+        }
+    }
+
+    async fn keep_turn(&self, lease: Option<Duration>) -> Result<bool, DbError> {
+        let mut tx = self.app.database.write(self.caller.scope()).await?;
+        let is_mine = store::keep_turn(&mut tx, (self.id, self.turn), lease.map(|lease| lease.as_secs_f64())).await?;
+        tx.commit().await?;
+        Ok(is_mine)
     }
 
     /// Gives the call that the upload is now: its own, or an earlier one of the same recording.
@@ -158,13 +224,12 @@ impl Turn {
         &self,
         tx: &mut TenantTx<Write>,
         (word, received): (deletion::blobs::Upload, &Received),
-        metadata: &RecordingMetadata,
     ) -> ApiResult<Uuid> {
         if !store::has_turn(tx, (self.id, self.turn)).await? {
             return Err(lost());
         }
-        let call = (self.id, &self.key, None);
-        let accepted = upload::record(&self.app, tx, call, (word, received), (metadata, None)).await?;
+        let (call, metadata) = ((self.id, &self.key, None), self.metadata()?);
+        let accepted = upload::record(&self.app, tx, call, (word, received), (&metadata, None)).await?;
         store::finish(tx, self.id, accepted.call_id).await?;
         if accepted.call_id != self.id {
             store::abandon(tx, self.id).await?;
@@ -187,6 +252,8 @@ impl Turn {
         }
         if !matches!(error.code(), ErrorCode::AudioEmpty | ErrorCode::UnsupportedMediaType | ErrorCode::PayloadTooLarge)
         {
+            store::keep_turn(&mut tx, (self.id, self.turn), None).await?;
+            tx.commit().await?;
             let message = "the recording could not be put together now; send its last bytes again";
             return Ok(ApiError::new(ErrorCode::Unavailable, message).retry_after(2));
         }

@@ -17,9 +17,6 @@ use crate::{
 /// How long an answer is given again.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
-/// How long a request may be under way before its key is free again: twice what a handler may take, after which whoever served it died.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
-
 /// What a key stands for.
 pub enum Claim {
     /// The request of this transaction.
@@ -32,7 +29,8 @@ pub enum Claim {
     Answered(Answer),
 }
 
-/// Claims a key for a request of the transaction's user.
+/// Claims a key for a request of the transaction's user. One that has been under way for `lease` has died with whoever served it, and its key
+/// is free again.
 ///
 /// # Errors
 /// What a transaction may fail with.
@@ -40,7 +38,7 @@ pub async fn claim(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
     fingerprint: &Fingerprint,
-    now: DateTime<Utc>,
+    (now, lease): (DateTime<Utc>, TimeDelta),
 ) -> Result<Claim, VaultError> {
     let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
     sqlx::query!(
@@ -50,7 +48,7 @@ pub async fn claim(
         user,
         &fingerprint.key[..],
         now - KEPT,
-        now - LEASE,
+        now - lease,
     )
     .execute(tx.conn())
     .await

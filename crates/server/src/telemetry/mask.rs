@@ -1,0 +1,160 @@
+//! The last filter of the log (H8): whatever a line says, an e-mail address, a phone number, a token or a key does not leave with it.
+//!
+//! Invariant: nothing of ours needs it, because what may not be told has no printable form; it is for what a dependency might print.
+//! UUIDs, times, addresses of hosts and the numbers of JSON stay as they are, so a line of JSON stays one.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    sync::LazyLock,
+};
+
+use regex::{Captures, Regex};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// The fewest digits of a phone number; there are shorter ones, which say nothing about a person.
+const PHONE_DIGITS: usize = 7;
+
+/// What is kept: it comes first, so that the digits of an id are no phone number.
+const KEPT: [&str; 5] = [
+    r"\\(?:u[0-9a-fA-F]{4}|.)", // escapes of JSON, which are not to be cut
+    r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", // UUIDs
+    r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?", // RFC 3339
+    r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#, // numbers of JSON
+    r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b", // hosts, in errors of connections
+];
+
+/// A name that says that a key follows, as programs and JSON write it; the name stays.
+const NAMED_KEY: &str = concat!(
+    r#"(?P<name>(?i:\b(?:password|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie)\\?["']?\s*[=:]\s*\\?["']?))"#,
+    r#"[^\s"',;&}\\]{4,}"#,
+);
+
+/// Keys that are known by their form.
+const KEYS: [&str; 7] = [
+    r"-----BEGIN [A-Z ]+-----(?:[A-Za-z0-9+/=\s]|\\[nr])*(?:-----END [A-Z ]+-----)?", // PEM (RFC 7468)
+    r"\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}",                                               // JSON web tokens (RFC 7519)
+    r"(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}",                                      // RFC 6750, RFC 7617
+    r"\b(?:sk|pk|rk|sbr|inv|ghp|gho|hf|AKIA|xox[abp])[_-]?[A-Za-z0-9_-]{16,}",        // those that say whose they are
+    r#"://[^/\s:@"]+:[^@\s/"]+@"#,                                                    // the password of an address
+    r"\b[0-9a-fA-F]{64,}\b",                                                          // 256 bits or more
+    r"\b[A-Za-z0-9+/]{43}=",                                                          // the same in base64
+];
+
+const EMAIL: &str = r"[\w.!#$%&'*+/?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+";
+
+/// International, with an area code in parentheses, in groups, at one go.
+const PHONES: [&str; 6] = [
+    r"\+\d[\d\s().\-/]{5,}\d",
+    r"\(\d{2,5}\)[\s.\-/]*\d{2,5}(?:[\s.\-/]\d{2,5})*",
+    r"\b\d{2,5}(?:[\s.\-/]\(?\d{2,8}\)?){2,}\b",
+    r"\b0\d{1,4}[\s.\-/]\d{5,10}\b",
+    r"\b\d{3}[\s.\-]\d{4}\b",
+    r"\b\d{9,15}\b",
+];
+
+/// All of them, of which the first that fits at the earliest place counts; linear in the line, whatever it holds.
+static PERSONAL: LazyLock<Regex> = LazyLock::new(|| {
+    let [kept, keys, phones] = [KEPT.join("|"), KEYS.join("|"), PHONES.join("|")];
+    let all = format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<phone>{phones})");
+    #[expect(clippy::expect_used, reason = "made of constants; every test of this file compiles it")]
+    Regex::new(&all).expect("a valid pattern")
+});
+
+/// A line without what it may not hold.
+#[must_use]
+pub fn masked(line: &str) -> Cow<'_, str> {
+    PERSONAL.replace_all(line, |found: &Captures<'_>| {
+        let text = |group: &str| found.name(group).map(|text| text.as_str());
+        let is_short = |number: &str| number.bytes().filter(u8::is_ascii_digit).count() < PHONE_DIGITS;
+        match (text("name"), text("kept"), text("email"), text("phone")) {
+            (Some(name), ..) => format!("{name}[key]"),
+            (_, Some(kept), ..) => kept.to_owned(),
+            (.., Some(_), _) => "[email]".to_owned(),
+            (.., Some(number)) if is_short(number) => number.to_owned(),
+            (.., Some(_)) => "[phone]".to_owned(),
+            _ => "[key]".to_owned(),
+        }
+    })
+}
+
+/// Writes lines to standard error, masked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Masked;
+
+impl<'a> MakeWriter<'a> for Masked {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        *self
+    }
+}
+
+impl Write for Masked {
+    /// The subscriber writes an event by one call.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(masked(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dependency_might_print_about_a_person_is_masked() {
+        for (line, told) in [
+            ("no user ada.lovelace+calls@mail.example.co.uk here", "no user [email] here"),
+            ("GET /?user=ada%40example.org", "GET /?user=[email]"),
+            ("Key (phone)=(+44 20 7946 0958) exists", "Key (phone)=([phone]) exists"),
+            ("+1-212-555-0199", "[phone]"),
+            ("+12125550199", "[phone]"),
+            ("(212) 555-0199", "[phone]"),
+            ("(030) 23125 112", "[phone]"),
+            ("call 212.555.0199 now", "call [phone] now"),
+            ("call 555-0199 now", "call [phone] now"),
+            ("06 12 34 56 78", "[phone]"),
+            ("0151 23456789", "[phone]"),
+            ("tel:2125550199", "tel:[phone]"),
+            ("0049/30/2312511", "[phone]"),
+            ("Bearer abcdefgh.ijkl", "[key]"),
+            ("at eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "at [key]!"),
+            ("sk_0123456789abcdefABCDEF", "[key]"),
+            ("postgres://subrosa_app:wolf@db/subrosa", "postgres[key]db/subrosa"),
+            ("password=wolves;x", "password=[key];x"),
+            (r#"{"api_key": "wolves", "n":1}"#, r#"{"api_key": "[key]", "n":1}"#),
+            (r#"{"message":"got {\"token\":\"wolves\"}"}"#, r#"{"message":"got {\"token\":\"[key]\"}"}"#),
+            ("key AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= given", "key [key] given"),
+            (&"0f".repeat(32), "[key]"),
+        ] {
+            assert_eq!(masked(line), told, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_operator_needs_is_kept() {
+        for line in [
+            r#"{"timestamp":"2026-11-22T05:10:11.123456Z","level":"INFO","call":"019361f2-1234-7123-8123-123456789012","bytes":2147483648}"#,
+            "2026-11-22T05:10:11.123456+01:00 INFO listening on 10.20.30.40:8443 and [::1]:9090",
+            "connection to 192.168.100.200:5432 refused (os error 111)",
+            "PostgreSQL 15.18.2 (Debian 15.18-0+deb12u1), 50000 calls in 1234.5 ms at src/worker/pipeline.rs:123:45",
+            "a token was refused; the password is wrong: sign in again",
+        ] {
+            assert_eq!(masked(line), line);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_line_of_json_stays_one(value in "[-a-c0-9@.:/=+() \n\t\"\\\\é]{0,60}", number: i64, name in "[a-z_]{1,12}") {
+            let line = serde_json::json!({ "message": value, name: number, "password": "wolves and more" }).to_string();
+            let masked = masked(&line);
+            proptest::prop_assert!(serde_json::from_str::<serde_json::Value>(&masked).is_ok(), "{}", masked);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! How long calls are kept, and what keeps one longer.
+
+use axum::http::Method;
+use serde_json::json;
+use server::retention;
+
+use crate::{client::Service, people::Person};
+
+/// Moves the clock of a call: it was made so many days ago.
+async fn is_old(person: &Person<'_>, call: &str, days: u32) {
+    person
+        .sql(format!("UPDATE tenant.calls SET created_at = now() - interval '{days} days' WHERE id = '{call}'"))
+        .await;
+}
+
+async fn titles(person: &Person<'_>) -> Vec<String> {
+    let page = person.get("/api/calls").await.json();
+    let mut titles: Vec<_> =
+        page["items"].as_array().unwrap().iter().map(|call| call["title"].as_str().unwrap().to_owned()).collect();
+    titles.sort();
+    titles
+}
+
+async fn hold(person: &Person<'_>, call: &str, held: bool, reason: &str) -> crate::client::Answer {
+    person.json(Method::PUT, &format!("/api/calls/{call}/legal-hold"), &json!({ "held": held, "reason": reason })).await
+}
+
+#[tokio::test]
+async fn a_call_is_deleted_when_its_tenant_keeps_it_no_longer() {
+    let service = Service::new().await;
+    let (long, short) = (Person::new(&service).await, Person::new(&service).await);
+    for (person, ages) in [(&long, [0, 89, 91]), (&short, [0, 2, 4])] {
+        for (seed, age) in ages.into_iter().enumerate() {
+            let call = person.upload(u8::try_from(seed).unwrap(), &age.to_string()).await;
+            is_old(person, &call, age).await;
+        }
+    }
+    let days = short.json(Method::PATCH, "/api/tenant", &json!({"retentionDays": 3})).await;
+    assert_eq!(days.status, 200);
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 2);
+    assert_eq!(
+        (titles(&long).await, titles(&short).await),
+        (vec!["0".into(), "89".into()], vec!["0".into(), "2".into()])
+    );
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_call_under_legal_hold_outlives_its_retention_and_every_deletion_until_the_hold_is_lifted() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = person.upload(1, "evidence").await;
+    is_old(&person, &call, 400).await;
+    let held = hold(&person, &call, true, "  case of the crane  ").await.json();
+    assert_eq!((&held["held"], &held["acts"][0]["reason"]), (&json!(true), &json!("case of the crane")));
+    assert_eq!(person.get(&format!("/api/calls/{call}")).await.json()["legalHold"], true);
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 0);
+    let refused = person.send(Method::DELETE, &format!("/api/calls/{call}"), &[], b"").await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "legal_hold"));
+    let lifted = hold(&person, &call, false, "settled").await.json();
+    let reasons: Vec<_> =
+        lifted["acts"].as_array().unwrap().iter().map(|act| act["reason"].as_str().unwrap()).collect();
+    assert_eq!((&lifted["held"], reasons), (&json!(false), vec!["settled", "case of the crane"]));
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 1);
+    assert_eq!(person.get(&format!("/api/calls/{call}/legal-hold")).await.code(), "call_not_found");
+}
+
+#[tokio::test]
+async fn only_who_manages_the_tenant_holds_a_call_and_only_for_a_reason() {
+    let service = Service::new().await;
+    let owner = Person::new(&service).await;
+    let member = owner.member().await;
+    let call = member.upload(1, "theirs").await;
+    assert_eq!(hold(&member, &call, true, "mine").await.code(), "forbidden");
+    assert_eq!(hold(&owner, &call, true, " \n ").await.code(), "validation_failed");
+    assert_eq!(hold(&owner, &call, true, &"x".repeat(20_001)).await.code(), "validation_failed");
+    assert_eq!(hold(&Person::new(&service).await, &call, true, "foreign").await.code(), "call_not_found");
+    assert_eq!(hold(&owner, &call, true, "theirs").await.status, 200);
+    for path in [format!("/api/calls/{call}"), "/api/users/me".to_owned()] {
+        let refused = member.send(Method::DELETE, &path, &[], b"").await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "legal_hold"), "{path}");
+    }
+}
