@@ -88,12 +88,12 @@ def stop(service):
 
 
 @contextlib.contextmanager
-def running():
+def running(*arguments):
     """A service with the models of `make models`, in a directory of its own. PostgreSQL's own user has to get through it."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="subrosa-service-"))
     directory.chmod(0o711)
     (directory / "models").symlink_to(DATA / "models")
-    service = start(directory)
+    service = start(directory, *arguments)
     yield service
     stop(service)
     shutil.rmtree(directory)
@@ -130,6 +130,12 @@ def upload(service, token, file):
     url, key = f"{service.url}/api/calls/analyze", f"authorization: Bearer {token}"
     command = ["curl", "-sSf", "-H", key, "-H", "idempotency-key: sample", "-F", f"file=@{file}", url]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["callId"]
+
+
+def calls(service):
+    """The ids of the owner's calls."""
+    answer = json.loads(get(service, service.sign_in(), "/api/calls?limit=200"))
+    return {call["callId"] for call in answer["items"]}
 
 
 def get(service, token, path):

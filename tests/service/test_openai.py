@@ -4,6 +4,7 @@ import io
 
 import openai
 import pytest
+from conftest import calls
 
 
 @pytest.fixture(scope="module")
@@ -119,17 +120,7 @@ def test_the_file_may_stand_first_as_curl_sends_it(service, client, sample):
 
 
 def test_a_recording_that_is_sent_again_is_processed_once(service, client, sample):
-    def calls():
-        return sorted(call["callId"] for call in service_calls(service))
-
     transcribe(client, sample, prompt="A call about an arts school.")
-    before = calls()
+    before = calls(service)
     transcribe(client, sample, prompt="A call about an arts school.", response_format="srt")
-    assert calls() == before
-
-
-def service_calls(service):
-    import json
-
-    _, _, body = service.request("GET", "/api/calls?limit=200", token=service.sign_in())
-    return json.loads(body)["items"]
+    assert calls(service) == before

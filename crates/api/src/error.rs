@@ -58,13 +58,14 @@ pub enum ErrorCode {
     DailyTranscriptLimit,
     #[serde(rename = "MONTHLY_MINUTES_LIMIT")]
     MonthlyMinutesLimit,
+    ChecksumMismatch,
     RequestTimeout,
     Internal,
     Unavailable,
 }
 
 impl ErrorCode {
-    /// The status that goes with it (RFC 9110).
+    /// The status that goes with it (RFC 9110; 460: tus 1.0).
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
@@ -80,6 +81,7 @@ impl ErrorCode {
             Self::UnsupportedMediaType => 415,
             Self::CallNotCompleted | Self::AudioUndecodable | Self::AudioTooLong | Self::AudioEmpty => 422,
             Self::RateLimited | Self::DailyTranscriptLimit | Self::MonthlyMinutesLimit => 429,
+            Self::ChecksumMismatch => 460,
             Self::Internal => 500,
             Self::Unavailable => 503,
         }

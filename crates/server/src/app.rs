@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     auth::Auth,
-    calls::events::Streams,
+    calls::{events::Streams, tus::Joins},
     changes::Changes,
     clock::Clock,
     config::Config,
@@ -34,6 +34,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Who watches calls.
     pub streams: Streams,
+    /// Who puts recordings together.
+    pub joins: Joins,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -62,8 +64,8 @@ impl App {
     pub fn new(parts: Parts) -> Result<Self, RedisAddress> {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
         let operation = Operation::new(config, &vault, &clock)?;
-        let (changes, streams) = (Changes::default(), Streams::default());
-        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, operation })))
+        let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
+        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, joins, operation })))
     }
 }
 

@@ -26,7 +26,7 @@ const UPKEEP: Duration = Duration::from_secs(60);
 const PAGE: i32 = 1000;
 
 /// Runs until the program stops: upkeep, the worker where this process has one, and what wakes both where the database can say so.
-pub async fn run(app: &App, worker: Option<Worker>, listener: Option<Listener>) {
+pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listener>) {
     let mut stopping = app.operation.stopping();
     let stopped = async move {
         // An error says that the program is gone already.
@@ -40,7 +40,7 @@ pub async fn run(app: &App, worker: Option<Worker>, listener: Option<Listener>) 
         }
     };
     let listen = async {
-        match listener {
+        match &mut listener {
             Some(listener) => app.changes.listen(listener).await,
             None => std::future::pending().await,
         }
@@ -49,10 +49,13 @@ pub async fn run(app: &App, worker: Option<Worker>, listener: Option<Listener>) 
         ((), ()) = async { tokio::join!(upkeep(app), work) } => {}
         () = listen => {}
     }
+    if let Some(listener) = listener {
+        listener.close().await;
+    }
 }
 
 /// Copies receipts and the audit log out of the database, and removes what is over: objects whose key is gone, recordings, uploads,
-/// answers that are not given again.
+/// answers that are not given again, processing events.
 async fn upkeep(app: &App) {
     let mut stopping = app.operation.stopping();
     let mut ticks = interval(UPKEEP);
@@ -74,6 +77,9 @@ async fn upkeep(app: &App) {
         }
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
             tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");
+        }
+        if let Err(error) = sweep::processing_events(&app.database).await {
+            tracing::warn!(fault = %error, "processing events that are over were not removed");
         }
     }
 }

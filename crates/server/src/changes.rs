@@ -47,7 +47,7 @@ impl Changes {
     }
 
     /// Passes on what the database says, for as long as it is polled.
-    pub async fn listen(&self, mut listener: Listener) {
+    pub async fn listen(&self, listener: &mut Listener) {
         loop {
             match listener.next().await {
                 Ok(Notice::Jobs) => self.wake_worker(),

@@ -24,9 +24,18 @@ use crate::{
     users,
 };
 
+/// What holds for every operation.
+const DESCRIPTION: &str = "Private speech intelligence for calls.
+
+Changes take an `Idempotency-Key`: asked again with it within 24 hours, a change is not made again and the first answer is given once \
+more, with `Idempotency-Replayed: true`; with another request the same key is refused with 409 `idempotency_conflict`. Secrets that are \
+shown once (the token of an API key or an invitation) are in the first answer alone. Three kinds of requests take no key and ignore one: \
+sign-in (`/api/auth/`), whose tokens and passwords are kept nowhere; `PATCH /api/uploads/{id}`, which `Upload-Offset` makes safe to \
+repeat; and `/v1/audio/`, where a recording that is sent again within 24 hours is recognised and processed once.";
+
 /// What the document says beside the operations.
 #[derive(OpenApi)]
-#[openapi(info(title = "Subrosa", description = "Private speech intelligence for calls"),
+#[openapi(info(title = "Subrosa", description = DESCRIPTION),
     security(("bearer" = []), ("cookie" = [])), modifiers(&Schemes))]
 struct Document;
 

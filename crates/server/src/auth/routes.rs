@@ -31,7 +31,10 @@ use crate::{
     app::App,
     db::{DbError, Reason, Scope},
     error::{ApiError, ApiResult},
-    http::{extract::Json, limits::Remote},
+    http::{
+        extract::{Json, Object},
+        limits::Remote,
+    },
 };
 
 /// Tenants of a person that are listed.
@@ -152,9 +155,10 @@ fn given(issued: Issued, keeping: Keeping) -> (HeaderMap, Tokens) {
 /// The refresh token of a request: in its body, or in its cookie when an own page sent it.
 fn refresh_token(page: Page, headers: &HeaderMap, body: &Bytes) -> ApiResult<Option<(SecretString, Keeping)>> {
     if !body.is_empty() {
-        let wrong = || ApiError::new(ErrorCode::ValidationFailed, "the body is JSON with a refreshToken, or empty");
-        let request: Option<RefreshRequest> = serde_json::from_slice(body).map_err(|_| wrong())?;
-        if let Some(token) = request.and_then(|request| request.refresh_token) {
+        let wrong =
+            || ApiError::new(ErrorCode::ValidationFailed, "the body is a JSON object with a refreshToken, or empty");
+        let request: Option<Object<RefreshRequest>> = serde_json::from_slice(body).map_err(|_| wrong())?;
+        if let Some(token) = request.and_then(|Object(request)| request.refresh_token) {
             return Ok(Some((token, Keeping::Bearer)));
         }
     }

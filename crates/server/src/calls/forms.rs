@@ -23,7 +23,10 @@ use crate::{
     app::App,
     auth::Caller,
     error::{ApiError, ApiResult},
-    http::idempotency::{self, Answer, Fingerprint, IdempotencyKey},
+    http::{
+        extract::Object,
+        idempotency::{self, Answer, Fingerprint, IdempotencyKey},
+    },
 };
 
 /// Bytes of a field that is not the recording.
@@ -65,7 +68,7 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
 }
 
 async fn read(app: &App, begun: &mut Begun, mut form: Multipart) -> ApiResult<Form> {
-    let (mut received, mut metadata, mut title) = (None, None, None);
+    let (mut received, mut metadata, mut title) = (None, None::<RecordingMetadata>, None);
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed.
         let name = field.name().unwrap_or_default().to_owned();
@@ -77,13 +80,10 @@ async fn read(app: &App, begun: &mut Begun, mut form: Multipart) -> ApiResult<Fo
             }
             "metadata" if metadata.is_none() => {
                 let text = text(field, "metadata").await?;
-                let refused = |_| {
-                    ApiError::field(
-                        "metadata",
-                        "the field metadata does not hold the JSON that /openapi.json describes",
-                    )
-                };
-                metadata = Some(serde_json::from_str::<RecordingMetadata>(&text).map_err(refused)?);
+                let message = "the field metadata holds a JSON object as /openapi.json describes it, RecordingMetadata";
+                let refused = |_| ApiError::field("metadata", message);
+                let Object(said) = serde_json::from_str(&text).map_err(refused)?;
+                metadata = Some(said);
             }
             "title" if title.is_none() => title = Some(text(field, "title").await?),
             _ => {
@@ -132,7 +132,7 @@ async fn accept(
 ) -> ApiResult<Response> {
     let mut tx = app.database.write(caller.scope()).await?;
     if let Some(fingerprint) = &fingerprint {
-        let claim = idempotency::claim(&mut tx, &app.vault, fingerprint, app.clock.now()).await?;
+        let claim = idempotency::claim(&mut tx, &app.vault, fingerprint, idempotency::times(app)).await?;
         if let Some(answer) = claim.answer()? {
             return answer.again();
         }

@@ -10,7 +10,6 @@ pub mod legal_hold;
 pub mod routes;
 pub mod store;
 pub mod tus;
-mod tus_store;
 pub mod upload;
 
 use api::calls::{CallDetail, CallProgress, CallStatus, CallSummary, Direction, RecordingMetadata};

@@ -249,6 +249,7 @@ pub async fn record(
     if let Some(new) = new {
         new.store(tx).await?;
     }
+    let place = upload.place();
     upload.end(tx).await.map_err(|error| match error {
         UploadError::TooLate => ApiError::new(ErrorCode::RequestTimeout, "the upload took longer than a day"),
         UploadError::Database(error) => error.into(),
@@ -259,7 +260,7 @@ pub async fn record(
         VaultError::Database(error) => contact_or(error),
         other => other.into(),
     })?;
-    recordings::stored(tx, call, received.bytes).await?;
+    recordings::stored(tx, place, received.bytes).await?;
     queue::enqueue(tx, call, kind).await?;
     Ok(Accepted { call_id: call, status: CallStatus::Queued })
 }

@@ -1,7 +1,10 @@
 //! Hears of work and of changes without asking. Its one invariant: a notice says that something happened and never what; whoever is
 //! woken reads through the gate, and asks from time to time as well, since a notice can be lost with its connection.
 
-use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgListener, PgPoolOptions},
+};
 
 use super::{Address, StartError};
 
@@ -23,7 +26,11 @@ pub enum Notice {
 }
 
 /// A connection of its own that listens; LISTEN does not pass a transaction-mode pooler, so it takes a direct address.
-pub struct Listener(PgListener);
+pub struct Listener {
+    listener: PgListener,
+    /// Of that one connection.
+    pool: PgPool,
+}
 
 impl Listener {
     /// Connects as the runtime login.
@@ -36,7 +43,14 @@ impl Listener {
         let mut listener = PgListener::connect_with(&pool).await.map_err(StartError::unreachable)?;
         listener.ignore_pool_close_event(true);
         listener.listen_all([JOBS, CALLS]).await?;
-        Ok(Self(listener))
+        Ok(Self { listener, pool })
+    }
+
+    /// Ends the connection in order; dropped instead, it may find the database gone before it has said good-bye.
+    pub async fn close(self) {
+        // The listener gives its connection back from a task of its own, which this waits for.
+        drop(self.listener);
+        self.pool.close().await;
     }
 
     /// Waits for the next notice. After the connection broke it connects again, once a call.
@@ -44,7 +58,7 @@ impl Listener {
     /// # Errors
     /// When the database cannot be reached; the caller waits and calls again.
     pub async fn next(&mut self) -> Result<Notice, StartError> {
-        let notice = self.0.try_recv().await.map_err(StartError::unreachable)?;
+        let notice = self.listener.try_recv().await.map_err(StartError::unreachable)?;
         Ok(match notice.as_ref().map(sqlx::postgres::PgNotification::channel) {
             Some(JOBS) => Notice::Jobs,
             Some(CALLS) => Notice::Calls,

@@ -1,22 +1,25 @@
 //! `Idempotency-Key`: a change that is asked for again is not made again; the first answer is given once more, for 24 hours. Its one
 //! invariant: a key stands for one request of one user; with another request it is refused, and while the first one is being served
-//! the second one is too. Answers are sealed under the key of the user's data; keys and requests are stored as HMACs.
+//! the second one is too. Answers are sealed under the key of the user's data, without the secrets that are shown once; keys and
+//! requests are stored as HMACs.
 
 mod store;
 
 use api::error::ErrorCode;
 use aws_lc_rs::hmac;
 use axum::{
-    body::{Body, to_bytes},
+    Json,
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequestParts as _, Request, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{CONTENT_TYPE, ETAG, LOCATION},
     },
     middleware::Next,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
@@ -25,6 +28,7 @@ use crate::{
     auth::Caller,
     db::Role,
     error::{ApiError, ApiResult},
+    http::request_id,
     vault::keys::IndexKey,
 };
 
@@ -148,6 +152,30 @@ impl Answer {
     }
 }
 
+/// An answer with a secret that is shown once. Who asks again gets the rest of it: a stored secret would not be stored as a hash alone.
+pub struct ShownOnce<T> {
+    /// The answer.
+    pub shown: T,
+    /// The answer without the secret.
+    pub kept: T,
+}
+
+/// What is kept of an answer in place of its body.
+#[derive(Clone)]
+struct Kept(Bytes);
+
+impl<T: Serialize> IntoResponse for ShownOnce<T> {
+    fn into_response(self) -> Response {
+        let kept = match serde_json::to_vec(&self.kept) {
+            Ok(kept) => Kept(kept.into()),
+            Err(error) => return ApiError::internal(&error).into_response(),
+        };
+        let mut response = Json(self.shown).into_response();
+        response.extensions_mut().insert(kept);
+        response
+    }
+}
+
 /// Serves changes that carry a key at most once. Uploads stream and look after themselves; sign-in gives out secrets, which are kept
 /// nowhere.
 pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -155,7 +183,9 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     if !changes || !request.headers().contains_key(HEADER) || streams(&request) || is_sign_in(&request) {
         return next.run(request).await;
     }
-    serve_once(app, request, next).await.unwrap_or_else(ApiError::into_response)
+    // To the end, and its answer is kept, when the connection goes away: that is when clients ask again.
+    let served = request_id::to_its_end(serve_once(app, request, next)).await;
+    served.unwrap_or_else(|error| Err(ApiError::internal(&error))).unwrap_or_else(ApiError::into_response)
 }
 
 fn streams(request: &Request) -> bool {
@@ -173,7 +203,10 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
         // The handler says what is wrong with the credential.
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
-    may_change(&caller)?;
+    // The database keeps no keys of theirs, and the little that auditors may change is the same when it is changed twice.
+    if caller.scope().role() == Role::Auditor {
+        return Ok(next.run(Request::from_parts(parts, body)).await);
+    }
     let Some(key) = key_in(&parts.headers)?.map(str::to_owned) else {
         return Ok(next.run(Request::from_parts(parts, body)).await);
     };
@@ -185,7 +218,7 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     let fingerprint = Fingerprint::of(&app, &caller, &key, &asked).await?;
 
     let mut tx = app.database.write(caller.scope()).await?;
-    let claim = claim(&mut tx, &app.vault, &fingerprint, app.clock.now()).await?;
+    let claim = claim(&mut tx, &app.vault, &fingerprint, times(&app)).await?;
     tx.commit().await?;
     if let Some(answer) = claim.answer()? {
         return answer.again();
@@ -194,17 +227,16 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     settle(&app, &caller, &fingerprint, response).await
 }
 
-/// Auditors change nothing, so the database keeps no keys of theirs.
-fn may_change(caller: &Caller) -> ApiResult<()> {
-    match caller.scope().role() {
-        Role::Auditor => Err(ApiError::new(ErrorCode::Forbidden, "an auditor changes nothing")),
-        _ => Ok(()),
-    }
+/// Now, and how long a request may be under way: twice what a handler may take.
+#[must_use]
+pub fn times(app: &App) -> (DateTime<Utc>, TimeDelta) {
+    let most = app.operation.config.limits.request_time * 2;
+    (app.clock.now(), TimeDelta::from_std(most).unwrap_or(TimeDelta::days(1)))
 }
 
 /// Keeps an answer, or frees the key when the answer is that it did not work this time.
 async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response: Response) -> ApiResult<Response> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
     let status = parts.status;
     let passing = status.is_server_error() || matches!(status.as_u16(), 401 | 408 | 429);
     let unreadable = |_| ApiError::internal(&"an answer is too large to be kept");
@@ -215,7 +247,8 @@ async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response:
     } else {
         let header = |name: &HeaderName| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned()));
         let headers = ANSWERED.iter().filter_map(header).collect();
-        let answer = Answer { status: status.as_u16(), headers, body: STANDARD_NO_PAD.encode(&body) };
+        let kept = parts.extensions.remove::<Kept>().map_or_else(|| body.clone(), |kept| kept.0);
+        let answer = Answer { status: status.as_u16(), headers, body: STANDARD_NO_PAD.encode(&kept) };
         keep(&mut tx, &app.vault, fingerprint, &answer).await?;
     }
     tx.commit().await?;

@@ -7,6 +7,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use tokio::task::JoinError;
 use tracing::{Instrument as _, field::Empty};
 use uuid::Uuid;
 
@@ -23,6 +24,16 @@ tokio::task_local! {
 #[must_use]
 pub fn current() -> String {
     CURRENT.try_with(Uuid::to_string).unwrap_or_else(|_| Uuid::nil().to_string())
+}
+
+/// Runs work of the request that is being served to its end, under the request's id, although the client may go away and the request be
+/// dropped.
+///
+/// # Errors
+/// When the work panics.
+pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
+    let id = CURRENT.try_with(|id| *id).unwrap_or_default();
+    tokio::spawn(CURRENT.scope(id, work).in_current_span()).await
 }
 
 /// Gives a request its id.

@@ -1,7 +1,7 @@
 //! Numbers for Prometheus. Its one invariant: a label is an enum or the template of a route, so that there are as many series as the
 //! program has routes, and none holds anybody's data.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::atomic::AtomicU64, time::Duration};
 
 use axum::{
     extract::MatchedPath,
@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::http::class::Class;
+use crate::{http::class::Class, queue::Counts};
 
 /// Requests by route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -117,6 +117,10 @@ pub struct Observed {
     pub key_age: Option<Duration>,
     /// Whether Redis answers; `None` without one.
     pub is_redis_up: Option<bool>,
+    /// What waits for workers.
+    pub jobs: Option<Counts>,
+    /// Age in seconds of the oldest recording that is still there.
+    pub recordings_age: Option<f64>,
 }
 
 /// What is counted.
@@ -129,6 +133,10 @@ pub struct Metrics {
     key_age: Gauge,
     redis_up: Gauge,
     local_limits: Gauge,
+    jobs_waiting: Gauge,
+    jobs_running: Gauge,
+    jobs_age: Gauge<f64, AtomicU64>,
+    recordings_age: Gauge<f64, AtomicU64>,
 }
 
 impl Default for Metrics {
@@ -146,6 +154,10 @@ impl Default for Metrics {
             key_age: Gauge::default(),
             redis_up: Gauge::default(),
             local_limits: Gauge::default(),
+            jobs_waiting: Gauge::default(),
+            jobs_running: Gauge::default(),
+            jobs_age: Gauge::default(),
+            recordings_age: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
@@ -157,6 +169,12 @@ impl Default for Metrics {
         registry.register("redis_up", "Whether Redis answers; 0 without one as well", metrics.redis_up.clone());
         let local = "Whether this process counts requests for itself";
         registry.register("rate_limit_local", local, metrics.local_limits.clone());
+        registry.register("jobs_waiting", "Calls that wait for a worker", metrics.jobs_waiting.clone());
+        registry.register("jobs_running", "Calls that a worker has", metrics.jobs_running.clone());
+        let waited = "For how long the oldest call that is due has waited";
+        registry.register_with_unit("jobs_oldest", waited, Unit::Seconds, metrics.jobs_age.clone());
+        let oldest = "Age of the oldest recording: above worker.audio_ttl, by how much the sweeper is late";
+        registry.register_with_unit("recordings_oldest", oldest, Unit::Seconds, metrics.recordings_age.clone());
         Self { registry, ..metrics }
     }
 }
@@ -187,6 +205,15 @@ impl Metrics {
     pub fn text(&self, observed: Observed) -> String {
         if let Some(age) = observed.key_age {
             self.key_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        }
+        // What the database does not say now stays as it was; that it does not answer is what readiness and health tell.
+        if let Some(jobs) = observed.jobs {
+            self.jobs_waiting.set(jobs.waiting);
+            self.jobs_running.set(jobs.running);
+            self.jobs_age.set(jobs.oldest_seconds);
+        }
+        if let Some(age) = observed.recordings_age {
+            self.recordings_age.set(age);
         }
         let is_up = observed.is_redis_up == Some(true);
         self.redis_up.set(i64::from(is_up));

@@ -18,7 +18,10 @@ use crate::{
         secret::{self, Prefix},
     },
     error::{ApiError, ApiResult},
-    http::extract::{Json, Path},
+    http::{
+        extract::{Json, Path},
+        idempotency::{IdempotencyKey, ShownOnce},
+    },
     vault::{
         content::{self, Stored},
         seal::{Broken, Field, RecordKind},
@@ -78,8 +81,9 @@ pub async fn list(State(app): State<App>, caller: Caller) -> ApiResult<axum::Jso
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant; `conflict` past 200 keys.
-#[utoipa::path(post, operation_id = "create_api_key", path = "/api/tenant/api-keys", tag = "tenant", request_body = ApiKeyRequest, responses(
-    (status = 201, body = ApiKey, description = "The token is in this answer and nowhere else"),
+#[utoipa::path(post, operation_id = "create_api_key", path = "/api/tenant/api-keys", tag = "tenant", params(IdempotencyKey),
+    request_body = ApiKeyRequest, responses(
+    (status = 201, body = ApiKey, description = "The token is in this answer and nowhere else, not when asked again either"),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -87,7 +91,7 @@ pub async fn create(
     State(app): State<App>,
     caller: Caller,
     Json(request): Json<ApiKeyRequest>,
-) -> ApiResult<(StatusCode, axum::Json<ApiKey>)> {
+) -> ApiResult<(StatusCode, ShownOnce<ApiKey>)> {
     caller.manages()?;
     let name = person::name(&request.name)
         .ok_or_else(|| ApiError::field("name", "a name has 1 to 200 characters in one line"))?;
@@ -112,7 +116,7 @@ pub async fn create(
     let (created_at, expires_at) = store::add_api_key(&mut tx, id, (scopes, i32::from(days)), (&hash, &sealed)).await?;
     audit::record(&mut tx, Action::CreateApiKey, subject::API_KEY, id).await?;
     tx.commit().await?;
-    let made = ApiKey {
+    let kept = ApiKey {
         api_key_id: id,
         owner_id: caller.scope().user(),
         name,
@@ -120,18 +124,19 @@ pub async fn create(
         created_at,
         used_at: None,
         expires_at,
-        token: Some(token.expose_secret().to_owned()),
+        token: None,
     };
-    Ok((StatusCode::CREATED, axum::Json(made)))
+    let shown = ApiKey { token: Some(token.expose_secret().to_owned()), ..kept.clone() };
+    Ok((StatusCode::CREATED, ShownOnce { shown, kept }))
 }
 
 /// Revokes a key at once.
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant; `not_found`.
-#[utoipa::path(delete, path = "/api/tenant/api-keys/{apiKeyId}", tag = "tenant", params(("apiKeyId" = Uuid, Path)), responses(
-    (status = 204, description = "Revoked"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+#[utoipa::path(delete, path = "/api/tenant/api-keys/{apiKeyId}", tag = "tenant", params(("apiKeyId" = Uuid, Path), IdempotencyKey), responses(
+    (status = 204, description = "Revoked"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn revoke(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<StatusCode> {
     caller.manages()?;
     let mut tx = app.database.write(caller.scope()).await?;

@@ -28,7 +28,10 @@ use crate::{
     db::{Access, TenantTx},
     deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
-    http::extract::{Json, Path, Query},
+    http::{
+        extract::{Json, Path, Query},
+        idempotency::{IdempotencyKey, ShownOnce},
+    },
     vault::seal::RecordKind,
 };
 
@@ -81,9 +84,10 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
 ///
 /// # Errors
 /// `forbidden` unless the caller manages it.
-#[utoipa::path(patch, operation_id = "change_tenant", path = "/api/tenant", tag = "tenant", request_body = TenantPatch, responses(
+#[utoipa::path(patch, operation_id = "change_tenant", path = "/api/tenant", tag = "tenant", params(IdempotencyKey),
+    request_body = TenantPatch, responses(
     (status = 200, body = Tenant), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn change(
     State(app): State<App>,
@@ -151,7 +155,7 @@ pub async fn members(
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant, and where an owner is concerned owns it; `conflict` for the last owner.
-#[utoipa::path(patch, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path)),
+#[utoipa::path(patch, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path), IdempotencyKey),
     request_body = MemberPatch, responses(
     (status = 204, description = "Changed, from the next request on"), (status = 400, body = ErrorBody),
     (status = 401, body = ErrorBody), (status = 403, body = ErrorBody), (status = 404, body = ErrorBody),
@@ -181,8 +185,8 @@ pub async fn change_member(
 ///
 /// # Errors
 /// As [`change_member`]; `legal_hold`.
-#[utoipa::path(delete, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path)), responses(
-    (status = 204, description = "Removed; the receipt's id is in `Deletion-Receipt`"), (status = 401, body = ErrorBody),
+#[utoipa::path(delete, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path), IdempotencyKey), responses(
+    (status = 204, description = "Removed; the receipt's id is in `Deletion-Receipt`"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn remove_member(State(app): State<App>, caller: Caller, Path(user): Path<Uuid>) -> ApiResult<Response> {
@@ -236,8 +240,8 @@ pub async fn list_invitations(State(app): State<App>, caller: Caller) -> ApiResu
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant, and owns it to invite an owner; `conflict` past 200 invitations.
-#[utoipa::path(post, path = "/api/tenant/invitations", tag = "tenant", request_body = InvitationRequest, responses(
-    (status = 201, body = Invitation, description = "The token is in this answer and nowhere else"),
+#[utoipa::path(post, path = "/api/tenant/invitations", tag = "tenant", params(IdempotencyKey), request_body = InvitationRequest, responses(
+    (status = 201, body = Invitation, description = "The token is in this answer and nowhere else, not when asked again either"),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
@@ -245,7 +249,7 @@ pub async fn invite(
     State(app): State<App>,
     caller: Caller,
     Json(request): Json<InvitationRequest>,
-) -> ApiResult<(StatusCode, axum::Json<Invitation>)> {
+) -> ApiResult<(StatusCode, ShownOnce<Invitation>)> {
     may_handle(&caller, request.role)?;
     let email = EmailAddress::parse(request.email.expose_secret())
         .ok_or_else(|| ApiError::field("email", "this is not an e-mail address"))?;
@@ -261,14 +265,10 @@ pub async fn invite(
     let expires_at = store::invite(&mut tx, (id, request.role, INVITATION_DAYS), (&address, &hash, &sealed)).await?;
     audit::record(&mut tx, Action::Invite, subject::INVITATION, id).await?;
     tx.commit().await?;
-    let made = Invitation {
-        invitation_id: id,
-        email: email.expose().to_owned(),
-        role: request.role,
-        expires_at,
-        token: Some(token.expose_secret().to_owned()),
-    };
-    Ok((StatusCode::CREATED, axum::Json(made)))
+    let kept =
+        Invitation { invitation_id: id, email: email.expose().to_owned(), role: request.role, expires_at, token: None };
+    let shown = Invitation { token: Some(token.expose_secret().to_owned()), ..kept.clone() };
+    Ok((StatusCode::CREATED, ShownOnce { shown, kept }))
 }
 
 /// Withdraws an invitation.
@@ -276,9 +276,9 @@ pub async fn invite(
 /// # Errors
 /// `forbidden` unless the caller manages the tenant, and owns it to withdraw an owner's; `not_found`.
 #[utoipa::path(delete, path = "/api/tenant/invitations/{invitationId}", tag = "tenant",
-    params(("invitationId" = Uuid, Path)), responses(
-    (status = 204, description = "Withdrawn"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    params(("invitationId" = Uuid, Path), IdempotencyKey), responses(
+    (status = 204, description = "Withdrawn"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn withdraw(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<StatusCode> {
     caller.manages()?;
     let mut tx = app.database.write(caller.scope()).await?;

@@ -16,7 +16,7 @@ use crate::{
     },
     db::{Access, Role, TenantTx},
     error::{ApiError, ApiResult},
-    http::extract::Json,
+    http::{extract::Json, idempotency::IdempotencyKey},
     tenants,
 };
 
@@ -46,9 +46,9 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Me> {
 ///
 /// # Errors
 /// `validation_failed` for what is no name.
-#[utoipa::path(patch, operation_id = "change_own_profile", path = "/api/users/me", tag = "user", request_body = MePatch, responses(
+#[utoipa::path(patch, operation_id = "change_own_profile", path = "/api/users/me", tag = "user", params(IdempotencyKey), request_body = MePatch, responses(
     (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn change(State(app): State<App>, caller: Caller, Json(patch): Json<MePatch>) -> ApiResult<axum::Json<Me>> {
     caller.session()?;
@@ -74,9 +74,9 @@ pub async fn change(State(app): State<App>, caller: Caller, Json(patch): Json<Me
 ///
 /// # Errors
 /// `forbidden` for an auditor, who has no data to agree to anything about.
-#[utoipa::path(patch, path = "/api/users/me/consent", tag = "user", request_body = ConsentPatch, responses(
+#[utoipa::path(patch, path = "/api/users/me/consent", tag = "user", params(IdempotencyKey), request_body = ConsentPatch, responses(
     (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
+    (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn consent(
     State(app): State<App>,
@@ -123,8 +123,8 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> ApiResult<axum::Js
 ///
 /// # Errors
 /// `conflict` for the last owner; `legal_hold`; `forbidden` for an auditor, whom a manager removes.
-#[utoipa::path(delete, operation_id = "delete_own_account", path = "/api/users/me", tag = "user", responses(
-    (status = 204, description = "Gone; the receipt's id is in `Deletion-Receipt`"), (status = 401, body = ErrorBody),
+#[utoipa::path(delete, operation_id = "delete_own_account", path = "/api/users/me", tag = "user", params(IdempotencyKey), responses(
+    (status = 204, description = "Gone; the receipt's id is in `Deletion-Receipt`"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
 pub async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<Response> {

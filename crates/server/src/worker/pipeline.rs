@@ -93,13 +93,12 @@ impl Run<'_> {
     async fn listen(&self, hints: &Hints) -> Result<(Documents, Uuid), Failure> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
-        let length = recordings::length(&mut tx, call).await?.ok_or(Failure::last("audio_missing"))?;
+        let recording = recordings::find(&mut tx, call).await?.ok_or(Failure::last("audio_missing"))?;
         let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
         let recognition = calls::store::recognition(&mut tx, call, &key).await?;
         // No transaction is open while the recording is listened to.
         tx.rollback().await?;
         let asked = recognise::options(self.lease.kind, hints, recognition);
-        let recording = (recordings::place(self.lease.tenant, call), length);
         let recognised = recognise::run(self.worker, recording, (key, asked), self.signals.clone()).await?;
 
         let mut tx = self.write().await?;

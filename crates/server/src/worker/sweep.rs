@@ -1,5 +1,5 @@
-//! Removes recordings that are too old, whatever state their call is in (H2). Its one invariant: the database's clock decides, and no
-//! setting makes a recording older than a day.
+//! Removes recordings that are too old, whatever state their call is in (H2), and processing events (H14). Its one invariant: the
+//! database's clock decides; no setting makes a recording older than a day, or an event older than 30.
 
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ pub const MAX_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Recordings that are taken at once.
 const BATCH: i32 = 100;
+
+/// Events that are removed at once: some hundred calls' worth, in milliseconds.
+const EVENTS: i32 = 5000;
 
 /// What an overdue call failed with.
 const CODE: &str = "audio_expired";
@@ -78,6 +81,25 @@ async fn overdue(database: &Database, ttl: Duration) -> Result<Vec<(Uuid, Uuid, 
     .await?;
     tx.commit().await?;
     Ok(rows.into_iter().map(|row| (row.tenant, row.call, row.owner)).collect())
+}
+
+/// Removes processing events that are 30 days old; returns how many.
+///
+/// # Errors
+/// When a transaction fails; what was done before it stays done.
+pub async fn processing_events(database: &Database) -> Result<u64, DbError> {
+    let mut removed = 0;
+    loop {
+        let mut tx = database.system(Reason::Sweep).await?;
+        let expired = sqlx::query_scalar!(r#"SELECT app.processing_events_expire($1) AS "expired!""#, EVENTS)
+            .fetch_one(tx.conn())
+            .await?;
+        tx.commit().await?;
+        removed += expired.unsigned_abs();
+        if expired < i64::from(EVENTS) {
+            return Ok(removed);
+        }
+    }
 }
 
 /// Seconds since the oldest recording that is still there was stored, for metrics: what it is above the time to live is the

@@ -1,4 +1,4 @@
-//! Every operation of the API, by everybody who may not: strangers, wrong roles, other tenants.
+//! Every operation of the API, by everybody who may not: strangers, wrong roles, other tenants, pages of others with a cookie.
 //!
 //! Invariant: what is asked comes from the document; an operation that [`table`] does not know fails the test.
 
@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     body::Body,
-    http::{Method, Request, header::AUTHORIZATION},
+    http::{
+        Method, Request,
+        header::{AUTHORIZATION, COOKIE, HOST},
+    },
 };
 use server::router;
 
@@ -40,6 +43,15 @@ enum Sent {
     Headers(&'static [(&'static str, &'static str)]),
 }
 use Sent::{Form, Headers, Json, Nothing};
+
+/// Everything is turned on, and nobody asks too often.
+const SETTINGS: [(&str, &str); 5] = [
+    ("debug.call_events", "true"),
+    ("rates.sign_in", "100000/1m"),
+    ("rates.read", "100000/1m"),
+    ("rates.write", "100000/1m"),
+    ("rates.upload", "100000/1m"),
+];
 
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 const OFFSET: (&str, &str) = ("content-type", "application/offset+octet-stream");
@@ -132,6 +144,26 @@ fn operations() -> BTreeSet<String> {
         .collect()
 }
 
+/// By what a caller says who they are.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Nothing,
+    Token(&'a str),
+    /// The token as the browser's cookie, and where the browser says that the request comes from.
+    Cookie(&'a str, &'static [(&'static str, &'static str)]),
+}
+use By::{Cookie, Token};
+
+const OWN_PAGE: &[(&str, &str)] = &[("sec-fetch-site", "same-origin")];
+
+/// Pages of others, and what is no page: what a browser adds the cookie to although none of our pages asked it to.
+const OTHER_PAGES: [&[(&str, &str)]; 4] = [
+    &[("sec-fetch-site", "cross-site")],
+    &[("sec-fetch-site", "same-site")],
+    &[("origin", "https://attacker.example")],
+    &[("sec-fetch-site", "cross-site"), ("origin", "https://calls.example")],
+];
+
 /// A row with the ids of somebody.
 struct Probe<'a> {
     operation: &'a str,
@@ -163,12 +195,17 @@ impl Probe<'_> {
         format!("{} {body}", self.url())
     }
 
-    fn request(&self, token: Option<&str>) -> Request<Body> {
+    fn request(&self, by: By<'_>) -> Request<Body> {
         let method: Method = self.operation.split(' ').next().unwrap().parse().unwrap();
-        let mut request = Request::builder().method(method).uri(self.url());
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
+        let mut request = Request::builder().method(method).uri(self.url()).header(HOST, "calls.example");
+        request = match by {
+            By::Nothing => request,
+            Token(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            Cookie(token, page) => {
+                let request = request.header(COOKIE, format!("__Host-subrosa-access={token}"));
+                page.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+            }
+        };
         let request = match self.sent {
             Nothing => request.body(Body::empty()),
             Json(body) => request.header("content-type", "application/json").body(Body::from(self.fill(body))),
@@ -218,10 +255,10 @@ struct Crossfire<'a> {
 
 impl Crossfire<'_> {
     /// Asks for what is the victim's and for what is nobody's: the answers are the same, and hold nothing of the victim.
-    async fn fire(&mut self, row: &Row, who: &str, token: Option<&str>, secrets: &[&str]) -> u16 {
+    async fn fire(&mut self, row: &Row, who: &str, by: By<'_>, secrets: &[&str]) -> u16 {
         let (operation, guard, _, query, sent) = row;
         let theirs = Probe { operation, query, sent, ids: &self.victim.ids };
-        let answer = self.service.send(theirs.request(token)).await;
+        let answer = self.service.send(theirs.request(by)).await;
         self.probes += 1;
         let (text, said) = (everything(&answer), theirs.said());
         let at = format!("{said} as {who}: {text}");
@@ -237,7 +274,7 @@ impl Crossfire<'_> {
         }
         let nobodys = Probe { operation, query, sent, ids: &self.nobody };
         if !(is_own && *guard == Tenant) && nobodys.said() != said && !query.contains("ursor") {
-            let other = self.service.send(nobodys.request(token)).await;
+            let other = self.service.send(nobodys.request(by)).await;
             self.probes += 1;
             assert_eq!(theirs.told(&answer), nobodys.told(&other), "it tells that something is there: {at}");
         }
@@ -251,7 +288,7 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
     let known: BTreeSet<String> = table.iter().map(|(operation, ..)| (*operation).to_owned()).collect();
     assert_eq!(operations(), known, "each operation of the document has a row in the table, and no other");
 
-    let service = Service::set(&[("debug.call_events", "true"), ("rates.sign_in", "10000/1m")]).await;
+    let service = Service::set(&SETTINGS).await;
     let victim = House::new(&service, "heron").await;
     let other = House::new(&service, "crane0").await;
     let mut crossfire = Crossfire { service: &service, victim: &victim, nobody: nobodys(&victim.ids), probes: 0 };
@@ -259,24 +296,49 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
     let of_the_owner = [&*victim.content, "owner@heron.example.org"];
     for row in &table {
         let (operation, guard, ..) = row;
-        for (who, token) in
-            [("nobody", None), ("a forger", Some("e30.e30.e30")), ("a wrong key", Some("sbr_live_none"))]
-        {
-            let status = crossfire.fire(row, who, token, &all).await;
+        for (who, by) in [
+            ("nobody", By::Nothing),
+            ("a forger", Token("e30.e30.e30")),
+            ("a wrong key", Token("sbr_live_none")),
+            ("a forged cookie", Cookie("e30.e30.e30", OWN_PAGE)),
+            ("a key in a cookie", Cookie(&victim.tokens["KEY"], OWN_PAGE)),
+        ] {
+            let status = crossfire.fire(row, who, by, &all).await;
             assert!(*guard == Public || status == 401, "{operation} as {who}: {status}");
+        }
+        // The victim's own cookie, in a request that a page of somebody else made.
+        for page in OTHER_PAGES {
+            if *guard == Public {
+                break;
+            }
+            let status =
+                crossfire.fire(row, "a page of somebody else", Cookie(&victim.tokens["OWNER"], page), &all).await;
+            assert_eq!(status, 403, "{operation} from {page:?}");
+        }
+        let changes = !["GET", "HEAD", "OPTIONS"].contains(&operation.split(' ').next().unwrap());
+        if changes && *guard != Public {
+            let status = crossfire.fire(row, "no page at all", Cookie(&victim.tokens["OWNER"], &[]), &all).await;
+            assert_eq!(status, 403, "{operation}");
         }
         for role in ["MEMBER", "AUDITOR"] {
             let token = if *guard == Ends { &victim.spare(&service, role).await } else { &victim.tokens[role] };
-            let who = format!("{role} of the own tenant");
-            let status = crossfire.fire(row, &who, Some(token), &of_the_owner).await;
-            assert!(*guard != Managers || [403, 404].contains(&status), "{operation} as {who}: {status}");
+            let cookie = if *guard == Ends { &victim.spare(&service, role).await } else { token };
+            for (by, how) in [(Token(token), ""), (Cookie(cookie, OWN_PAGE), ", by a cookie")] {
+                let who = format!("{role} of the own tenant{how}");
+                let status = crossfire.fire(row, &who, by, &of_the_owner).await;
+                assert!(*guard != Managers || [403, 404].contains(&status), "{operation} as {who}: {status}");
+            }
         }
-        let status = crossfire.fire(row, "a key of the own tenant", Some(&victim.tokens["KEY"]), &[]).await;
+        let status = crossfire.fire(row, "a key of the own tenant", Token(&victim.tokens["KEY"]), &[]).await;
         let is_open = *guard == Public || operation.starts_with("GET /api/users/me");
         assert!(is_open || status == 403, "{operation} with a key for another scope: {status}");
         for role in ["OWNER", "MEMBER", "AUDITOR"] {
             let token = if *guard == Ends { &other.spare(&service, role).await } else { &other.tokens[role] };
-            crossfire.fire(row, &format!("{role} of another tenant"), Some(token), &all).await;
+            let cookie = if *guard == Ends { &other.spare(&service, role).await } else { token };
+            crossfire.fire(row, &format!("{role} of another tenant"), Token(token), &all).await;
+            crossfire
+                .fire(row, &format!("{role} of another tenant, by a cookie"), Cookie(cookie, OWN_PAGE), &all)
+                .await;
         }
     }
     println!("crossfire: {} operations, {} probes", known.len(), crossfire.probes);
@@ -285,12 +347,13 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
 
 #[tokio::test]
 async fn each_of_these_requests_does_what_it_says_for_whom_it_is_meant() {
-    let service = Service::set(&[("debug.call_events", "true"), ("rates.sign_in", "10000/1m")]).await;
+    let service = Service::set(&SETTINGS).await;
     for (number, (operation, guard, status, query, sent)) in table().iter().enumerate() {
         let house = House::new(&service, &format!("crane{number}")).await;
         let token = if *guard == Ends { &house.spare(&service, "MEMBER").await } else { &house.tokens["OWNER"] };
         let probe = Probe { operation, query, sent, ids: &house.ids };
-        let answer = service.open(probe.request(Some(token))).await;
+        let by = if number % 2 == 0 { Token(token) } else { Cookie(token, OWN_PAGE) };
+        let answer = service.open(probe.request(by)).await;
         assert_eq!(answer.status().as_u16(), *status, "{operation} {query}");
     }
 }

@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -56,8 +57,8 @@ async fn a_recording_becomes_a_queued_call_with_what_was_said_of_it_in_any_order
         let mut tx = service.app.database.read(&person.scope).await.unwrap();
         let call = id.parse().unwrap();
         let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-        let place = recordings::place(person.scope.tenant(), call);
-        let mut reader = service.app.blobs.read(&key, place, plain.len() as u64, 0..u64::MAX).await.unwrap();
+        let (place, length) = recordings::find(&mut tx, call).await.unwrap().unwrap();
+        let mut reader = service.app.blobs.read(&key, place, length, 0..u64::MAX).await.unwrap();
         let mut stored = Vec::new();
         while let Some(block) = reader.next().await.unwrap() {
             stored.extend(block);
@@ -91,7 +92,7 @@ async fn what_is_no_recording_is_refused_and_leaves_nothing() {
         let answer = person.form(fields, &[]).await;
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code));
     }
-    let answer = person.json(axum::http::Method::POST, "/api/calls/analyze", &json!({})).await;
+    let answer = person.json(Method::POST, "/api/calls/analyze", &json!({})).await;
     assert_eq!(answer.code(), "unsupported_media_type");
     until_empty(&store).await;
     assert_eq!(person.get("/api/calls").await.json(), json!({"items": []}));
@@ -109,6 +110,27 @@ async fn until(store: &InMemory, most: usize) {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), removed).await.unwrap();
+}
+
+#[tokio::test]
+async fn metadata_that_is_no_object_is_refused_by_name_in_a_form_and_in_a_header() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let wav = recording(1, 1000);
+    // The first would be all fields of the object in their order.
+    let list = r#"["Offer",null,null,null,null,"UNKNOWN",null,null,null,null]"#;
+    for metadata in [list, "[]", "null", "1", "\"Offer\"", "", "{\"title\": \"Offer\"} {}"] {
+        let answer = person.form(&[("file", &wav), ("metadata", metadata.as_bytes())], &[]).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "validation_failed"), "{metadata}");
+        let error = &answer.json()["error"];
+        assert_eq!(error["details"]["field"], "metadata");
+        assert!(error["message"].as_str().unwrap().contains("a JSON object"), "{error}");
+        let header = format!("metadata {}", STANDARD.encode(metadata));
+        let headers = [("tus-resumable", "1.0.0"), ("upload-length", "1000"), ("upload-metadata", &*header)];
+        let answer = person.send(Method::POST, "/api/uploads", &headers, b"").await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "validation_failed"), "{metadata}");
+        assert!(answer.json()["error"]["message"].as_str().unwrap().contains("a JSON object"), "{metadata}");
+    }
 }
 
 #[tokio::test]

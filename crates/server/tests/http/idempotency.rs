@@ -2,11 +2,26 @@
 
 use axum::http::Method;
 use chrono::TimeDelta;
+use serde_json::{Value, json};
+use server::{
+    auth::tokens::TokenRole,
+    db::{Role, Scope},
+    router,
+};
 
 use crate::{
+    accounts::PASSWORD,
     client::{Answer, Service},
     people::{Person, recording},
+    sign_in::owner,
 };
+
+/// An owner who has signed in.
+async fn ann(service: &Service) -> Person<'_> {
+    let owner = owner(service, "ann@example.org").await;
+    let scope = Scope::authenticated(owner.tenant, owner.user, Role::Owner);
+    Person { service, scope, token: owner.access }
+}
 
 impl Person<'_> {
     async fn with_key(&self, method: Method, path: &str, key: &str, body: &str) -> Answer {
@@ -79,4 +94,144 @@ async fn an_upload_with_a_key_is_answered_as_before_or_refused_when_it_is_anothe
         assert_eq!(person.form(other, &key).await.code(), "idempotency_conflict");
     }
     assert_eq!(person.get("/api/calls").await.json()["items"].as_array().unwrap().len(), 1);
+}
+
+/// Changes that take no key, as the description of the API says.
+const WITHOUT_KEY: [&str; 10] = [
+    "delete /api/auth/sessions/{sessionId}",
+    "patch /api/uploads/{id}",
+    "post /api/auth/invitations/accept",
+    "post /api/auth/login",
+    "post /api/auth/logout",
+    "post /api/auth/logout-all",
+    "post /api/auth/password",
+    "post /api/auth/refresh",
+    "post /v1/audio/transcriptions",
+    "post /v1/audio/translations",
+];
+
+#[test]
+fn every_change_takes_a_key_or_is_on_the_list_of_those_that_do_not() {
+    let document = serde_json::to_value(router::openapi()).unwrap();
+    let mut without = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+            let takes = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
+            let changes = ["post", "put", "patch", "delete"].contains(&method.as_str());
+            assert!(changes || !takes, "{method} {path}");
+            if changes && !takes {
+                without.push(format!("{method} {path}"));
+            }
+        }
+    }
+    without.sort();
+    assert_eq!(without, WITHOUT_KEY);
+}
+
+#[tokio::test]
+async fn what_shows_a_secret_once_is_made_once_and_the_second_answer_is_without_the_secret() {
+    let service = Service::new().await;
+    let person = ann(&service).await;
+    let key = json!({"name": "import", "scopes": ["account:read"]});
+    let invitation = json!({"email": "bob@example.org", "role": "MEMBER"});
+    for (path, body) in [("/api/tenant/api-keys", key), ("/api/tenant/invitations", invitation)] {
+        let body = body.to_string();
+        let first = person.with_key(Method::POST, path, path, &body).await;
+        assert_eq!(first.status, 201);
+        let mut first = first.json();
+        assert!(first.as_object_mut().unwrap().remove("token").is_some_and(|token| token != Value::Null));
+        let again = person.with_key(Method::POST, path, path, &body).await;
+        assert_eq!((again.status.as_u16(), &again.headers["idempotency-replayed"]), (201, &"true".parse().unwrap()));
+        assert_eq!(again.json(), first, "all but the token");
+        assert_eq!(person.get(path).await.json()["items"].as_array().unwrap().len(), 1, "{path}");
+        let other = body.replace("import", "export").replace("bob", "eve");
+        assert_eq!(person.with_key(Method::POST, path, path, &other).await.code(), "idempotency_conflict");
+    }
+}
+
+#[tokio::test]
+async fn changes_of_tenant_and_user_are_not_made_again() {
+    let service = Service::new().await;
+    let person = ann(&service).await;
+    for (path, field, first, second) in [
+        ("/api/tenant", "retentionDays", json!(30), json!(60)),
+        ("/api/users/me", "displayName", json!("Ann"), json!("Anna")),
+    ] {
+        let body = |value: &Value| json!({field: value}).to_string();
+        let one = person.with_key(Method::PATCH, path, path, &body(&first)).await;
+        assert_eq!((one.status.as_u16(), &one.json()[field]), (200, &first));
+        assert_eq!(person.with_key(Method::PATCH, path, "another", &body(&second)).await.status, 200);
+        let again = person.with_key(Method::PATCH, path, path, &body(&first)).await;
+        assert_eq!(again.json(), one.json());
+        assert_eq!(person.get(path).await.json()[field], second, "{path}");
+        person.sql("DELETE FROM tenant.idempotency_keys".to_owned()).await;
+    }
+    // Sign-in takes no key: each answer has tokens of its own.
+    let login = json!({"email": "ann@example.org", "password": PASSWORD}).to_string();
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        let answer = person.with_key(Method::POST, "/api/auth/login", "login", &login).await;
+        assert!(!answer.headers.contains_key("idempotency-replayed"));
+        tokens.push(answer.json()["refreshToken"].as_str().unwrap().to_owned());
+    }
+    assert_ne!(tokens[0], tokens[1]);
+}
+
+#[tokio::test]
+async fn of_who_deletes_themselves_with_a_key_nothing_is_kept() {
+    let service = Service::new().await;
+    let bob = ann(&service).await.member().await;
+    bob.upload(1, "his call").await;
+    let gone = bob.with_key(Method::DELETE, "/api/users/me", "bye", "").await;
+    assert_eq!(gone.status, 204);
+    assert!(gone.headers.contains_key("deletion-receipt"));
+    let mut superuser = service.installation.postgres.superuser().await;
+    for rows in ["tenant.record_keys WHERE record_id = $1", "tenant.idempotency_keys WHERE owner_id = $1"] {
+        let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {rows}"));
+        let count: i64 = sqlx::query_scalar(count).bind(bob.scope.user()).fetch_one(&mut superuser).await.unwrap();
+        assert_eq!(count, 0, "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn an_auditors_key_makes_no_difference() {
+    let service = Service::new().await;
+    let owner = Person::new(&service).await;
+    let mut auditor = owner.member().await;
+    auditor.token = service.token(&auditor.scope, TokenRole::Auditor);
+    for (path, body) in [("/api/users/me", "{}"), ("/api/tenant", r#"{"retentionDays": 30}"#)] {
+        let without = auditor.json(Method::PATCH, path, &serde_json::from_str(body).unwrap()).await;
+        let with = auditor.with_key(Method::PATCH, path, "k", body).await;
+        assert_eq!(with.status, without.status, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_whose_client_goes_away_is_made_and_its_answer_is_there_when_it_is_asked_for_again() {
+    let service = Service::new().await;
+    let person = ann(&service).await;
+    let (path, body) = ("/api/tenant/api-keys", r#"{"name": "import", "scopes": ["calls:read"]}"#);
+    let (mut holder, mut watcher) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
+    sqlx::raw_sql("BEGIN; LOCK TABLE tenant.api_keys").execute(&mut holder).await.unwrap();
+    let mut first = Box::pin(person.with_key(Method::POST, path, "k", body));
+    let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query(waits).fetch_optional(&mut watcher).await.unwrap().is_none() {
+        assert!(futures::poll!(&mut first).is_pending());
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let asked = async {
+        loop {
+            let answer = person.with_key(Method::POST, path, "k", body).await;
+            if answer.status != 409 {
+                return answer;
+            }
+        }
+    };
+    let again = tokio::time::timeout(std::time::Duration::from_secs(30), asked).await.unwrap();
+    assert_eq!((again.status.as_u16(), &again.headers["idempotency-replayed"]), (201, &"true".parse().unwrap()));
+    assert_eq!(person.get(path).await.json()["items"].as_array().unwrap().len(), 1);
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use server::auth::tokens::TokenRole;
 use tower::ServiceExt as _;
 
-use crate::client::Service;
+use crate::{client::Service, people::Person};
 
 #[tokio::test]
 async fn health_tells_no_more_than_that_it_lives_and_which_version() {
@@ -114,6 +114,27 @@ async fn metrics_name_templates_and_enums_and_never_what_a_client_wrote() {
         service.call(Method::GET, "/metrics", None).await.status == StatusCode::NOT_FOUND,
         "not on the API's listener"
     );
+}
+
+#[tokio::test]
+async fn metrics_tell_what_waits_and_how_old_the_oldest_recording_is() {
+    let service = Service::new().await;
+    let value = async |name: &str| {
+        let text = metrics(&service).await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
+    };
+    assert!(value("subrosa_jobs_waiting").await.abs() < 0.5);
+    let person = Person::new(&service).await;
+    person.upload(1, "title").await;
+    person.upload(2, "title").await;
+    person.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours'".to_owned()).await;
+    person.sql("UPDATE tenant.jobs SET run_at = now() - interval '1 hour'".to_owned()).await;
+    assert!((value("subrosa_jobs_waiting").await - 2.0).abs() < 0.5);
+    assert!(value("subrosa_jobs_running").await.abs() < 0.5);
+    assert!(value("subrosa_jobs_oldest_seconds").await >= 3600.0);
+    // The sweeper is an hour late.
+    assert!(value("subrosa_recordings_oldest_seconds").await >= 90_000.0);
 }
 
 #[tokio::test]

@@ -156,3 +156,14 @@ async fn sessions_are_listed_and_ended_one_by_one_and_another_persons_are_not_th
     assert_eq!(me(&service, &first.access).await, StatusCode::UNAUTHORIZED);
     assert_eq!(list(&second).await["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_refresh_token_comes_in_an_object() {
+    let service = Service::new().await;
+    let owner = owner(&service, "ann@example.org").await;
+    for body in [json!([owner.refresh]), json!([[owner.refresh]]), json!(owner.refresh), json!(1)] {
+        let answer = service.send_json(Method::POST, "/api/auth/refresh", None, &body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (StatusCode::BAD_REQUEST, "validation_failed"));
+    }
+    assert_eq!(refresh(&service, &owner.refresh).await.status, StatusCode::OK);
+}

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::http::Method;
+use aws_lc_rs::digest;
+use axum::{body::Body, http::Method};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::TimeDelta;
-use futures::{TryStreamExt as _, stream};
+use futures::{TryStreamExt as _, channel::mpsc, stream};
 use object_store::{ObjectStore, memory::InMemory};
 use server::{
     calls::tus,
@@ -19,6 +21,8 @@ use crate::{
     client::{Answer, Service},
     people::{Person, recording},
 };
+
+type Sender = mpsc::UnboundedSender<Result<Bytes, std::io::Error>>;
 
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 
@@ -36,6 +40,29 @@ impl Person<'_> {
         let offset = offset.to_string();
         let headers = [TUS, ("upload-offset", &*offset), ("content-type", "application/offset+octet-stream")];
         self.send(Method::PATCH, upload, &headers, bytes).await
+    }
+
+    /// What lies in the store as the recording of a call, opened.
+    async fn stored(&self, call: &str) -> Vec<u8> {
+        let (app, call) = (&self.service.app, call.parse().unwrap());
+        let mut tx = app.database.read(&self.scope).await.unwrap();
+        let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+        let (place, length) = recordings::find(&mut tx, call).await.unwrap().unwrap();
+        let mut reader = app.blobs.read(&key, place, length, 0..u64::MAX).await.unwrap();
+        let mut stored = Vec::new();
+        while let Some(block) = reader.next().await.unwrap() {
+            stored.extend(block);
+        }
+        stored
+    }
+
+    /// Begins to add bytes; they come when the sender sends them, and the request ends when it is gone.
+    fn begin_to_add(&self, upload: &str, offset: usize) -> (Sender, impl Future<Output = Answer>) {
+        let (sender, blocks) = mpsc::unbounded();
+        let offset = offset.to_string();
+        let headers = [TUS, ("upload-offset", &*offset), ("content-type", "application/offset+octet-stream")];
+        let request = self.request(Method::PATCH, upload, &headers);
+        (sender, self.service.send(request.body(Body::from_stream(blocks)).unwrap()))
     }
 
     async fn offset(&self, upload: &str) -> Option<usize> {
@@ -60,23 +87,14 @@ async fn an_upload_goes_on_where_the_connection_broke_and_becomes_the_call_that_
     ];
     let headers = [TUS, ("upload-offset", "1000"), ("content-type", "application/offset+octet-stream")];
     let request = person.request(Method::PATCH, &upload, &headers);
-    service.send(request.body(axum::body::Body::from_stream(stream::iter(blocks))).unwrap()).await;
+    service.send(request.body(Body::from_stream(stream::iter(blocks))).unwrap()).await;
     assert_eq!(person.offset(&upload).await, Some(5_000_000));
     let answer = person.add(&upload, 5_000_000, &plain[5_000_000..]).await;
     assert_eq!(answer.status, 204);
     let call = answer.headers["call-id"].to_str().unwrap();
     assert_eq!(person.offset(&upload).await, Some(plain.len()));
     assert_eq!(person.get(&format!("/api/calls/{call}")).await.json()["title"], "Offer");
-    let mut tx = service.app.database.read(&person.scope).await.unwrap();
-    let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call.parse().unwrap()).await.unwrap();
-    let place = recordings::place(person.scope.tenant(), call.parse().unwrap());
-    let mut reader = service.app.blobs.read(&key, place, plain.len() as u64, 0..u64::MAX).await.unwrap();
-    let mut stored = Vec::new();
-    while let Some(block) = reader.next().await.unwrap() {
-        stored.extend(block);
-    }
-    assert!(stored == plain);
-    drop(tx);
+    assert!(person.stored(call).await == plain);
     // The pieces are gone: three parts are left.
     assert_eq!(store.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 3);
     // The same recording in a form is the same call.
@@ -138,4 +156,121 @@ async fn an_upload_is_its_users_alone_ends_when_told_to_and_after_a_day() {
     person.sql("UPDATE tenant.blob_deletions SET run_at = now()".to_owned()).await;
     outbox::sweep(&service.app.database, &service.app.blobs).await.unwrap();
     assert!(store.list(None).try_collect::<Vec<_>>().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn of_requests_that_race_for_the_end_one_makes_the_call_and_their_bytes_are_never_mixed() {
+    let store = Arc::new(InMemory::new());
+    let service = Service::with(Blobs::in_store(store.clone()), &[]).await;
+    let person = Person::new(&service).await;
+    for round in 0..8 {
+        // Of several parts, so that there is something to mix; the ends differ, as no good client's do.
+        let start = recording(round, 5 << 20);
+        let ends = [vec![b'a'; 6 << 20], vec![b'b'; 6 << 20]];
+        let upload = person.begin(11 << 20).await;
+        assert_eq!(person.add(&upload, 0, &start).await.status, 204);
+        let adding = ends.iter().map(|end| person.add(&upload, start.len(), end));
+        let answers = futures::future::join_all(adding).await;
+        let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        let winner = statuses.iter().position(|status| *status == 204).unwrap();
+        statuses.sort_unstable();
+        assert_eq!(statuses, [204, 409]);
+        let call = answers[winner].headers["call-id"].to_str().unwrap();
+        assert!(person.stored(call).await == [&start[..], &ends[winner]].concat(), "round {round}");
+        // Three parts a recording: nothing is left of who lost.
+        assert_eq!(store.list(None).try_collect::<Vec<_>>().await.unwrap().len(), 3 * (usize::from(round) + 1));
+    }
+}
+
+#[tokio::test]
+async fn while_a_recording_is_put_together_nobody_else_has_the_turn_until_its_server_is_found_dead() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let plain = recording(1, 1000);
+    let (upload, ended) = (person.begin(1000).await, person.begin(1000).await);
+    for upload in [&upload, &ended] {
+        assert_eq!(person.add(upload, 0, &plain[..400]).await.status, 204);
+    }
+    let joining =
+        |until: &str| person.sql(format!("UPDATE tenant.uploads SET joining_until = now() + interval '{until}'"));
+    joining("1 minute").await;
+    let refused = person.add(&upload, 400, &plain[400..]).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "conflict"));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(person.offset(&upload).await, Some(400));
+    // Who ends it ends that, too.
+    assert_eq!(person.send(Method::DELETE, &ended, &[TUS], b"").await.status, 204);
+    joining("0").await;
+    let answer = person.add(&upload, 400, &plain[400..]).await;
+    assert_eq!(answer.status, 204);
+    assert!(person.stored(answer.headers["call-id"].to_str().unwrap()).await == plain);
+}
+
+#[tokio::test]
+async fn a_request_that_was_overtaken_changes_nothing_whatever_comes_of_it() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    // The first ends with what would be a recording, with what is none, and half-way.
+    for (seed, late) in [(1, recording(1, 1000)), (2, vec![b'a'; 1000]), (3, vec![b'a'; 500])] {
+        let good = recording(seed + 10, 1000);
+        let upload = person.begin(1000).await;
+        let (sender, first) = person.begin_to_add(&upload, 0);
+        let second = async {
+            // It has the turn once its object is expected.
+            let is_expected = "SELECT 1 FROM tenant.blob_deletions b JOIN tenant.uploads u ON b.subject_id = u.id WHERE u.became IS NULL";
+            let mut superuser = service.installation.postgres.superuser().await;
+            while sqlx::query(is_expected).fetch_optional(&mut superuser).await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+            let answer = person.add(&upload, 0, &good).await;
+            sender.unbounded_send(Ok(Bytes::from(late))).unwrap();
+            drop(sender);
+            answer
+        };
+        let (first, second) = futures::join!(first, second);
+        assert_eq!((first.status.as_u16(), first.code().as_str(), second.status.as_u16()), (409, "conflict", 204));
+        let call = second.headers["call-id"].to_str().unwrap();
+        assert_eq!(person.get(&format!("/api/calls/{call}")).await.json()["title"], "Offer");
+        assert!(person.stored(call).await == good);
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_those_of_their_checksum_do_not_count() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let spoken = service.call(Method::OPTIONS, "/api/uploads", None).await;
+    assert!(spoken.headers["tus-extension"].to_str().unwrap().split(',').any(|extension| extension == "checksum"));
+    assert_eq!(spoken.headers["tus-checksum-algorithm"], "sha1,sha256");
+    let plain = recording(1, 1000);
+    let upload = person.begin(plain.len()).await;
+    let add = async |offset: usize, bytes: &[u8], checksum: &str| {
+        let offset = offset.to_string();
+        let headers = [
+            TUS,
+            ("upload-offset", &*offset),
+            ("upload-checksum", checksum),
+            ("content-type", "application/offset+octet-stream"),
+        ];
+        person.send(Method::PATCH, &upload, &headers, bytes).await
+    };
+    let sum =
+        |name: &str, algorithm, bytes: &[u8]| format!("{name} {}", STANDARD.encode(digest::digest(algorithm, bytes)));
+    let sha1 = |bytes: &[u8]| sum("sha1", &digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
+    let sha256 = |bytes: &[u8]| sum("sha256", &digest::SHA256, bytes);
+    for wrong in ["", "sha1", "sha1 AAAA", "md5 1B2M2Y8AsgTpgAmY7PhCfg==", "sha1 not Base64"] {
+        let answer = add(0, &plain[..400], wrong).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "validation_failed"), "{wrong}");
+    }
+    for other in [sha1(&plain[..401]), sha256(&plain[1..401])] {
+        let answer = add(0, &plain[..400], &other).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (460, "checksum_mismatch"));
+        assert_eq!(person.offset(&upload).await, Some(0));
+    }
+    assert_eq!(add(0, &plain[..400], &sha1(&plain[..400])).await.status, 204);
+    assert_eq!(add(400, &plain[400..], &sha256(&plain[..400])).await.status, 460);
+    assert_eq!(person.offset(&upload).await, Some(400));
+    let last = add(400, &plain[400..], &sha256(&plain[400..])).await;
+    assert_eq!(last.status, 204);
+    assert!(person.stored(last.headers["call-id"].to_str().unwrap()).await == plain);
 }

@@ -4,8 +4,12 @@ use std::sync::{Arc, atomic::Ordering};
 
 use server::{
     artifacts::{self, Artifact},
-    queue, recordings,
-    vault::{blobs::BlobError, key::Key, seal::RecordKind},
+    queue,
+    vault::{
+        blobs::{BlobError, BlobPlace},
+        key::Key,
+        seal::RecordKind,
+    },
 };
 use speech::transcript::Transcript;
 
@@ -40,7 +44,7 @@ async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.run_keys").await, "0", "the run's key died");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE kind = 1").await, "0");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0");
-    let place = recordings::place(scope.tenant(), call);
+    let place = BlobPlace { tenant: scope.tenant(), record: call, object: call };
     let key = Key::copy_of(&[0; 32]);
     assert!(matches!(studio.app.blobs.read(&key, place, 1, 0..1).await, Err(BlobError::Missing(_))));
     assert_eq!(studio.ask("SELECT (language, channels, duration_ms) FROM tenant.calls").await, "(en,2,1000)");

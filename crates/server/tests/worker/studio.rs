@@ -20,7 +20,11 @@ use server::{
     decoder::Decoder,
     queue::{self, JobKind},
     recordings,
-    vault::{blobs::Blobs, keys::Vault, seal::RecordKind},
+    vault::{
+        blobs::{BlobPlace, Blobs},
+        keys::Vault,
+        seal::RecordKind,
+    },
     worker::{Recognise, Timing, Worker},
 };
 use speech::{
@@ -197,7 +201,7 @@ pub(crate) async fn upload(
     let mut tx = database.write(&scope).await.unwrap();
     let new = vault.new_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
     tx.rollback().await.unwrap();
-    let place = recordings::place(scope.tenant(), call);
+    let place = BlobPlace { tenant: scope.tenant(), record: call, object: call };
     let bytes = blobs.write(&new.key, place, stream::iter([Ok(Bytes::from(recording))])).await.unwrap();
     let mut tx = database.write(&scope).await.unwrap();
     new.store(&mut tx).await.unwrap();
@@ -208,7 +212,7 @@ pub(crate) async fn upload(
         .execute(tx.conn())
         .await
         .unwrap();
-    recordings::stored(&mut tx, call, bytes).await.unwrap();
+    recordings::stored(&mut tx, place, bytes).await.unwrap();
     queue::enqueue(&mut tx, call, JobKind::Process).await.unwrap();
     tx.commit().await.unwrap();
     call

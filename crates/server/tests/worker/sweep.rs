@@ -1,4 +1,4 @@
-//! Recordings do not outlive a day.
+//! Recordings do not outlive a day, and processing events no month.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,4 +29,33 @@ async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_befo
     assert_eq!(studio.ask(statuses).await, "5:audio_expired 5:audio_expired 5:audio_expired 4: 5:");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs WHERE state = 4").await, "3");
     assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() < 1.0);
+}
+
+#[tokio::test]
+async fn a_processing_event_goes_after_thirty_days_in_every_tenant_and_not_before() {
+    let studio = Studio::new().await;
+    for _ in 0..2 {
+        let scope = studio.installation.tenant().await;
+        let call = studio.upload(scope, wav(1)).await;
+        let (tenant, user) = (scope.tenant(), scope.user());
+        // More than are removed at once.
+        studio
+            .sql(format!(
+                "INSERT INTO tenant.processing_events (tenant_id, id, call_id, owner_id, stage, outcome, created_at)
+                   SELECT '{tenant}', gen_random_uuid(), '{call}', '{user}', 1, 1, now() - days * interval '1 day' - age
+                   FROM generate_series(0, 29) days, (VALUES (interval '0'), (interval '23 hours 59 minutes')) ages (age),
+                     generate_series(1, 100)"
+            ))
+            .await;
+    }
+    let events = "SELECT count(*) FROM tenant.processing_events";
+    assert_eq!(sweep::processing_events(&studio.app.database).await.unwrap(), 0);
+    assert_eq!(studio.ask(events).await, "12000");
+    // As if a day went by, and then 29 more.
+    let later = |days| format!("UPDATE tenant.processing_events SET created_at = created_at - interval '{days} days'");
+    studio.sql(later(1)).await;
+    assert_eq!(sweep::processing_events(&studio.app.database).await.unwrap(), 400);
+    studio.sql(later(29)).await;
+    assert_eq!(sweep::processing_events(&studio.app.database).await.unwrap(), 11_600);
+    assert_eq!(studio.ask(events).await, "0");
 }

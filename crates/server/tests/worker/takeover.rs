@@ -97,3 +97,14 @@ async fn whoever_listens_hears_of_work_at_once_and_of_nothing_else_about_it() {
     studio.upload(scope, wav(1)).await;
     assert_eq!(listener.next().await.unwrap(), Notice::Jobs);
 }
+
+#[tokio::test]
+async fn who_stops_listening_has_left_the_database_before_it_may_go_away() {
+    let studio = Studio::new().await;
+    let listeners =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query ~ '^(UN)?LISTEN'";
+    let listener = Listener::connect(&studio.installation.postgres.address("subrosa_app")).await.unwrap();
+    assert_eq!(studio.ask(listeners).await, "1");
+    listener.close().await;
+    assert_eq!(studio.ask(listeners).await, "0");
+}

@@ -106,6 +106,9 @@ fn with_nothing_configured_it_makes_all_it_needs_serves_and_ends_politely() {
     let log = String::from_utf8(output.stderr).unwrap();
     let lines: Vec<_> = log.lines().collect();
     assert_eq!(lines.last(), Some(&"subrosa: stopped: every request was answered"), "{log}");
+    for level in ["WARN", "ERROR"] {
+        assert!(!log.contains(&format!(r#""level":"{level}""#)), "nothing went wrong, and it says so: {log}");
+    }
     let answered = lines.iter().find(|line| line.contains("/api/health")).unwrap();
     let answered: serde_json::Value = serde_json::from_str(answered).unwrap();
     assert_eq!(

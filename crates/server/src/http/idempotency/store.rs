@@ -17,9 +17,6 @@ use crate::{
 /// How long an answer is given again.
 const KEPT: TimeDelta = TimeDelta::hours(24);
 
-/// How long a request may be under way before its key is free again: twice what a handler may take, after which whoever served it died.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
-
 /// What a key stands for.
 pub enum Claim {
     /// The request of this transaction.
@@ -32,7 +29,8 @@ pub enum Claim {
     Answered(Answer),
 }
 
-/// Claims a key for a request of the transaction's user.
+/// Claims a key for a request of the transaction's user. One that has been under way for `lease` has died with whoever served it, and its key
+/// is free again.
 ///
 /// # Errors
 /// What a transaction may fail with.
@@ -40,7 +38,7 @@ pub async fn claim(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
     fingerprint: &Fingerprint,
-    now: DateTime<Utc>,
+    (now, lease): (DateTime<Utc>, TimeDelta),
 ) -> Result<Claim, VaultError> {
     let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
     sqlx::query!(
@@ -50,7 +48,7 @@ pub async fn claim(
         user,
         &fingerprint.key[..],
         now - KEPT,
-        now - LEASE,
+        now - lease,
     )
     .execute(tx.conn())
     .await
@@ -102,7 +100,7 @@ async fn open(
     Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
 }
 
-/// Keeps the answer to a request whose key the transaction's user holds.
+/// Keeps the answer to a request whose key the transaction's user holds. Of a user whose data went with the request, nothing is kept.
 ///
 /// # Errors
 /// What a transaction may fail with.
@@ -112,18 +110,31 @@ pub async fn keep(
     fingerprint: &Fingerprint,
     answer: &Answer,
 ) -> Result<(), VaultError> {
+    let held = sqlx::query_scalar!(
+        "SELECT created_at FROM tenant.idempotency_keys
+           WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3 AND request_hash = $4 FOR UPDATE",
+        tx.scope().tenant(),
+        tx.scope().user(),
+        &fingerprint.key[..],
+        &fingerprint.request[..],
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(DbError::from)?;
+    if held.is_none() {
+        return Ok(());
+    }
     let key = user_key(tx, vault).await?;
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(answer).map_err(|_| DbError::Unexpected)?);
     let sealed = content::seal(tx, &key, &field(fingerprint), &plain).await?;
     sqlx::query!(
         "UPDATE tenant.idempotency_keys SET status_code = $4, sealed = $5
-           WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3 AND request_hash = $6",
+           WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3",
         tx.scope().tenant(),
         tx.scope().user(),
         &fingerprint.key[..],
         i16::try_from(answer.status).map_err(|_| DbError::Unexpected)?,
         sealed as _,
-        &fingerprint.request[..],
     )
     .execute(tx.conn())
     .await

@@ -1,5 +1,5 @@
-//! All SQL of uploads that come in several requests. Its one invariant: the latest request that adds bytes has the turn, and a request
-//! that lost its turn changes nothing any more.
+//! All SQL of uploads that come in several requests. Its one invariant: the latest request that adds bytes has the turn, unless one puts
+//! the recording together meanwhile; and a request that lost its turn changes nothing any more.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -77,10 +77,12 @@ pub(super) async fn get<A: Access>(tx: &mut TenantTx<A>, upload: Uuid, now: Date
     Ok(found)
 }
 
-/// Gives a request the turn; who had it before has lost it. Locks the upload until the transaction ends.
-pub(super) async fn take_turn(tx: &mut TenantTx<Write>, upload: Uuid, turn: Uuid) -> Result<(), DbError> {
-    sqlx::query!(
-        "UPDATE tenant.uploads SET turn = $4 WHERE tenant_id = $1 AND owner_id = $2 AND id = $3",
+/// Gives a request the turn; who had it before has lost it. False when there is no such upload, or a recording is being put together.
+/// Locks the upload until the transaction ends.
+pub(super) async fn take_turn(tx: &mut TenantTx<Write>, (upload, turn): (Uuid, Uuid)) -> Result<bool, DbError> {
+    let taken = sqlx::query!(
+        "UPDATE tenant.uploads SET turn = $4, joining_until = NULL WHERE tenant_id = $1 AND owner_id = $2 AND id = $3
+           AND (joining_until IS NULL OR joining_until <= clock_timestamp())",
         tx.scope().tenant(),
         tx.scope().user(),
         upload,
@@ -88,7 +90,41 @@ pub(super) async fn take_turn(tx: &mut TenantTx<Write>, upload: Uuid, turn: Uuid
     )
     .execute(tx.conn())
     .await?;
+    Ok(taken.rows_affected() == 1)
+}
+
+/// Takes the turn from whoever has it, whatever they do. Locks the upload until the transaction ends.
+pub(super) async fn end_turns(tx: &mut TenantTx<Write>, upload: Uuid) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE tenant.uploads SET turn = NULL, joining_until = NULL WHERE tenant_id = $1 AND owner_id = $2 AND id = $3",
+        tx.scope().tenant(),
+        tx.scope().user(),
+        upload,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
+}
+
+/// Lets a request keep its turn for so many seconds, while it puts the recording together; for none, others may take it again. False when
+/// it has lost its turn.
+pub(super) async fn keep_turn(
+    tx: &mut TenantTx<Write>,
+    (upload, turn): (Uuid, Uuid),
+    seconds: Option<f64>,
+) -> Result<bool, DbError> {
+    let kept = sqlx::query!(
+        "UPDATE tenant.uploads SET joining_until = clock_timestamp() + make_interval(secs => $5)
+           WHERE tenant_id = $1 AND owner_id = $2 AND id = $3 AND turn = $4 AND became IS NULL",
+        tx.scope().tenant(),
+        tx.scope().user(),
+        upload,
+        turn,
+        seconds,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(kept.rows_affected() == 1)
 }
 
 /// Adds the bytes of the request that has the turn; false when another one has it.
@@ -140,19 +176,30 @@ pub(super) async fn pieces<A: Access>(tx: &mut TenantTx<A>, upload: Uuid) -> Res
     Ok(found)
 }
 
-/// Ends an upload whose request has the turn: it became a call. False when another request has the turn.
-pub(super) async fn finish(
-    tx: &mut TenantTx<Write>,
-    (upload, turn): (Uuid, Uuid),
-    call: Uuid,
-) -> Result<bool, DbError> {
-    let tenant = tx.scope().tenant();
-    let finished = sqlx::query!(
-        "UPDATE tenant.uploads SET received = length, became = $4, sealed = NULL
-           WHERE tenant_id = $1 AND id = $2 AND turn = $3 AND became IS NULL",
-        tenant,
+/// Whether a request still has the turn of an upload that is no call yet. Locks the upload until the transaction ends, so that it stays
+/// so.
+pub(super) async fn has_turn(tx: &mut TenantTx<Write>, (upload, turn): (Uuid, Uuid)) -> Result<bool, DbError> {
+    let found = sqlx::query_scalar!(
+        "SELECT id FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2 AND id = $3 AND turn = $4 AND became IS NULL
+           FOR UPDATE",
+        tx.scope().tenant(),
+        tx.scope().user(),
         upload,
         turn,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(found.is_some())
+}
+
+/// Ends an upload whose request has the turn: it became a call.
+pub(super) async fn finish(tx: &mut TenantTx<Write>, upload: Uuid, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "UPDATE tenant.uploads SET received = length, became = $3, sealed = NULL, joining_until = NULL
+           WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        upload,
         call,
     )
     .execute(tx.conn())
@@ -160,7 +207,7 @@ pub(super) async fn finish(
     sqlx::query!("DELETE FROM tenant.upload_pieces WHERE tenant_id = $1 AND upload_id = $2", tenant, upload)
         .execute(tx.conn())
         .await?;
-    Ok(finished.rows_affected() == 1)
+    Ok(())
 }
 
 /// Destroys the key of an upload that will be no call, and leaves word that its blobs are to go now.
