@@ -50,7 +50,7 @@ bench: models ## Compare with faster-whisper and whisper.cpp; what the gate and 
 	cargo bench --locked -p server --bench gate --bench vault
 
 # One test after the other: what is measured is the memory of the process.
-soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); ten million probes of the gate; newer PostgreSQL
+soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); the service under load and 200 kills (SUBROSA_KILLS); ten million probes of the gate; newer PostgreSQL
 	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
 	SUBROSA_PROBES=10000000 SUBROSA_BLEED=1000000 cargo test --release --locked -p server --test database -- \
 	  --nocapture crossfire bleed pooler

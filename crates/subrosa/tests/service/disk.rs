@@ -71,7 +71,7 @@ async fn uploads_to_a_full_disk_are_told_to_come_again_and_nothing_else_suffers(
     }
     assert!(client.calls().await.unwrap().len() >= 4, "reads need no room");
     small.clear();
-    fleet.brings(8).await;
+    fleet.brings(4).await;
     let (refused, brought) = (fleet.refused(), fleet.close().await);
     let said = ledger::check(&mut client, &brought).await;
     println!("objects without room: {refused} requests told to wait; {said}");
@@ -85,21 +85,29 @@ async fn a_disk_that_is_full_under_everything_loses_nothing_that_was_acknowledge
     let Some(place) = Place::on(small.0.path()) else { return };
     let mut program = place.start().await;
     let key = program.key().await;
-    let fleet = Fleet::start(8, program.heard.address, &key);
-    fleet.brings(8).await;
+    let fleet = Fleet::start(4, program.heard.address, &key);
+    fleet.brings(4).await;
     small.fill();
     // PostgreSQL may go on without room for a while, or end; the program then ends with it.
-    let has_ended = tokio::select! {
-        code = program.starting.end() => { assert_eq!(code, Some(7), "{}", place.last_words()); true }
-        () = fleet.is_refused(3) => false,
-    };
+    let (mut client, recording) = (program.client(&key), Recording::new(1000, 1, 8 << 20));
+    let mut has_ended = false;
+    for way in [Way::Form, Way::Pieces(1 << 20), Way::Chunked] {
+        match client.upload(&recording, way).await {
+            Err(Trouble::Refused(answer)) => assert_eq!(answer.status, 503, "{answer}"),
+            Err(Trouble::Lost) => has_ended = true,
+            Ok(call) => panic!("{call} was acknowledged, and there is no room"),
+        }
+    }
+    if has_ended {
+        assert_eq!(program.starting.end().await, Some(7), "{}", place.last_words());
+    }
     small.clear();
     if has_ended {
         fleet.service_is_at(None);
         program = place.start().await;
         fleet.service_is_at(Some(program.heard.address));
     }
-    fleet.brings(8).await;
+    fleet.brings(4).await;
     let (refused, brought) = (fleet.refused(), fleet.close().await);
     let said = ledger::check(&mut program.client(&key), &brought).await;
     let ended = if has_ended { "the program ended and was started again" } else { "the program went on" };

@@ -20,8 +20,8 @@ use crate::{
     recordings::Recording,
 };
 
-/// Memory that an upload may add to the program, in MiB: a sealed part of 4 MiB, and as much again for blocks on their way.
-const AN_UPLOAD: u64 = 8;
+/// Memory that an upload may add to the program, in MiB: a part of 4 MiB, and blocks on their way.
+const AN_UPLOAD: u64 = 5;
 
 /// Memory that recognition of two calls, connections and the allocator's slack may add, in MiB.
 const ANYTHING_ELSE: u64 = 256;
@@ -47,6 +47,8 @@ async fn two_hundred_uploads_and_five_hundred_readers_meet_no_error_and_lose_no_
 
 async fn run(size: &Size) {
     let Some(place) = Place::new() else { return };
+    // By default it answers 512 requests at once and tells others to come again; clients with tus read as well.
+    let place = place.set("limits.requests=1024");
     let program = place.start().await;
     let key = program.key().await;
     let (files, memory) = (program.open_files(), program.memory("VmRSS"));

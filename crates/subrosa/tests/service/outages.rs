@@ -84,15 +84,15 @@ async fn a_database_that_is_restarted_costs_no_call() {
     let place = postgres.behind(place);
     let program = place.start().await;
     let key = program.key().await;
-    let fleet = Fleet::start(10, program.heard.address, &key);
+    let fleet = Fleet::start(8, program.heard.address, &key);
     for signal in [Signal::SIGINT, Signal::SIGQUIT, Signal::SIGKILL] {
-        fleet.brings(10).await;
+        fleet.brings(5).await;
         postgres.end(signal);
         // Somebody is told to come again, and nobody anything worse.
         fleet.is_refused(1).await;
         postgres.start_again().await;
     }
-    fleet.brings(10).await;
+    fleet.brings(5).await;
     let (refused, brought) = (fleet.refused(), fleet.close().await);
     let said = ledger::check(&mut program.client(&key), &brought).await;
     println!("3 restarts of the database, {refused} requests told to wait; {said}");
