@@ -118,8 +118,7 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::NotFound => Self::not_found(),
-            DbError::Busy | DbError::Disconnected(_) => Self::unavailable(&error),
-            _ if error.is_transient() => Self::unavailable(&error),
+            _ if error.is_transient() || error.is_outage() => Self::unavailable(&error),
             _ => Self::internal(&error),
         }
     }

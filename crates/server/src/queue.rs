@@ -223,6 +223,28 @@ impl Lease {
         .await
     }
 
+    /// Puts the job back until what every job needs is there again. The attempt is not counted.
+    ///
+    /// # Errors
+    /// As [`Self::end`].
+    pub async fn postpone(&self, tx: &mut TenantTx<Write>, error: &str) -> Result<(), LeaseError> {
+        self.change(
+            tx,
+            sqlx::query!(
+                "UPDATE tenant.jobs SET state = 1, error_code = $4, attempts = attempts - 1,
+                   run_at = clock_timestamp() + make_interval(secs => $5 * (0.75 + random() / 2)),
+                   lease_token = NULL, lease_worker = NULL, lease_until = NULL
+                 WHERE tenant_id = $1 AND id = $2 AND lease_token = $3",
+                self.tenant,
+                self.job,
+                self.token,
+                error,
+                BACK_OFF_SECONDS,
+            ),
+        )
+        .await
+    }
+
     /// Hands the job back as if it had never been taken: the worker stops.
     ///
     /// # Errors

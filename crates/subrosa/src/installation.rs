@@ -162,7 +162,7 @@ async fn session(
     let source = place.keys()?;
     let ring = keyring::load(&source).await?;
     let directory = place.data_dir.join("postgres");
-    let cluster = match &place.config.database.url {
+    let mut cluster = match &place.config.database.url {
         Some(_) => None,
         // Dropped half-way it is told to stop, and a start after that waits for its end.
         None => Some(tokio::select! {
@@ -170,17 +170,22 @@ async fn session(
             () = signals.asked() => return Err(StateError::Interrupted),
         }),
     };
-    let done = async {
+    let private = cluster.as_ref().map(|cluster| (cluster.address(), cluster.owner_address()));
+    let session = async {
         let installation = tokio::select! {
-            opened = open(place, (purpose, connections), (ring, source), cluster.as_ref()) => opened?,
+            opened = open(place, (purpose, connections), (ring, source), private) => opened?,
             () = signals.asked() => return Err(StateError::Interrupted),
         };
         let database = installation.database.clone();
         let done = work(installation, &signals).await;
         database.close().await;
         done
-    }
-    .await;
+    };
+    // Without its database it can do nothing, and whoever runs the program starts it again, which recovers.
+    let done = tokio::select! {
+        done = session => done,
+        error = ended(&mut cluster) => Err(error.into()),
+    };
     match cluster {
         // What went wrong first is what somebody wants to know.
         Some(cluster) => done.and(cluster.stop().await.map_err(Into::into)),
@@ -188,19 +193,27 @@ async fn session(
     }
 }
 
+/// Waits for the end of the program's own PostgreSQL; for ever where it has none.
+async fn ended(cluster: &mut Option<Embedded>) -> PostgresError {
+    match cluster {
+        Some(cluster) => cluster.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn open(
     place: &Place,
     (purpose, connections): (Purpose, u32),
     (ring, source): (Keyring, KeySource),
-    cluster: Option<&Embedded>,
+    private: Option<(Address, Address)>,
 ) -> Result<Installation, StateError> {
     let configured = &place.config.database;
     if configured.tls == Tls::Optional {
         exit::line("warning: database.tls is optional: nothing proves who answers as the database");
     }
     let parse = |url: &SecretString| Address::parse(url.expose_secret(), configured.tls);
-    let (address, owner_address) = match (cluster, &configured.url) {
-        (Some(cluster), _) => (cluster.address(), Some(cluster.owner_address())),
+    let (address, owner_address) = match (private, &configured.url) {
+        (Some((address, owner_address)), _) => (address, Some(owner_address)),
         (None, Some(url)) => (parse(url)?, configured.owner_url.as_ref().map(parse).transpose()?),
         // The caller starts a cluster where no address is configured.
         (None, None) => return Err(StartError::Address.into()),

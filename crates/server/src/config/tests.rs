@@ -92,6 +92,13 @@ fn an_unknown_name_is_an_error_with_the_nearest_one_in_every_layer() {
 }
 
 #[test]
+fn a_variable_of_another_command_does_not_stop_the_service() {
+    let others = ["SUBROSA_CONFIG", "SUBROSA_DATA_DIR", "SUBROSA_KEYS", "SUBROSA_MODELS_URL", "SUBROSA_SERVICE_HOST"];
+    let layers = Layers { environment: environment(&others.map(|name| (name, "x"))), ..Layers::default() };
+    assert_eq!(wrong(&layers), "");
+}
+
+#[test]
 fn every_value_that_cannot_be_is_named_with_its_source_and_what_it_must_be() {
     let cases = [
         ("http.listen", "8080", "an address and a port"),

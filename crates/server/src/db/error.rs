@@ -36,6 +36,16 @@ impl DbError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "40001" | "40P01" | "55P03"))
     }
+
+    /// Whether it is the database that cannot go on, whatever it is asked for: busy, gone, starting or stopping (57P), without room,
+    /// memory or connections (53), or with a disk that fails (58030).
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Busy | Self::Disconnected(_) => true,
+            Self::Refused { code, .. } => ["53", "57P", "58030"].iter().any(|class| code.starts_with(class)),
+            _ => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for DbError {

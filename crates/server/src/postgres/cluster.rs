@@ -30,6 +30,10 @@ use super::{
 /// `sun_path` holds 108 bytes, the last of them 0.
 const SOCKET_PATH: usize = 107;
 
+/// For how long the lock of a program that is gone is waited for: a child that it was just making holds a copy from `fork` to `exec`,
+/// which takes milliseconds, and more on a busy machine.
+const LOCK_LEFT: Duration = Duration::from_secs(5);
+
 /// What the server calls its socket.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 
@@ -41,7 +45,7 @@ fn data(directory: &Path) -> PathBuf {
 }
 
 /// Takes the directory for this program until the file is closed.
-pub(super) fn claim(directory: &Path, account: Option<Account>) -> Result<File, PostgresError> {
+pub(super) async fn claim(directory: &Path, account: Option<Account>) -> Result<File, PostgresError> {
     if let Some(above) = directory.parent() {
         fs::create_dir_all(above).map_err(|error| PostgresError::File(above.to_owned(), error))?;
     }
@@ -50,10 +54,14 @@ pub(super) fn claim(directory: &Path, account: Option<Account>) -> Result<File, 
     let path = directory.join("lock");
     let failed = |error| PostgresError::File(path.clone(), error);
     let file = OpenOptions::new().create(true).append(true).custom_flags(NO_FOLLOW).open(&path).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(PostgresError::InUse(directory.to_owned())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    let deadline = Instant::now() + LOCK_LEFT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(LOOK).await,
+            Err(TryLockError::WouldBlock) => return Err(PostgresError::InUse(directory.to_owned())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
 }
 

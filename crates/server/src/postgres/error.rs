@@ -73,6 +73,11 @@ pub enum PostgresError {
     /// The server does not answer.
     #[error("PostgreSQL has not answered for ten minutes")]
     Silent,
+    /// The server ended while it was needed: somebody killed it, or it could not go on, for want of room on its disk perhaps.
+    #[error(
+        "PostgreSQL ended by itself; why is in postgres/cluster/log of the data directory, and it recovers at the next start"
+    )]
+    Ended,
     /// The server does not stop.
     #[error("PostgreSQL did not stop within a minute and was ended; it recovers at the next start")]
     Stop,

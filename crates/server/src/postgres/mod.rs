@@ -69,7 +69,7 @@ impl Embedded {
         // Inherited by the server: passphrases of fields pass through its memory, and content is in this program's.
         setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(PostgresError::CoreDumps)?;
         let account = Account::for_cluster(account)?;
-        let lock = cluster::claim(directory, account)?;
+        let lock = cluster::claim(directory, account).await?;
         let binaries = Binaries::find(cluster::major(directory)?)?;
         cluster::end_orphan(directory, STOP_TIMEOUT).await?;
         cluster::create_once(directory, &binaries, account).await?;
@@ -97,6 +97,13 @@ impl Embedded {
     /// The directory of the socket.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Waits until the server has ended although nobody stopped it.
+    pub async fn ended(&mut self) -> PostgresError {
+        // One that cannot be waited for is gone as well.
+        let _ = self.child.wait().await;
+        PostgresError::Ended
     }
 
     /// Stops the server: sessions end, what is committed is on the disk.

@@ -103,6 +103,11 @@ async fn give_up(run: &Run<'_>, failure: Failure) -> Result<(), Failure> {
             lease.release(&mut tx).await?;
             return run.commit(tx).await;
         }
+        Failure::Outage(code) => {
+            let mut tx = run.write().await?;
+            lease.postpone(&mut tx, code).await?;
+            return run.commit(tx).await;
+        }
         Failure::Final(fault) | Failure::Again(fault) => fault,
     };
     let is_last = matches!(failure, Failure::Final(_)) || lease.attempt >= MAX_ATTEMPTS;

@@ -30,6 +30,9 @@ pub(super) enum Failure {
     Final(Fault),
     /// Another try may help.
     Again(Fault),
+    /// Nothing is wrong with the call: what every call needs is not there. That costs it no try, or an hour without room on a disk
+    /// would cost every recording that came before.
+    Outage(&'static str),
     /// The worker stops, or the lease is lost: whoever asked for it knows.
     Cancelled,
     /// The lease is somebody else's, or the call was deleted.
@@ -58,7 +61,7 @@ impl From<LeaseError> for Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         tracing::warn!(fault = %error, "the database failed a call");
-        Self::again("database_failed")
+        if error.is_outage() { Self::Outage("database_failed") } else { Self::again("database_failed") }
     }
 }
 
@@ -79,6 +82,7 @@ impl From<BlobError> for Failure {
         match error {
             BlobError::Missing(_) => Self::last("audio_missing"),
             BlobError::Broken(_) => Self::last("audio_damaged"),
+            BlobError::Store(_) | BlobError::Directory { .. } => Self::Outage("store_failed"),
             _ => Self::again("store_failed"),
         }
     }

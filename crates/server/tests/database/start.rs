@@ -175,6 +175,17 @@ async fn one_program_has_the_directory_and_the_next_is_refused() {
 }
 
 #[tokio::test]
+async fn a_lock_that_a_killed_program_leaves_to_a_child_for_a_moment_is_waited_for() {
+    let directory = directory();
+    Embedded::start(&directory, ACCOUNT).await.unwrap().stop().await.unwrap();
+    let lock = fs::File::options().append(true).open(directory.join("lock")).unwrap();
+    lock.try_lock().unwrap();
+    // The first look at the lock comes before its end.
+    let (started, ()) = tokio::join!(Embedded::start(&directory, ACCOUNT), async { drop(lock) });
+    started.unwrap().stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_was_committed_is_there_after_the_server_was_killed() {
     let directory = directory();
     let embedded = Embedded::start(&directory, ACCOUNT).await.unwrap();

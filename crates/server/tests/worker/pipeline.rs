@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use server::{
     artifacts::{self, Artifact},
+    queue,
     vault::{
         blobs::{BlobError, BlobPlace},
         key::Key,
@@ -99,6 +100,29 @@ async fn what_fails_every_time_ends_as_failed_after_five_attempts() {
     assert_eq!(models.asked.load(Ordering::Relaxed), 5);
     assert_eq!(studio.ask("SELECT (state, error_code) FROM tenant.jobs").await, "(4,recognition_failed)");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_without_room_costs_a_call_time_and_no_attempt() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    // 53100: what PostgreSQL says when a disk is full.
+    studio
+        .sql(
+            "CREATE FUNCTION app.no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+               BEGIN RAISE EXCEPTION 'no room' USING ERRCODE = '53100'; END $$;
+             CREATE TRIGGER no_room BEFORE INSERT ON tenant.artifacts EXECUTE FUNCTION app.no_room()",
+        )
+        .await;
+    let working = Working::start(studio.worker(Arc::default()));
+    for _ in 0..=queue::MAX_ATTEMPTS {
+        studio.until("SELECT (state, attempts, error_code) FROM tenant.jobs", "(1,0,database_failed)").await;
+        studio.sql("UPDATE tenant.jobs SET error_code = NULL, run_at = now()").await;
+    }
+    studio.sql("DROP TRIGGER no_room ON tenant.artifacts; UPDATE tenant.jobs SET run_at = now()").await;
+    studio.until("SELECT status FROM tenant.calls", "4").await;
+    working.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
