@@ -120,6 +120,7 @@ pub fn guarded(routes: Router<App>, app: App) -> Router {
         .layer(middleware::from_fn(request_id::layer))
         .layer(middleware::from_fn_with_state(app.clone(), access::layer))
         .layer(middleware::from_fn(openai::shape))
+        .layer(middleware::from_fn(tus::version))
         .layer(middleware::from_fn_with_state(app.clone(), headers::layer))
         .layer(CatchPanicLayer::custom(|_| panicked().into_response()))
         .option_layer(headers::cors(&app.operation.config.http.cors_origins))

@@ -1,10 +1,13 @@
 //! Hears of work and of changes without asking. Its one invariant: a notice says that something happened and never what; whoever is
 //! woken reads through the gate, and asks from time to time as well, since a notice can be lost with its connection.
 
+use std::time::Duration;
+
 use sqlx::{
     PgPool,
     postgres::{PgListener, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use super::{Address, StartError};
 
@@ -13,6 +16,9 @@ const JOBS: &str = "subrosa_jobs";
 
 /// Something about a call changed.
 const CALLS: &str = "subrosa_calls";
+
+/// How long a database may take to hear that nobody listens any more.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +56,8 @@ impl Listener {
     pub async fn close(self) {
         // The listener gives its connection back from a task of its own, which this waits for.
         drop(self.listener);
-        self.pool.close().await;
+        // A database that does not answer learns of the end from the closed connection.
+        let _ = timeout(GOODBYE, self.pool.close()).await;
     }
 
     /// Waits for the next notice. After the connection broke it connects again, once a call.

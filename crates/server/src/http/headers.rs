@@ -75,6 +75,7 @@ pub fn cors(origins: &[Origin]) -> Option<CorsLayer> {
         "location",
         "ratelimit",
         "ratelimit-policy",
+        "tus-checksum-algorithm",
         "tus-extension",
         "tus-max-size",
         "tus-resumable",

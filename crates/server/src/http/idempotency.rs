@@ -54,12 +54,11 @@ const ASKED: [HeaderName; 3] =
     [CONTENT_TYPE, HeaderName::from_static("upload-length"), HeaderName::from_static("upload-metadata")];
 
 /// Headers of an answer that are given again.
-const ANSWERED: [HeaderName; 6] = [
+const ANSWERED: [HeaderName; 5] = [
     CONTENT_TYPE,
     LOCATION,
     ETAG,
     HeaderName::from_static("deletion-receipt"),
-    HeaderName::from_static("tus-resumable"),
     HeaderName::from_static("upload-expires"),
 ];
 

@@ -113,7 +113,14 @@ async fn bytes_in_the_wrong_place_too_many_of_them_or_of_another_protocol_are_re
         assert_eq!(person.add(&upload, offset, &vec![0; bytes]).await.status, status);
         assert_eq!(person.offset(&upload).await, Some(400));
     }
-    assert_eq!(person.send(Method::HEAD, &upload, &[("tus-resumable", "0.2.2")], b"").await.status, 412);
+    let other_version = person.send(Method::HEAD, &upload, &[("tus-resumable", "0.2.2")], b"").await;
+    assert_eq!(
+        (other_version.status.as_u16(), &other_version.headers["tus-version"]),
+        (412, &"1.0.0".parse().unwrap())
+    );
+    for refused in [other_version, service.call(Method::HEAD, &upload, None).await] {
+        assert_eq!(refused.headers["tus-resumable"], "1.0.0");
+    }
     assert_eq!(person.send(Method::PATCH, &upload, &[TUS, ("upload-offset", "400")], b"").await.status, 415);
     for (length, status) in [("0", 422), ("2147483649", 413), ("-1", 400), ("many", 400)] {
         assert_eq!(

@@ -4,7 +4,9 @@
 use api::{calls::RecordingMetadata, error::ErrorCode};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use axum::{
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode},
+    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,7 +22,7 @@ use crate::{
 /// The version of the protocol.
 pub(super) const VERSION: HeaderValue = HeaderValue::from_static("1.0.0");
 
-pub(super) const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 pub(super) const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 pub(super) const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 pub(super) const EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
@@ -34,7 +36,20 @@ const CALL_ID: HeaderName = HeaderName::from_static("call-id");
 const ALGORITHMS: [(&str, &digest::Algorithm); 2] =
     [("sha1", &digest::SHA1_FOR_LEGACY_USE_ONLY), ("sha256", &digest::SHA256)];
 
-/// Every answer names the version; a request with another one is refused.
+/// Names the version in every answer about uploads, whoever refuses them, and again in the one that refuses another version.
+pub async fn version(request: Request, next: Next) -> Response {
+    let is_upload = request.uri().path().starts_with("/api/uploads");
+    let mut response = next.run(request).await;
+    if is_upload {
+        response.headers_mut().insert(RESUMABLE, VERSION);
+        if response.status() == StatusCode::PRECONDITION_FAILED {
+            response.headers_mut().insert(HeaderName::from_static("tus-version"), VERSION);
+        }
+    }
+    response
+}
+
+/// A request with another version is refused.
 pub(super) fn check_version(headers: &HeaderMap) -> ApiResult<()> {
     if headers.get(RESUMABLE) == Some(&VERSION) {
         return Ok(());
@@ -103,7 +118,7 @@ impl Checksum {
 
 /// Says how much of an upload is there, and what it became.
 pub(super) fn answer(status: StatusCode, offset: i64, expires_at: DateTime<Utc>, call: Option<Uuid>) -> Response {
-    let headers = [(RESUMABLE, "1.0.0".to_owned()), (OFFSET, offset.to_string()), (EXPIRES, http_date(expires_at))];
+    let headers = [(OFFSET, offset.to_string()), (EXPIRES, http_date(expires_at))];
     let call = call.map(|call| [(CALL_ID, call.to_string())]);
     match call {
         Some(call) => (status, headers, call).into_response(),

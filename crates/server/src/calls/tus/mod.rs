@@ -35,9 +35,8 @@ use crate::{
         seal::{Field, RecordKind},
     },
 };
-use headers::{
-    Checksum, EXPIRES, LENGTH, OFFSET, RESUMABLE, VERSION, answer, check_version, http_date, metadata, number,
-};
+pub use headers::version;
+use headers::{Checksum, EXPIRES, LENGTH, OFFSET, VERSION, answer, check_version, http_date, metadata, number};
 pub use turn::Joins;
 use turn::Turn;
 
@@ -68,7 +67,6 @@ struct TusResumable {
 )]
 pub async fn options(State(app): State<App>) -> Response {
     let headers = [
-        (RESUMABLE, VERSION),
         (HeaderName::from_static("tus-version"), VERSION),
         (
             HeaderName::from_static("tus-extension"),
@@ -117,8 +115,7 @@ pub async fn create(State(app): State<App>, caller: Caller, headers: HeaderMap) 
     let sealed = content::seal(&mut tx, &key, &field(id), &plain).await?;
     store::insert(&mut tx, id, sealed, length, expires_at).await?;
     tx.commit().await?;
-    let headers =
-        [(RESUMABLE, "1.0.0".to_owned()), (LOCATION, format!("/api/uploads/{id}")), (EXPIRES, http_date(expires_at))];
+    let headers = [(LOCATION, format!("/api/uploads/{id}")), (EXPIRES, http_date(expires_at))];
     Ok((StatusCode::CREATED, headers).into_response())
 }
 
@@ -163,7 +160,7 @@ pub async fn delete(
     caller: Caller,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
-) -> ApiResult<Response> {
+) -> ApiResult<StatusCode> {
     check_version(&headers)?;
     let mut tx = app.database.write(caller.scope()).await?;
     store::end_turns(&mut tx, id).await?;
@@ -177,7 +174,7 @@ pub async fn delete(
     if upload.became.is_none() {
         let _ = app.blobs.remove_record(caller.scope().tenant(), id).await;
     }
-    Ok((StatusCode::NO_CONTENT, [(RESUMABLE, VERSION)]).into_response())
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Adds bytes to an upload. With the last ones it becomes a call, which `Call-Id` names. Of several requests at once the one that came

@@ -33,7 +33,7 @@ use crate::{
 /// go on after that.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// When to look again at a recording that is being put together, in seconds: 100 MB take one.
+/// When to look again at a recording that is being put together, in seconds.
 const JOINING: u32 = 2;
 
 /// Recordings that a process puts together at once. Each reads and seals up to 2 GiB, with some megabytes in memory, whether its client
