@@ -1,0 +1,6 @@
+//! What is taken out of transcripts, on a labelled table in five languages and on transcripts made up at random.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod score;
+mod table;
+mod tables;
