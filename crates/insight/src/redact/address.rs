@@ -15,7 +15,10 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
     for at in 0..page.tokens.len() {
         let Some(key) = page.word(at) else { continue };
         let found = match kind(key) {
-            Some(Street::NumberNameStreet { always }) => number_first(page, items, at, always),
+            // "14 Elm Avenue" and "14 avenue Victor Hugo".
+            Some(Street::NumberNameStreet { always }) => {
+                number_first(page, items, at, always).or_else(|| if is_french(key) { street_first(page, items, at) } else { None })
+            }
             Some(Street::NameStreetNumber) => number_behind(page, items, at),
             Some(Street::StreetName) => street_first(page, items, at),
             None => None,
@@ -37,6 +40,10 @@ enum Street {
     NameStreetNumber,
     /// "12 rue de la Paix", "calle Mayor 5".
     StreetName,
+}
+
+pub(super) fn is_street(key: &str) -> bool {
+    kind(key).is_some()
 }
 
 fn kind(key: &str) -> Option<Street> {
@@ -174,7 +181,7 @@ fn rest_of(page: &Page, items: &[Item], last: usize) -> usize {
 }
 
 fn is_french(key: &str) -> bool {
-    matches!(key, "rue" | "chemin" | "impasse" | "allee" | "quai" | "faubourg" | "cours")
+    matches!(key, "rue" | "chemin" | "impasse" | "allee" | "quai" | "faubourg" | "cours" | "avenue" | "boulevard" | "place" | "square")
 }
 
 /// Small words inside of a street's name.

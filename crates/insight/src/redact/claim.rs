@@ -44,7 +44,7 @@ fn with_signs(page: &Page, first: usize) -> usize {
     while let Some(before) = first.checked_sub(1).filter(|before| page.together(first, *before)) {
         let token = &page.tokens[before];
         let sign = token.is_mark('+') || (token.is_mark('(') && page.tokens[first].glued);
-        if !(sign || matches!(token.key.as_str(), "plus")) {
+        if !(sign || matches!(token.key.as_str(), "plus" | "mas" | "mais")) {
             break;
         }
         first = before;

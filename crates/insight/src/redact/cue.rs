@@ -63,7 +63,7 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "sozialversicherungsnummer" | "rentenversicherungsnummer" | "versicherungsnummer" | "nir" | "secu" | "securite" | "sociale" | "dni" | "nie"
         | "nif" | "contribuinte" | "cpf" | "seguranca" => Cue::NationalId,
         _ if key.starts_with("telefon") || key.starts_with("handynummer") || key.starts_with("mobilnummer") => Cue::Phone,
-        _ if key.starts_with("mobilfunk") || key.ends_with("rufnummer") => Cue::Phone,
+        _ if key.starts_with("mobilfunk") || key.starts_with("festnetz") || key.ends_with("rufnummer") => Cue::Phone,
         _ if key.ends_with("nummer") || key.ends_with("code") || key.ends_with("kennung") => Cue::Other,
         _ => return None,
     })
@@ -128,6 +128,10 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
     match found {
         Cue::Other if key == "code" && matches!(previous, Some("area" | "country" | "dialing" | "dialling")) => Some(Cue::Phone),
+        Cue::Other if key == "id" => {
+            let tax = matches!(previous, Some("national" | "tax")) || index.checked_sub(2).and_then(|index| page.word(index)) == Some("steuer");
+            Some(if tax { Cue::NationalId } else { Cue::Other })
+        }
         Cue::Number => Some(named(page, index).unwrap_or(Cue::Number)),
         Cue::NationalId if matches!(key, "social" | "security" | "insurance" | "sociale" | "securite" | "seguranca" | "steuer") => {
             let near = |other: usize| page.word(other).and_then(cue) == Some(Cue::NationalId);

@@ -47,7 +47,11 @@ fn item(page: &Page, at: usize) -> Option<Item> {
     match token.form {
         Form::Digits if in_code(page, at) => None,
         Form::Digits => Some(Item { digits: token.key.clone(), style: Style::Written, first: at, last: at }),
-        Form::Word => page.languages(at).iter().find_map(|language| Reader { page, language: *language }.read(at)),
+        Form::Word => {
+            // "o" is a digit where English is spoken and an article elsewhere.
+            let languages = page.languages(at).iter().take(if token.letter().is_some() { 1 } else { usize::MAX });
+            languages.copied().find_map(|language| Reader { page, language }.read(at))
+        }
         Form::Mark(_) | Form::Placeholder(_) => None,
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::token::{Form, Page, fold};
-use super::{Claim, Kind, Policy};
+use super::{Claim, Kind, Policy, address};
 
 /// Words of a name behind "my name is".
 const WORDS: usize = 3;
@@ -65,7 +65,9 @@ fn said(page: &Page, at: usize, names: &BTreeSet<String>) -> Option<usize> {
     while page.together(at, last + 1) && is_name(last + 1) {
         last += 1;
     }
-    Some(last)
+    // "Clark Street" is nobody.
+    let street = page.together(at, last + 1) && page.word(last + 1).is_some_and(address::is_street);
+    (!street).then_some(last)
 }
 
 /// "My name is", and its like: words before a name.

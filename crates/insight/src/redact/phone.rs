@@ -214,7 +214,7 @@ fn repeated(page: &Page, items: &[Item], judged: &[(Run, Verdict)], found: &[Run
     let known: Vec<(usize, String)> =
         found.iter().map(|run| (items[run.first].first, said_once(page, run.items(items)))).collect();
     let is_again = |run: &Run| {
-        let digits = run.digits(items);
+        let digits = said_once(page, run.items(items));
         let at = items[run.first].first;
         // The numbers are in the order of the text.
         let near = known.partition_point(|(place, _)| place + REPEATED_WITHIN < at);

@@ -120,7 +120,10 @@ pub(super) fn is_measured(page: &Page, first: usize, last: usize) -> bool {
     let money = |index: usize| {
         page.tokens.get(index).is_some_and(|token| matches!(token.form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№')))
     };
-    let unit = page.together(last, last + 1) && (money(last + 1) || page.word(last + 1).is_some_and(is_unit));
+    let percent = matches!(page.word(last + 2), Some("cent" | "ciento" | "cento" | "mille" | "mil"));
+    let word = page.word(last + 1);
+    let unit = page.together(last, last + 1)
+        && (money(last + 1) || word.is_some_and(is_unit) || (percent && matches!(word, Some("per" | "por"))));
     let currency = first.checked_sub(1).is_some_and(|before| page.together(first, before) && money(before));
     unit || currency
 }
@@ -128,13 +131,13 @@ pub(super) fn is_measured(page: &Page, first: usize, last: usize) -> bool {
 fn is_unit(key: &str) -> bool {
     matches!(
         key,
-        "dollars" | "dollar" | "bucks" | "cents" | "euro" | "euros" | "pounds" | "quid" | "pence" | "percent" | "per" | "million"
+        "dollars" | "dollar" | "bucks" | "cents" | "euro" | "euros" | "pounds" | "quid" | "pence" | "percent" | "million"
             | "millions" | "billion" | "people" | "users" | "years" | "days" | "hours" | "minutes" | "seconds" | "weeks" | "months"
             | "units" | "pieces" | "boxes" | "miles" | "kilometers" | "kilometres" | "meters" | "metres" | "kilos" | "grams" | "feet" | "inches"
             | "square" | "degrees" | "points" | "times" | "lines" | "rows" | "records" | "inhabitants" | "residents" | "francs" | "prozent"
             | "millionen" | "leute" | "menschen" | "einwohner" | "jahre" | "tage" | "stunden" | "minuten" | "sekunden" | "wochen"
             | "stuck" | "kilometer" | "meter" | "kilo" | "gramm" | "franken" | "grad" | "uhr" | "zeilen" | "pour" | "ans" | "jours" | "heures" | "secondes"
-            | "semaines" | "mois" | "personnes" | "habitants" | "lignes" | "por" | "personas" | "habitantes"
+            | "semaines" | "mois" | "personnes" | "habitants" | "lignes" | "personas" | "habitantes"
             | "anos" | "dias" | "horas" | "minutos" | "segundos" | "semanas" | "meses" | "unidades" | "piezas" | "kilometros" | "metros"
             | "pesos" | "reais" | "pessoas" | "pecas" | "quilometros" | "quilos" | "mil" | "milhoes" | "millones" | "milliards" | "centimos"
             | "centavos" | "am" | "pm" | "lineas" | "linhas" | "kwh" | "kilowatt" | "views" | "steps" | "calories"
