@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use insight::redact::redact;
 
-use crate::{score::{Score, everything}, table::{HELD_OUT, TUNED, transcript, utterances}};
+use crate::{
+    score::{Score, everything},
+    table::{HELD_OUT, TUNED, transcript, utterances},
+};
 
 /// Words of one hour: people say some 150 a minute.
 const HOUR_WORDS: usize = 9_000;

@@ -16,9 +16,8 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
         let Some(key) = page.word(at) else { continue };
         let found = match kind(key) {
             // "14 Elm Avenue" and "14 avenue Victor Hugo".
-            Some(Street::NumberNameStreet { always }) => {
-                number_first(page, items, at, always).or_else(|| if is_french(key) { street_first(page, items, at) } else { None })
-            }
+            Some(Street::NumberNameStreet { always }) => number_first(page, items, at, always)
+                .or_else(|| if is_french(key) { street_first(page, items, at) } else { None }),
             Some(Street::NameStreetNumber) => number_behind(page, items, at),
             Some(Street::StreetName) => street_first(page, items, at),
             None => None,
@@ -49,12 +48,15 @@ pub(super) fn is_street(key: &str) -> bool {
 fn kind(key: &str) -> Option<Street> {
     Some(match key {
         "street" | "avenue" | "boulevard" | "blvd" | "ave" | "road" => Street::NumberNameStreet { always: true },
-        "st" | "rd" | "lane" | "ln" | "drive" | "dr" | "court" | "way" | "place" | "square" | "terrace" | "crescent" | "parkway" | "close" => {
-            Street::NumberNameStreet { always: false }
-        }
-        "rue" | "chemin" | "impasse" | "allee" | "quai" | "calle" | "avenida" | "plaza" | "paseo" | "carrer" | "camino" | "rua" | "travessa"
-        | "praca" | "largo" | "estrada" | "alameda" | "carretera" | "faubourg" | "cours" => Street::StreetName,
-        _ if ["strasse", "straße", "weg", "platz", "gasse", "allee", "ufer", "damm"].iter().any(|end| key.ends_with(end)) => {
+        "st" | "rd" | "lane" | "ln" | "drive" | "dr" | "court" | "way" | "place" | "square" | "terrace"
+        | "crescent" | "parkway" | "close" => Street::NumberNameStreet { always: false },
+        "rue" | "chemin" | "impasse" | "allee" | "quai" | "calle" | "avenida" | "plaza" | "paseo" | "carrer"
+        | "camino" | "rua" | "travessa" | "praca" | "largo" | "estrada" | "alameda" | "carretera" | "faubourg"
+        | "cours" => Street::StreetName,
+        _ if ["strasse", "straße", "weg", "platz", "gasse", "allee", "ufer", "damm"]
+            .iter()
+            .any(|end| key.ends_with(end)) =>
+        {
             Street::NameStreetNumber
         }
         _ => return None,
@@ -82,7 +84,8 @@ fn number_first(page: &Page, items: &[Item], street: usize, always: bool) -> Opt
             return Some((first, street));
         }
         let token = &page.tokens[index];
-        let ordinal = token.form == Form::Digits || (token.glued && matches!(token.key.as_str(), "th" | "st" | "nd" | "rd"));
+        let ordinal =
+            token.form == Form::Digits || (token.glued && matches!(token.key.as_str(), "th" | "st" | "nd" | "rd"));
         let name = token.is_word() && !is_no_name(&token.key) && (always || token.capital);
         if !(name || ordinal) {
             return None;
@@ -98,14 +101,19 @@ fn number_behind(page: &Page, items: &[Item], street: usize) -> Option<(usize, u
     // "Alte Poststraße", "Berliner Straße": a name in capitals before the word.
     let before = street.checked_sub(1).filter(|before| page.together(street, *before));
     if let Some(before) = before.filter(|before| page.tokens[*before].is_word() && page.tokens[*before].capital) {
-        let alone = matches!(page.word(street), Some("strasse" | "weg" | "platz" | "allee" | "gasse" | "ufer" | "damm"));
+        let alone =
+            matches!(page.word(street), Some("strasse" | "weg" | "platz" | "allee" | "gasse" | "ufer" | "damm"));
         if alone {
             first = before;
         }
     } else if matches!(page.word(street), Some("weg" | "platz" | "damm" | "ufer")) {
         return None;
     }
-    let letter = page.tokens.get(number.last + 1).and_then(super::token::Token::letter).is_some_and(|c| ('a'..='h').contains(&c));
+    let letter = page
+        .tokens
+        .get(number.last + 1)
+        .and_then(super::token::Token::letter)
+        .is_some_and(|c| ('a'..='h').contains(&c));
     let last = if letter && page.together(street, number.last + 1) { number.last + 1 } else { number.last };
     Some((first, last))
 }
@@ -113,7 +121,9 @@ fn number_behind(page: &Page, items: &[Item], street: usize) -> Option<(usize, u
 /// "12 bis, rue de la Paix", "calle Mayor, número 5".
 fn street_first(page: &Page, items: &[Item], street: usize) -> Option<(usize, usize)> {
     let mut before = street.checked_sub(1)?;
-    while page.together(street, before) && (page.tokens[before].is_mark(',') || matches!(page.word(before), Some("bis" | "ter"))) {
+    while page.together(street, before)
+        && (page.tokens[before].is_mark(',') || matches!(page.word(before), Some("bis" | "ter")))
+    {
         before = before.checked_sub(1)?;
     }
     let number = house_number(items, before).filter(|number| page.together(street, number.first));
@@ -127,7 +137,10 @@ fn street_first(page: &Page, items: &[Item], street: usize) -> Option<(usize, us
             index += 1;
             continue;
         }
-        let name = token.is_word() && item::covering(items, index).is_none() && !is_verb(&token.key) && (token.capital || words == 0);
+        let name = token.is_word()
+            && item::covering(items, index).is_none()
+            && !is_verb(&token.key)
+            && (token.capital || words == 0);
         if !name {
             break;
         }
@@ -140,7 +153,9 @@ fn street_first(page: &Page, items: &[Item], street: usize) -> Option<(usize, us
     }
     let mut behind = name_end + 1;
     while page.together(street, behind)
-        && (page.tokens[behind].is_mark(',') || matches!(page.word(behind), Some("numero" | "no" | "n" | "num" | "nr")) || page.tokens[behind].is_mark('º'))
+        && (page.tokens[behind].is_mark(',')
+            || matches!(page.word(behind), Some("numero" | "no" | "n" | "num" | "nr"))
+            || page.tokens[behind].is_mark('º'))
     {
         behind += 1;
     }
@@ -163,7 +178,10 @@ fn rest_of(page: &Page, items: &[Item], last: usize) -> usize {
             index += 1;
             continue;
         }
-        let flat = matches!(token.key.as_str(), "apartment" | "apt" | "suite" | "flat" | "unit" | "floor" | "piso" | "andar" | "etage");
+        let flat = matches!(
+            token.key.as_str(),
+            "apartment" | "apt" | "suite" | "flat" | "unit" | "floor" | "piso" | "andar" | "etage"
+        );
         let next = item::covering(items, index + 1).filter(|_| flat && page.together(last, index + 1));
         let postal = item::covering(items, index).filter(|item| item.digits.len() == NUMBER && item.first == index);
         match (next, postal) {
@@ -181,24 +199,125 @@ fn rest_of(page: &Page, items: &[Item], last: usize) -> usize {
 }
 
 fn is_french(key: &str) -> bool {
-    matches!(key, "rue" | "chemin" | "impasse" | "allee" | "quai" | "faubourg" | "cours" | "avenue" | "boulevard" | "place" | "square")
+    matches!(
+        key,
+        "rue"
+            | "chemin"
+            | "impasse"
+            | "allee"
+            | "quai"
+            | "faubourg"
+            | "cours"
+            | "avenue"
+            | "boulevard"
+            | "place"
+            | "square"
+    )
 }
 
 /// Small words inside of a street's name.
 fn is_joint(key: &str) -> bool {
-    matches!(key, "de" | "des" | "du" | "la" | "le" | "les" | "l" | "d" | "del" | "los" | "las" | "el" | "da" | "do" | "dos" | "das" | "e" | "y" | "et" | "san" | "saint")
+    matches!(
+        key,
+        "de" | "des"
+            | "du"
+            | "la"
+            | "le"
+            | "les"
+            | "l"
+            | "d"
+            | "del"
+            | "los"
+            | "las"
+            | "el"
+            | "da"
+            | "do"
+            | "dos"
+            | "das"
+            | "e"
+            | "y"
+            | "et"
+            | "san"
+            | "saint"
+    )
 }
 
 fn is_verb(key: &str) -> bool {
-    matches!(key, "est" | "es" | "esta" | "fica" | "era" | "was" | "is" | "con" | "com" | "avec" | "que" | "e" | "y" | "a" | "en" | "em" | "no" | "na" | "por" | "pour")
+    matches!(
+        key,
+        "est"
+            | "es"
+            | "esta"
+            | "fica"
+            | "era"
+            | "was"
+            | "is"
+            | "con"
+            | "com"
+            | "avec"
+            | "que"
+            | "e"
+            | "y"
+            | "a"
+            | "en"
+            | "em"
+            | "no"
+            | "na"
+            | "por"
+            | "pour"
+    )
 }
 
 /// Words before "street" that name none.
 fn is_no_name(key: &str) -> bool {
     matches!(
         key,
-        "the" | "on" | "in" | "a" | "an" | "of" | "this" | "that" | "down" | "across" | "our" | "your" | "my" | "their" | "minute" | "minutes"
-            | "hour" | "hours" | "mile" | "miles" | "block" | "blocks" | "people" | "years" | "cars" | "trees" | "houses" | "long" | "main" | "side" | "off"
-            | "from" | "to" | "at" | "and" | "or" | "every" | "each" | "lane" | "more" | "percent" | "kids" | "shops" | "by" | "per" | "for" | "new"
+        "the"
+            | "on"
+            | "in"
+            | "a"
+            | "an"
+            | "of"
+            | "this"
+            | "that"
+            | "down"
+            | "across"
+            | "our"
+            | "your"
+            | "my"
+            | "their"
+            | "minute"
+            | "minutes"
+            | "hour"
+            | "hours"
+            | "mile"
+            | "miles"
+            | "block"
+            | "blocks"
+            | "people"
+            | "years"
+            | "cars"
+            | "trees"
+            | "houses"
+            | "long"
+            | "main"
+            | "side"
+            | "off"
+            | "from"
+            | "to"
+            | "at"
+            | "and"
+            | "or"
+            | "every"
+            | "each"
+            | "lane"
+            | "more"
+            | "percent"
+            | "kids"
+            | "shops"
+            | "by"
+            | "per"
+            | "for"
+            | "new"
     )
 }

@@ -7,6 +7,8 @@ use super::{Claim, Kind};
 
 /// Tokens between a word for birth and the date: a question, a hesitation.
 const WITHIN: usize = 24;
+/// Tokens between a date and a word for birth behind it.
+const BESIDE: usize = 3;
 /// Tokens of the longest date: "the twenty - third of march , nineteen hundred and eighty - five".
 const LONGEST: usize = 16;
 
@@ -17,7 +19,12 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
         if at < behind || !speaks_of_birth(page, at) {
             continue;
         }
-        let found = (at + 1..page.tokens.len().min(at + WITHIN)).find_map(|first| Some((first, date(page, items, first)?)));
+        let dates =
+            |mut range: std::ops::Range<usize>| range.find_map(|first| Some((first, date(page, items, first)?)));
+        // "Ich bin am dritten März 1980 geboren": the date ends where the word stands.
+        let before =
+            dates(at.saturating_sub(LONGEST).max(behind)..at).filter(|(_, last)| *last < at && at - last <= BESIDE);
+        let found = before.or_else(|| dates(at + 1..page.tokens.len().min(at + WITHIN)));
         if let Some((first, last)) = found {
             behind = last;
             claims.extend(Claim::over(page, Kind::DateOfBirth, first, last));
@@ -29,8 +36,9 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
 fn speaks_of_birth(page: &Page, at: usize) -> bool {
     let Some(key) = page.word(at) else { return false };
     match key {
-        "born" | "birth" | "birthday" | "birthdate" | "dob" | "geboren" | "geburtsdatum" | "geburtstag" | "naissance" | "naci" | "nacio"
-        | "nacido" | "nacida" | "nacimiento" | "cumpleanos" | "nasci" | "nasceu" | "nascido" | "nascida" | "nascimento" | "aniversario" => true,
+        "born" | "birth" | "birthday" | "birthdate" | "dob" | "geboren" | "geburtsdatum" | "geburtstag"
+        | "naissance" | "naci" | "nacio" | "nacido" | "nacida" | "nacimiento" | "cumpleanos" | "nasci" | "nasceu"
+        | "nascido" | "nascida" | "nascimento" | "aniversario" => true,
         "ne" | "nee" => page.word(at + 1) == Some("le") || page.word(at + 1) == Some("en"),
         _ => false,
     }
@@ -99,8 +107,28 @@ fn connects(page: &Page, at: usize) -> bool {
         Form::Mark(mark) => matches!(mark, '-' | '/' | '.' | ',' | '\'' | '–'),
         Form::Word => matches!(
             page.tokens[at].key.as_str(),
-            "of" | "the" | "in" | "and" | "de" | "del" | "du" | "do" | "da" | "le" | "el" | "o" | "den" | "der" | "am" | "im" | "dia" | "mes" | "ano"
-                | "uh" | "um" | "er" | "mil"
+            "of" | "the"
+                | "in"
+                | "and"
+                | "de"
+                | "del"
+                | "du"
+                | "do"
+                | "da"
+                | "le"
+                | "el"
+                | "o"
+                | "den"
+                | "der"
+                | "am"
+                | "im"
+                | "dia"
+                | "mes"
+                | "ano"
+                | "uh"
+                | "um"
+                | "er"
+                | "mil"
         ),
         Form::Digits => page.tokens.get(at + 1).is_some_and(|next| next.glued),
         Form::Placeholder(_) => false,
@@ -109,12 +137,66 @@ fn connects(page: &Page, at: usize) -> bool {
 
 fn is_month(key: &str) -> bool {
     const MONTHS: [&str; 60] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december", "januar", "februar", "marz", "maerz", "mai", "juni", "juli", "oktober", "dezember", "janner",
-        "janvier", "fevrier", "mars", "avril", "juin", "juillet", "aout", "septembre", "octobre", "novembre", "decembre",
-        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "setiembre", "octubre",
-        "noviembre", "diciembre", "janeiro", "fevereiro", "marco", "maio", "junho", "julho", "setembro", "outubro",
-        "novembro", "dezembro", "jan", "feb", "oct", "dec",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "januar",
+        "februar",
+        "marz",
+        "maerz",
+        "mai",
+        "juni",
+        "juli",
+        "oktober",
+        "dezember",
+        "janner",
+        "janvier",
+        "fevrier",
+        "mars",
+        "avril",
+        "juin",
+        "juillet",
+        "aout",
+        "septembre",
+        "octobre",
+        "novembre",
+        "decembre",
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre",
+        "setiembre",
+        "octubre",
+        "noviembre",
+        "diciembre",
+        "janeiro",
+        "fevereiro",
+        "marco",
+        "maio",
+        "junho",
+        "julho",
+        "setembro",
+        "outubro",
+        "novembro",
+        "dezembro",
+        "jan",
+        "feb",
+        "oct",
+        "dec",
     ];
     MONTHS.contains(&key)
 }
@@ -124,12 +206,33 @@ fn is_ordinal(page: &Page, at: usize) -> bool {
     let token = &page.tokens[at];
     if token.form == Form::Digits {
         let next = page.tokens.get(at + 1).filter(|next| next.glued);
-        return next.is_some_and(|next| matches!(next.key.as_str(), "st" | "nd" | "rd" | "th" | "er" | "eme" | "o" | "ro" | "de"));
+        return next.is_some_and(|next| {
+            matches!(next.key.as_str(), "st" | "nd" | "rd" | "th" | "er" | "eme" | "o" | "ro" | "de")
+        });
     }
     let key = token.key.as_str();
     const ENGLISH: [&str; 21] = [
-        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth",
-        "thirteenth", "fourteenth", "fifteenth", "sixteenth", "seventeenth", "eighteenth", "nineteenth", "twentieth", "thirtieth",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "fifth",
+        "sixth",
+        "seventh",
+        "eighth",
+        "ninth",
+        "tenth",
+        "eleventh",
+        "twelfth",
+        "thirteenth",
+        "fourteenth",
+        "fifteenth",
+        "sixteenth",
+        "seventeenth",
+        "eighteenth",
+        "nineteenth",
+        "twentieth",
+        "thirtieth",
     ];
     let german = key.strip_suffix("ten").or_else(|| key.strip_suffix("ter")).or_else(|| key.strip_suffix("te"));
     let german = german.is_some_and(|stem| {

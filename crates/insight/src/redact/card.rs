@@ -43,7 +43,13 @@ fn card(page: &Page, items: &[Item], run: Run) -> Option<Run> {
 fn is_valid(digits: &str) -> bool {
     let double = |digit: u32| if digit > 4 { 2 * digit - 9 } else { 2 * digit };
     let digit = |byte: u8| u32::from(byte - b'0');
-    let sum: u32 =
-        digits.bytes().rev().enumerate().map(|(place, byte)| if place % 2 == 1 { double(digit(byte)) } else { digit(byte) }).sum();
-    digits.starts_with(['2', '3', '4', '5', '6']) && sum % 10 == 0 && digits.bytes().any(|byte| byte != digits.as_bytes()[0])
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, byte)| if place % 2 == 1 { double(digit(byte)) } else { digit(byte) })
+        .sum();
+    digits.starts_with(['2', '3', '4', '5', '6'])
+        && sum % 10 == 0
+        && digits.bytes().any(|byte| byte != digits.as_bytes()[0])
 }

@@ -37,9 +37,8 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "erreichbar" | "erreichst" | "anrufen" | "zuruckrufen" | "ruckruf" | "mobiltelefon" | "tel" | "portable"
         | "fixe" | "appelez" | "rappelez" | "appelle" | "rappeler" | "appeler" | "rappelle" | "joindre"
         | "joignable" | "telefono" | "movil" | "celular" | "fijo" | "llamame" | "llamar" | "llame" | "llameme"
-        | "llamarme" | "llamenos" | "telefone" | "telemovel" | "fixo" | "ligar" | "ligue" | "liga" | "zap" | "callback" => {
-            Cue::Phone
-        }
+        | "llamarme" | "llamenos" | "telefone" | "telemovel" | "fixo" | "ligar" | "ligue" | "liga" | "zap"
+        | "callback" => Cue::Phone,
         "number" | "call" | "reach" | "text" | "dial" | "ring" | "nummer" | "ruf" | "rufen" | "rufe" | "numero"
         | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" | "marca" => Cue::Number,
         "order" | "invoice" | "ticket" | "reference" | "ref" | "case" | "confirmation" | "tracking" | "booking"
@@ -47,22 +46,42 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "sku" | "id" | "pin" | "code" | "passcode" | "otp" | "verification" | "flight" | "claim" | "contract"
         | "routing" | "batch" | "lot" | "article" | "item" | "product" | "license" | "licence" | "registration"
         | "vin" | "isbn" | "version" | "room" | "page" | "chapter" | "zip" | "postcode" | "gate" | "meter"
-        | "barcode" | "docket" | "shipment" | "parcel" | "build" | "population" | "bestellung" | "auftrag" | "rechnung"
-        | "vorgang" | "aktenzeichen" | "referenz" | "kunden" | "kunde" | "vertrag" | "buchung" | "sendung" | "artikel"
-        | "konto" | "zimmer" | "plz" | "postleitzahl" | "zahler" | "zahlerstand" | "fall" | "commande" | "facture"
-        | "dossier" | "billet" | "client" | "contrat" | "compte" | "serie" | "suivi" | "colis"
-        | "chambre" | "siret" | "siren" | "compteur" | "pedido" | "factura" | "referencia" | "caso" | "expediente"
-        | "reserva" | "cliente" | "contrato" | "cuenta" | "seguimiento" | "envio" | "codigo" | "confirmacion"
-        | "poliza" | "pagina" | "habitacion" | "articulo" | "albaran" | "contador" | "encomenda" | "fatura" | "processo"
-        | "protocolo" | "conta" | "rastreio" | "rastreamento" | "confirmacao" | "apolice" | "quarto" | "versao"
-        | "artigo" | "chamado" | "contagem" | "bilhete" | "voo" | "vuelo" | "vol" => Cue::Other,
+        | "barcode" | "docket" | "shipment" | "parcel" | "build" | "population" | "bestellung" | "auftrag"
+        | "rechnung" | "vorgang" | "aktenzeichen" | "referenz" | "kunden" | "kunde" | "vertrag" | "buchung"
+        | "sendung" | "artikel" | "konto" | "zimmer" | "plz" | "postleitzahl" | "zahler" | "zahlerstand" | "fall"
+        | "commande" | "facture" | "dossier" | "billet" | "client" | "contrat" | "compte" | "serie" | "suivi"
+        | "colis" | "chambre" | "siret" | "siren" | "compteur" | "pedido" | "factura" | "referencia" | "caso"
+        | "expediente" | "reserva" | "cliente" | "contrato" | "cuenta" | "seguimiento" | "envio" | "codigo"
+        | "confirmacion" | "poliza" | "pagina" | "habitacion" | "articulo" | "albaran" | "contador" | "encomenda"
+        | "fatura" | "processo" | "protocolo" | "conta" | "rastreio" | "rastreamento" | "confirmacao" | "apolice"
+        | "quarto" | "versao" | "artigo" | "chamado" | "contagem" | "bilhete" | "voo" | "vuelo" | "vol" => Cue::Other,
         "card" | "visa" | "mastercard" | "amex" | "karte" | "kreditkarte" | "kartennummer" | "kreditkartennummer"
         | "carte" | "tarjeta" | "cartao" => Cue::Card,
         "iban" => Cue::Iban,
-        "ssn" | "social" | "security" | "nino" | "insurance" | "steuer" | "steueridentifikationsnummer" | "steuernummer"
-        | "sozialversicherungsnummer" | "rentenversicherungsnummer" | "versicherungsnummer" | "nir" | "secu" | "securite" | "sociale" | "dni" | "nie"
-        | "nif" | "contribuinte" | "cpf" | "seguranca" => Cue::NationalId,
-        _ if key.starts_with("telefon") || key.starts_with("handynummer") || key.starts_with("mobilnummer") => Cue::Phone,
+        "ssn"
+        | "social"
+        | "security"
+        | "nino"
+        | "insurance"
+        | "steuer"
+        | "steueridentifikationsnummer"
+        | "steuernummer"
+        | "sozialversicherungsnummer"
+        | "rentenversicherungsnummer"
+        | "versicherungsnummer"
+        | "nir"
+        | "secu"
+        | "securite"
+        | "sociale"
+        | "dni"
+        | "nie"
+        | "nif"
+        | "contribuinte"
+        | "cpf"
+        | "seguranca" => Cue::NationalId,
+        _ if key.starts_with("telefon") || key.starts_with("handynummer") || key.starts_with("mobilnummer") => {
+            Cue::Phone
+        }
         _ if key.starts_with("mobilfunk") || key.starts_with("festnetz") || key.ends_with("rufnummer") => Cue::Phone,
         _ if key.ends_with("nummer") || key.ends_with("code") || key.ends_with("kennung") => Cue::Other,
         _ => return None,
@@ -127,18 +146,23 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
     let found = cue(key)?;
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
     match found {
-        Cue::Other if key == "code" && matches!(previous, Some("area" | "country" | "dialing" | "dialling")) => Some(Cue::Phone),
+        Cue::Other if key == "code" && matches!(previous, Some("area" | "country" | "dialing" | "dialling")) => {
+            Some(Cue::Phone)
+        }
         Cue::Other if key == "id" => {
-            let tax = matches!(previous, Some("national" | "tax")) || index.checked_sub(2).and_then(|index| page.word(index)) == Some("steuer");
+            let tax = matches!(previous, Some("national" | "tax"))
+                || index.checked_sub(2).and_then(|index| page.word(index)) == Some("steuer");
             Some(if tax { Cue::NationalId } else { Cue::Other })
         }
         Cue::Number => Some(named(page, index).unwrap_or(Cue::Number)),
-        Cue::NationalId if matches!(key, "social" | "security" | "insurance" | "sociale" | "securite" | "seguranca" | "steuer") => {
+        Cue::NationalId
+            if matches!(key, "social" | "security" | "insurance" | "sociale" | "securite" | "seguranca" | "steuer") =>
+        {
             let near = |other: usize| page.word(other).and_then(cue) == Some(Cue::NationalId);
             let known = near(index + 1)
                 || near(index + 2)
                 || index.checked_sub(1).is_some_and(near)
-                || matches!(previous, Some("national"))
+                || matches!(previous, Some("national" | "my" | "your" | "his" | "her"))
                 || key == "seguranca"
                 || (key == "steuer" && page.tokens.get(index + 1).is_some_and(|next| next.is_mark('-')));
             known.then_some(Cue::NationalId)
@@ -150,7 +174,10 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
 /// Whose number it is: the nearest named thing around the word "number".
 fn named(page: &Page, index: usize) -> Option<Cue> {
     let near = |other: usize| {
-        page.together(index, other).then(|| page.word(other).and_then(cue)).flatten().filter(|found| *found != Cue::Number)
+        page.together(index, other)
+            .then(|| page.word(other).and_then(cue))
+            .flatten()
+            .filter(|found| *found != Cue::Number)
     };
     let mut names = (1..=NAMED_WITHIN).flat_map(|away| [index.checked_sub(away), Some(index + away)]);
     names.find_map(|other| other.filter(|other| *other < page.tokens.len()).and_then(near))

@@ -51,14 +51,28 @@ fn is_joint(page: &Page, at: usize) -> bool {
         Form::Mark('-' | '_' | '+') => true,
         _ => matches!(
             token.key.as_str(),
-            "dash" | "hyphen" | "underscore" | "minus" | "bindestrich" | "unterstrich" | "tiret" | "guion" | "bajo" | "traco" | "hifen"
-                | "underline" | "bas" | "sublinhado" | "score"
+            "dash"
+                | "hyphen"
+                | "underscore"
+                | "minus"
+                | "bindestrich"
+                | "unterstrich"
+                | "tiret"
+                | "guion"
+                | "bajo"
+                | "traco"
+                | "hifen"
+                | "underline"
+                | "bas"
+                | "sublinhado"
+                | "score"
         ),
     })
 }
 
 fn is_piece(page: &Page, items: &[Item], at: usize) -> bool {
-    page.tokens.get(at).is_some_and(|token| matches!(token.form, Form::Word | Form::Digits)) || item::covering(items, at).is_some()
+    page.tokens.get(at).is_some_and(|token| matches!(token.form, Form::Word | Form::Digits))
+        || item::covering(items, at).is_some()
 }
 
 /// The last token of the domain behind the at.
@@ -70,7 +84,9 @@ fn domain(page: &Page, items: &[Item], at: usize, sign: At) -> Option<usize> {
     while index < page.tokens.len().min(at + SPELLED) && page.together(at, index) {
         if is_dot(page, index) && named {
             let top = index + 1;
-            if page.together(at, top) && page.word(top).is_some_and(|key| is_ending(key) || (sign == At::Sure && page.tokens[top].glued)) {
+            if page.together(at, top)
+                && page.word(top).is_some_and(|key| is_ending(key) || (sign == At::Sure && page.tokens[top].glued))
+            {
                 end = Some(top);
                 index = top + 1;
                 words = 0;
@@ -113,7 +129,9 @@ fn local(page: &Page, items: &[Item], at: usize, sign: At) -> Option<usize> {
         if is_piece(page, items, before) && !is_dot(page, before) && !is_joint(page, before) {
             let number = item::covering(items, before);
             let spelled = token.letter().is_some() || number.is_some();
-            let next_spelled = first.is_some_and(|next: usize| page.tokens[next].letter().is_some() || item::covering(items, next).is_some());
+            let next_spelled = first.is_some_and(|next: usize| {
+                page.tokens[next].letter().is_some() || item::covering(items, next).is_some()
+            });
             let goes_on = first.is_none()
                 || joined
                 || page.tokens[index].glued
@@ -146,18 +164,58 @@ fn local(page: &Page, items: &[Item], at: usize, sign: At) -> Option<usize> {
 fn is_ending(key: &str) -> bool {
     matches!(
         key,
-        "com" | "org" | "net" | "de" | "fr" | "es" | "pt" | "br" | "uk" | "co" | "io" | "info" | "eu" | "gov" | "edu" | "at" | "ch" | "be" | "mx"
-            | "us" | "ca" | "biz" | "app" | "dev" | "ai" | "me" | "tv" | "nl" | "it" | "ie" | "au" | "cl" | "ar" | "example" | "test" | "cat"
+        "com"
+            | "org"
+            | "net"
+            | "de"
+            | "fr"
+            | "es"
+            | "pt"
+            | "br"
+            | "uk"
+            | "co"
+            | "io"
+            | "info"
+            | "eu"
+            | "gov"
+            | "edu"
+            | "at"
+            | "ch"
+            | "be"
+            | "mx"
+            | "us"
+            | "ca"
+            | "biz"
+            | "app"
+            | "dev"
+            | "ai"
+            | "me"
+            | "tv"
+            | "nl"
+            | "it"
+            | "ie"
+            | "au"
+            | "cl"
+            | "ar"
+            | "example"
+            | "test"
+            | "cat"
     )
 }
 
 fn is_provider(key: &str) -> bool {
-    matches!(key, "gmail" | "googlemail" | "outlook" | "hotmail" | "yahoo" | "icloud" | "gmx" | "protonmail" | "proton" | "aol")
+    matches!(
+        key,
+        "gmail" | "googlemail" | "outlook" | "hotmail" | "yahoo" | "icloud" | "gmx" | "protonmail" | "proton" | "aol"
+    )
 }
 
 fn speaks_of_mail(page: &Page, at: usize) -> bool {
     (at.saturating_sub(14)..at).any(|index| {
-        matches!(page.word(index), Some("email" | "mail" | "mails" | "emails" | "correo" | "courriel" | "mel" | "address" | "adresse"))
+        matches!(
+            page.word(index),
+            Some("email" | "mail" | "mails" | "emails" | "correo" | "courriel" | "mel" | "address" | "adresse")
+        )
     })
 }
 
@@ -165,9 +223,63 @@ fn speaks_of_mail(page: &Page, at: usize) -> bool {
 fn is_no_name(key: &str) -> bool {
     matches!(
         key,
-        "us" | "out" | "it" | "me" | "look" | "looking" | "up" | "is" | "more" | "here" | "online" | "available" | "him" | "her" | "them" | "you"
-            | "down" | "back" | "site" | "website" | "page" | "on" | "to" | "and" | "or" | "the" | "a" | "are" | "was" | "s" | "live" | "hosted"
-            | "email" | "mail" | "e" | "shop" | "visit" | "buy" | "order" | "register" | "information" | "details" | "an" | "ist" | "est" | "es"
-            | "docs" | "uns" | "nous" | "address" | "adresse" | "correo" | "account" | "now" | "today" | "work" | "works" | "working" | "worked"
+        "us" | "out"
+            | "it"
+            | "me"
+            | "look"
+            | "looking"
+            | "up"
+            | "is"
+            | "more"
+            | "here"
+            | "online"
+            | "available"
+            | "him"
+            | "her"
+            | "them"
+            | "you"
+            | "down"
+            | "back"
+            | "site"
+            | "website"
+            | "page"
+            | "on"
+            | "to"
+            | "and"
+            | "or"
+            | "the"
+            | "a"
+            | "are"
+            | "was"
+            | "s"
+            | "live"
+            | "hosted"
+            | "email"
+            | "mail"
+            | "e"
+            | "shop"
+            | "visit"
+            | "buy"
+            | "order"
+            | "register"
+            | "information"
+            | "details"
+            | "an"
+            | "ist"
+            | "est"
+            | "es"
+            | "docs"
+            | "uns"
+            | "nous"
+            | "address"
+            | "adresse"
+            | "correo"
+            | "account"
+            | "now"
+            | "today"
+            | "work"
+            | "works"
+            | "working"
+            | "worked"
     )
 }

@@ -125,7 +125,9 @@ impl Reader<'_> {
             }
             _ => return None,
         };
-        if matches!(self.page.word(behind), Some("the" | "die" | "le" | "el" | "o")) && self.numeral(behind + 1).is_some() {
+        if matches!(self.page.word(behind), Some("the" | "die" | "le" | "el" | "o"))
+            && self.numeral(behind + 1).is_some()
+        {
             behind += 1;
         }
         let same = self.page.together(at, behind);

@@ -45,8 +45,35 @@ fn is_part(key: &str) -> bool {
 fn is_honorific(key: &str) -> bool {
     matches!(
         key,
-        "mister" | "missus" | "miss" | "doctor" | "herr" | "frau" | "doktor" | "monsieur" | "madame" | "mademoiselle" | "senor" | "senora" | "don"
-            | "dona" | "doutor" | "doutora" | "senhor" | "senhora" | "mrs" | "prof" | "von" | "van" | "der" | "den" | "del" | "las" | "los" | "dos" | "das"
+        "mister"
+            | "missus"
+            | "miss"
+            | "doctor"
+            | "herr"
+            | "frau"
+            | "doktor"
+            | "monsieur"
+            | "madame"
+            | "mademoiselle"
+            | "senor"
+            | "senora"
+            | "don"
+            | "dona"
+            | "doutor"
+            | "doutora"
+            | "senhor"
+            | "senhora"
+            | "mrs"
+            | "prof"
+            | "von"
+            | "van"
+            | "der"
+            | "den"
+            | "del"
+            | "las"
+            | "los"
+            | "dos"
+            | "das"
     )
 }
 
@@ -95,7 +122,11 @@ fn introduced(page: &Page, at: usize) -> Option<(usize, usize)> {
     let first = INTRODUCTIONS.iter().find_map(|words| {
         let mut index = at;
         for word in *words {
-            while page.tokens.get(index).is_some_and(|token| token.is_mark('\'') || token.is_mark('’') || token.is_mark('-')) {
+            while page
+                .tokens
+                .get(index)
+                .is_some_and(|token| token.is_mark('\'') || token.is_mark('’') || token.is_mark('-'))
+            {
                 index += 1;
             }
             if page.word(index) != Some(word) {
@@ -124,7 +155,40 @@ fn introduced(page: &Page, at: usize) -> Option<(usize, usize)> {
 fn is_no_name(key: &str) -> bool {
     matches!(
         key,
-        "not" | "on" | "the" | "a" | "an" | "in" | "spelled" | "and" | "i" | "nicht" | "auf" | "und" | "pas" | "sur" | "et" | "no" | "en" | "y" | "nao" | "e" | "important"
-            | "mud" | "also" | "actually" | "still" | "misspelled" | "wrong" | "falsch" | "mal" | "incorrecto" | "errado" | "here" | "hier" | "ich" | "je"
+        "not"
+            | "on"
+            | "the"
+            | "a"
+            | "an"
+            | "in"
+            | "spelled"
+            | "and"
+            | "i"
+            | "nicht"
+            | "auf"
+            | "und"
+            | "pas"
+            | "sur"
+            | "et"
+            | "no"
+            | "en"
+            | "y"
+            | "nao"
+            | "e"
+            | "important"
+            | "mud"
+            | "also"
+            | "actually"
+            | "still"
+            | "misspelled"
+            | "wrong"
+            | "falsch"
+            | "mal"
+            | "incorrecto"
+            | "errado"
+            | "here"
+            | "hier"
+            | "ich"
+            | "je"
     )
 }

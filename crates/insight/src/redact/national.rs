@@ -61,7 +61,8 @@ fn is_number(page: &Page, items: &[Item], run: Run) -> bool {
 /// The last token of a number with letters in it that begins at `at`.
 fn lettered(page: &Page, items: &[Item], at: usize) -> Option<usize> {
     let token = &page.tokens[at];
-    let begins = token.letter().is_some() || token.key.len() == 2 || token.key.starts_with(|c: char| c.is_ascii_digit());
+    let begins =
+        token.letter().is_some() || token.key.len() == 2 || token.key.starts_with(|c: char| c.is_ascii_digit());
     let number = item::covering(items, at);
     if number.is_some_and(|item| item.first != at) || !(begins || number.is_some()) {
         return None;
@@ -133,7 +134,11 @@ fn is_nir(digits: &str) -> bool {
 /// Receita Federal: two check digits modulo 11.
 fn is_cpf(digits: &str) -> bool {
     let check = |length: u32| {
-        let sum: u32 = values(digits).take(length as usize).zip((2..=length + 1).rev()).map(|(digit, weight)| digit * weight).sum();
+        let sum: u32 = values(digits)
+            .take(length as usize)
+            .zip((2..=length + 1).rev())
+            .map(|(digit, weight)| digit * weight)
+            .sum();
         sum * 10 % 11 % 10
     };
     let mut last = values(&digits[9..]);

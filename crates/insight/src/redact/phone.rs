@@ -41,7 +41,8 @@ pub(super) fn find(page: &Page, items: &[Item], runs: &[Run], policy: &Policy) -
         judge(page, items, *run, policy, &mut judged);
     }
     join_parts(items, &mut judged);
-    let found: Vec<Run> = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
+    let found: Vec<Run> =
+        judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
     let repeated = repeated(page, items, &judged, &found);
     found.into_iter().chain(repeated).collect()
 }
@@ -67,7 +68,9 @@ fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Ve
             Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => one(Verdict::Phone),
             Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => one(Verdict::Phone),
             Some(Cue::Phone | Cue::Number) if is_part(of_run) => one(Verdict::Part),
-            Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId | Cue::Phone | Cue::Number) => one(Verdict::Other),
+            Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId | Cue::Phone | Cue::Number) => {
+                one(Verdict::Other)
+            }
             None => unnamed(page, items, run, policy),
         }
     });
@@ -219,9 +222,13 @@ fn repeated(page: &Page, items: &[Item], judged: &[(Run, Verdict)], found: &[Run
         // The numbers are in the order of the text.
         let near = known.partition_point(|(place, _)| place + REPEATED_WITHIN < at);
         digits.len() >= PART
-            && known[near..].iter().take_while(|(place, _)| *place <= at + REPEATED_WITHIN).take(8).any(|(_, number)| {
-                number.ends_with(&digits) || number.starts_with(&digits) || (digits.len() > PART && number.contains(&digits))
-            })
+            && known[near..].iter().take_while(|(place, _)| *place <= at + REPEATED_WITHIN).take(8).any(
+                |(_, number)| {
+                    number.ends_with(&digits)
+                        || number.starts_with(&digits)
+                        || (digits.len() > PART && number.contains(&digits))
+                },
+            )
     };
     judged.iter().filter(|(_, verdict)| *verdict == Verdict::Other).map(|(run, _)| *run).filter(is_again).collect()
 }

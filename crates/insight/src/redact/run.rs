@@ -49,7 +49,8 @@ pub(super) fn runs(page: &Page, items: &[Item]) -> Vec<Run> {
 /// Whether only what may stand inside of a number stands between two items.
 fn goes_on(page: &Page, one: &Item, other: &Item) -> bool {
     let (from, to) = (one.last + 1, other.first);
-    let pause = page.places[page.tokens[to].segment].start_seconds - page.places[page.tokens[one.last].segment].end_seconds;
+    let pause =
+        page.places[page.tokens[to].segment].start_seconds - page.places[page.tokens[one.last].segment].end_seconds;
     if to - from > GAP_TOKENS || pause > GAP_SECONDS {
         return false;
     }
@@ -81,8 +82,29 @@ fn joins(page: &Page, index: usize, mark: char) -> bool {
     let tight = page.tokens[index].glued && page.tokens.get(index + 1).is_some_and(|next| next.glued);
     match mark {
         ':' => !tight,
-        '-' | '\u{2010}'..='\u{2015}' | '.' | ',' | '/' | '(' | ')' | '+' | '…' | ';' | '!' | '?' | '\'' | '"' | '·' | '•'
-        | '[' | ']' | '~' | '_' | '|' | '*' | '’' => true,
+        '-'
+        | '\u{2010}'..='\u{2015}'
+        | '.'
+        | ','
+        | '/'
+        | '('
+        | ')'
+        | '+'
+        | '…'
+        | ';'
+        | '!'
+        | '?'
+        | '\''
+        | '"'
+        | '·'
+        | '•'
+        | '['
+        | ']'
+        | '~'
+        | '_'
+        | '|'
+        | '*'
+        | '’' => true,
         _ => false,
     }
 }
@@ -96,13 +118,77 @@ pub(super) fn is_year(digits: &str) -> bool {
 pub(super) fn is_filler(key: &str) -> bool {
     matches!(
         key,
-        "uh" | "um" | "er" | "erm" | "hmm" | "hm" | "ah" | "like" | "dash" | "hyphen" | "minus" | "space" | "plus" | "area" | "code"
-            | "country" | "extension" | "ext" | "x" | "dot" | "then" | "so" | "again" | "parenthesis" | "bracket"
-            | "ahm" | "eh" | "also" | "dann" | "strich" | "bindestrich" | "leerzeichen" | "pause" | "vorwahl"
-            | "durchwahl" | "schragstrich" | "euh" | "heu" | "ben" | "puis" | "ensuite" | "tiret" | "espace" | "poste" | "indicatif"
-            | "este" | "pues" | "luego" | "despues" | "guion" | "espacio" | "extensao" | "prefijo" | "mas"
-            | "mais" | "entao" | "depois" | "traco" | "hifen" | "espaco" | "ramal" | "ddd" | "indicativo" | "tipo" | "ne"
-            | "das" | "ist" | "it" | "s" | "is" | "c" | "est"
+        "uh" | "um"
+            | "er"
+            | "erm"
+            | "hmm"
+            | "hm"
+            | "ah"
+            | "like"
+            | "dash"
+            | "hyphen"
+            | "minus"
+            | "space"
+            | "plus"
+            | "area"
+            | "code"
+            | "country"
+            | "extension"
+            | "ext"
+            | "x"
+            | "dot"
+            | "then"
+            | "so"
+            | "again"
+            | "parenthesis"
+            | "bracket"
+            | "ahm"
+            | "eh"
+            | "also"
+            | "dann"
+            | "strich"
+            | "bindestrich"
+            | "leerzeichen"
+            | "pause"
+            | "vorwahl"
+            | "durchwahl"
+            | "schragstrich"
+            | "euh"
+            | "heu"
+            | "ben"
+            | "puis"
+            | "ensuite"
+            | "tiret"
+            | "espace"
+            | "poste"
+            | "indicatif"
+            | "este"
+            | "pues"
+            | "luego"
+            | "despues"
+            | "guion"
+            | "espacio"
+            | "extensao"
+            | "prefijo"
+            | "mas"
+            | "mais"
+            | "entao"
+            | "depois"
+            | "traco"
+            | "hifen"
+            | "espaco"
+            | "ramal"
+            | "ddd"
+            | "indicativo"
+            | "tipo"
+            | "ne"
+            | "das"
+            | "ist"
+            | "it"
+            | "s"
+            | "is"
+            | "c"
+            | "est"
     )
 }
 
@@ -110,11 +196,68 @@ pub(super) fn is_filler(key: &str) -> bool {
 fn is_acknowledgement(key: &str) -> bool {
     matches!(
         key,
-        "okay" | "ok" | "mhm" | "mm" | "huh" | "yes" | "yeah" | "yep" | "right" | "sure" | "got" | "go" | "on" | "ahead" | "alright"
-            | "all" | "correct" | "good" | "great" | "perfect" | "ja" | "genau" | "gut" | "weiter" | "richtig" | "jawohl"
-            | "verstanden" | "alles" | "klar" | "oui" | "accord" | "d" | "bien" | "tres" | "allez" | "parfait" | "ouais" | "entendu" | "note"
-            | "si" | "vale" | "claro" | "bueno" | "siga" | "sigue" | "dale" | "perfecto" | "aja" | "apuntado" | "sim" | "ta"
-            | "certo" | "isso" | "pode" | "continuar" | "bom" | "bem" | "beleza" | "perfeito" | "exato" | "anotado" | "continue"
+        "okay"
+            | "ok"
+            | "mhm"
+            | "mm"
+            | "huh"
+            | "yes"
+            | "yeah"
+            | "yep"
+            | "right"
+            | "sure"
+            | "got"
+            | "go"
+            | "on"
+            | "ahead"
+            | "alright"
+            | "all"
+            | "correct"
+            | "good"
+            | "great"
+            | "perfect"
+            | "ja"
+            | "genau"
+            | "gut"
+            | "weiter"
+            | "richtig"
+            | "jawohl"
+            | "verstanden"
+            | "alles"
+            | "klar"
+            | "oui"
+            | "accord"
+            | "d"
+            | "bien"
+            | "tres"
+            | "allez"
+            | "parfait"
+            | "ouais"
+            | "entendu"
+            | "note"
+            | "si"
+            | "vale"
+            | "claro"
+            | "bueno"
+            | "siga"
+            | "sigue"
+            | "dale"
+            | "perfecto"
+            | "aja"
+            | "apuntado"
+            | "sim"
+            | "ta"
+            | "certo"
+            | "isso"
+            | "pode"
+            | "continuar"
+            | "bom"
+            | "bem"
+            | "beleza"
+            | "perfeito"
+            | "exato"
+            | "anotado"
+            | "continue"
     )
 }
 

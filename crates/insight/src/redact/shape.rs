@@ -32,7 +32,8 @@ impl<'a> Shape<'a> {
         if !self.written || !separators.clone().all(|mark| matches!(mark, "-" | "/" | "." | "")) {
             return false;
         }
-        let within = |group: &str, most: u32| group.len() <= 2 && group.parse().is_ok_and(|value| (1..=most).contains(&value));
+        let within =
+            |group: &str, most: u32| group.len() <= 2 && group.parse().is_ok_and(|value| (1..=most).contains(&value));
         let day_and_month = |a, b| (within(a, 31) && within(b, 12)) || (within(a, 12) && within(b, 31));
         (is_year(c) && day_and_month(a, b)) || (is_year(a) && day_and_month(b, c))
     }
@@ -49,7 +50,8 @@ impl<'a> Shape<'a> {
         let mut start = 0;
         self.written
             && (0..self.groups.len()).all(|index| {
-                let ends = self.between.get(index).is_none_or(|between| matches!(between.as_str(), ", " | "; " | " - "));
+                let ends =
+                    self.between.get(index).is_none_or(|between| matches!(between.as_str(), ", " | "; " | " - "));
                 let fits = !ends || self.is_one_amount(start, index);
                 if ends {
                     start = index + 1;
@@ -93,7 +95,10 @@ impl<'a> Shape<'a> {
     pub(super) fn is_local(&self) -> bool {
         let lengths: Vec<usize> = self.groups.iter().map(|group| group.len()).collect();
         let tight = self.between.iter().all(|between| matches!(between.as_str(), "-" | "."));
-        self.written && tight && matches!(lengths[..], [3, 4] | [4 | 5, 4]) && !self.groups[0].starts_with(['0', '1'])
+        self.written
+            && tight
+            && matches!(lengths[..], [3, 4] | [4 | 5, 4])
+            && !self.groups[0].starts_with(['0', '1'])
             && !self.groups.iter().all(|group| is_year(group))
     }
 }
@@ -118,7 +123,9 @@ fn between(page: &Page, from: usize, to: usize) -> String {
 /// Whether the tokens `first..=last` have a unit or a currency beside them: "$ 5", "1000 people", "12 %".
 pub(super) fn is_measured(page: &Page, first: usize, last: usize) -> bool {
     let money = |index: usize| {
-        page.tokens.get(index).is_some_and(|token| matches!(token.form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№')))
+        page.tokens
+            .get(index)
+            .is_some_and(|token| matches!(token.form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№')))
     };
     let percent = matches!(page.word(last + 2), Some("cent" | "ciento" | "cento" | "mille" | "mil"));
     let word = page.word(last + 1);
@@ -131,15 +138,113 @@ pub(super) fn is_measured(page: &Page, first: usize, last: usize) -> bool {
 fn is_unit(key: &str) -> bool {
     matches!(
         key,
-        "dollars" | "dollar" | "bucks" | "cents" | "euro" | "euros" | "pounds" | "quid" | "pence" | "percent" | "million"
-            | "millions" | "billion" | "people" | "users" | "years" | "days" | "hours" | "minutes" | "seconds" | "weeks" | "months"
-            | "units" | "pieces" | "boxes" | "miles" | "kilometers" | "kilometres" | "meters" | "metres" | "kilos" | "grams" | "feet" | "inches"
-            | "square" | "degrees" | "points" | "times" | "lines" | "rows" | "records" | "inhabitants" | "residents" | "francs" | "prozent"
-            | "millionen" | "leute" | "menschen" | "einwohner" | "jahre" | "tage" | "stunden" | "minuten" | "sekunden" | "wochen"
-            | "stuck" | "kilometer" | "meter" | "kilo" | "gramm" | "franken" | "grad" | "uhr" | "zeilen" | "pour" | "ans" | "jours" | "heures" | "secondes"
-            | "semaines" | "mois" | "personnes" | "habitants" | "lignes" | "personas" | "habitantes"
-            | "anos" | "dias" | "horas" | "minutos" | "segundos" | "semanas" | "meses" | "unidades" | "piezas" | "kilometros" | "metros"
-            | "pesos" | "reais" | "pessoas" | "pecas" | "quilometros" | "quilos" | "mil" | "milhoes" | "millones" | "milliards" | "centimos"
-            | "centavos" | "am" | "pm" | "lineas" | "linhas" | "kwh" | "kilowatt" | "views" | "steps" | "calories"
+        "dollars"
+            | "dollar"
+            | "bucks"
+            | "cents"
+            | "euro"
+            | "euros"
+            | "pounds"
+            | "quid"
+            | "pence"
+            | "percent"
+            | "million"
+            | "millions"
+            | "billion"
+            | "people"
+            | "users"
+            | "years"
+            | "days"
+            | "hours"
+            | "minutes"
+            | "seconds"
+            | "weeks"
+            | "months"
+            | "units"
+            | "pieces"
+            | "boxes"
+            | "miles"
+            | "kilometers"
+            | "kilometres"
+            | "meters"
+            | "metres"
+            | "kilos"
+            | "grams"
+            | "feet"
+            | "inches"
+            | "square"
+            | "degrees"
+            | "points"
+            | "times"
+            | "lines"
+            | "rows"
+            | "records"
+            | "inhabitants"
+            | "residents"
+            | "francs"
+            | "prozent"
+            | "millionen"
+            | "leute"
+            | "menschen"
+            | "einwohner"
+            | "jahre"
+            | "tage"
+            | "stunden"
+            | "minuten"
+            | "sekunden"
+            | "wochen"
+            | "stuck"
+            | "kilometer"
+            | "meter"
+            | "kilo"
+            | "gramm"
+            | "franken"
+            | "grad"
+            | "uhr"
+            | "zeilen"
+            | "pour"
+            | "ans"
+            | "jours"
+            | "heures"
+            | "secondes"
+            | "semaines"
+            | "mois"
+            | "personnes"
+            | "habitants"
+            | "lignes"
+            | "personas"
+            | "habitantes"
+            | "anos"
+            | "dias"
+            | "horas"
+            | "minutos"
+            | "segundos"
+            | "semanas"
+            | "meses"
+            | "unidades"
+            | "piezas"
+            | "kilometros"
+            | "metros"
+            | "pesos"
+            | "reais"
+            | "pessoas"
+            | "pecas"
+            | "quilometros"
+            | "quilos"
+            | "mil"
+            | "milhoes"
+            | "millones"
+            | "milliards"
+            | "centimos"
+            | "centavos"
+            | "am"
+            | "pm"
+            | "lineas"
+            | "linhas"
+            | "kwh"
+            | "kilowatt"
+            | "views"
+            | "steps"
+            | "calories"
     )
 }

@@ -17,10 +17,12 @@ struct Change {
 
 /// Drops the words of segments whose text they do not spell.
 pub(super) fn drop_strange_words(transcript: &mut Transcript) {
-    for segment in &mut transcript.segments {
-        if extents(&segment.text, &segment.words).is_none() {
-            segment.words.clear();
-        }
+    transcript.segments.iter_mut().for_each(drop_if_strange);
+}
+
+fn drop_if_strange(segment: &mut Segment) {
+    if extents(&segment.text, &segment.words).is_none() {
+        segment.words.clear();
     }
 }
 
@@ -31,10 +33,14 @@ pub(super) fn replace(transcript: &mut Transcript, page: &Page, claims: &[Claim]
         let segment = &mut transcript.segments[of_segment(&claims[0])];
         let changes: Vec<Change> = claims
             .iter()
-            .map(|claim| Change { kind: claim.kind, bytes: page.tokens[claim.first].start..page.tokens[claim.last].end })
+            .map(|claim| Change {
+                kind: claim.kind,
+                bytes: page.tokens[claim.first].start..page.tokens[claim.last].end,
+            })
             .collect();
         segment.words = words(segment, &changes);
         segment.text = changed(&segment.text, 0..segment.text.len(), &changes);
+        drop_if_strange(segment);
     }
 }
 
@@ -61,7 +67,8 @@ fn words(segment: &Segment, changes: &[Change]) -> Vec<Word> {
         while changes_left.first().is_some_and(|change| change.bytes.end <= extents[index].start) {
             changes_left = &changes_left[1..];
         }
-        let touches = |change: &Change, extent: &Range<usize>| change.bytes.start < extent.end && extent.start < change.bytes.end;
+        let touches =
+            |change: &Change, extent: &Range<usize>| change.bytes.start < extent.end && extent.start < change.bytes.end;
         if !changes_left.first().is_some_and(|change| touches(change, &extents[index])) {
             words.push(segment.words[index].clone());
             index += 1;
@@ -69,6 +76,7 @@ fn words(segment: &Segment, changes: &[Change]) -> Vec<Word> {
         }
         // As long as a change reaches into the next word, or the next change into this one.
         let (mut end, mut until) = (index + 1, extents[index].end);
+        let start = changes_left.first().map_or(usize::MAX, |change| change.bytes.start).min(extents[index].start);
         let mut reach = until;
         for change in changes_left {
             if change.bytes.start >= until {
@@ -82,7 +90,7 @@ fn words(segment: &Segment, changes: &[Change]) -> Vec<Word> {
         }
         let cluster = &segment.words[index..end];
         words.push(Word {
-            text: changed(&segment.text, extents[index].start..until.max(reach), changes),
+            text: changed(&segment.text, start..until.max(reach), changes),
             start_seconds: cluster.iter().map(|word| word.start_seconds).fold(f64::INFINITY, f64::min),
             end_seconds: cluster.iter().map(|word| word.end_seconds).fold(f64::NEG_INFINITY, f64::max),
             confidence: cluster.iter().map(|word| word.confidence).fold(f32::INFINITY, f32::min),
@@ -93,8 +101,26 @@ fn words(segment: &Segment, changes: &[Change]) -> Vec<Word> {
 }
 
 /// The bytes of `text` that each word stands for, its punctuation included; `None` where the letters and digits of the words are not
-/// those of the text. A word without letters and digits has no bytes.
+/// those of the text.
 fn extents(text: &str, words: &[Word]) -> Option<Vec<Range<usize>>> {
+    exact(text, words).or_else(|| by_letters(text, words))
+}
+
+/// Words that are the text but for spaces, as our own engine writes them.
+fn exact(text: &str, words: &[Word]) -> Option<Vec<Range<usize>>> {
+    let mut at = 0;
+    let mut extents = Vec::with_capacity(words.len());
+    for word in words {
+        let rest = text[at..].trim_start();
+        let start = text.len() - rest.len();
+        at = text.len() - rest.strip_prefix(word.text.as_str())?.len();
+        extents.push(start..at);
+    }
+    (words.is_empty() || text[at..].trim().is_empty()).then_some(extents)
+}
+
+/// Words that lack the punctuation of the text, as some providers send them. A word without letters and digits has no bytes.
+fn by_letters(text: &str, words: &[Word]) -> Option<Vec<Range<usize>>> {
     let mut cores: Vec<Range<usize>> = Vec::with_capacity(words.len());
     let mut letters = text.char_indices().filter(|(_, c)| c.is_alphanumeric());
     let mut at = 0;
@@ -128,7 +154,8 @@ fn with_punctuation(text: &str, mut cores: Vec<Range<usize>>) -> Vec<Range<usize
             continue;
         }
         let head = &text[behind..core.start];
-        core.start = behind + head.rfind(char::is_whitespace).map_or(0, |at| at + head[at..].chars().next().map_or(0, char::len_utf8));
+        core.start = behind
+            + head.rfind(char::is_whitespace).map_or(0, |at| at + head[at..].chars().next().map_or(0, char::len_utf8));
         let next = starts[index + 1..].iter().copied().find(|start| *start >= core.end).unwrap_or(text.len());
         let tail = &text[core.end..next.max(core.end)];
         core.end += tail.find(char::is_whitespace).unwrap_or(tail.len());

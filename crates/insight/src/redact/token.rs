@@ -72,7 +72,8 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn of(transcript: &Transcript) -> Self {
-        let speaker_of = |id: &str| transcript.speakers.iter().position(|one| one.speaker_id == id).unwrap_or(usize::MAX);
+        let speaker_of =
+            |id: &str| transcript.speakers.iter().position(|one| one.speaker_id == id).unwrap_or(usize::MAX);
         let places = transcript.segments.iter().map(|segment| Place {
             speaker: speaker_of(&segment.speaker_id),
             start_seconds: segment.start_seconds,

@@ -20,7 +20,8 @@ const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six"
 
 /// Words around a number that say nothing of it, and words of which some are numbers.
 const TALK: [&str; 16] = [
-    "well", "then", "we", "talked", "about", "the", "weather", "two", "times", "and", "okay.", "So", "eleven", "people", "came,", "right?",
+    "well", "then", "we", "talked", "about", "the", "weather", "two", "times", "and", "okay.", "So", "eleven",
+    "people", "came,", "right?",
 ];
 
 /// `number` as groups of words.
@@ -92,8 +93,40 @@ fn anything() -> impl Strategy<Value = Transcript> {
         prop::sample::select(TALK.to_vec()).prop_map(str::to_owned),
         prop::sample::select(DIGITS.to_vec()).prop_map(str::to_owned),
         prop::sample::select(vec![
-            "double", "hundred", "phone", "order", "at", "dot", "com", "[phone", "number]", "[phone number]", "thousand", "IBAN", "D", "E", "born",
-            "March", "street", "rue", "und", "vier", "vingt", "plus", "+49", "@", "my", "name", "is", "Ann", "١٢٣", "é", "\u{200b}", "card", "4111", "(",
+            "double",
+            "hundred",
+            "phone",
+            "order",
+            "at",
+            "dot",
+            "com",
+            "[phone",
+            "number]",
+            "[phone number]",
+            "thousand",
+            "IBAN",
+            "D",
+            "E",
+            "born",
+            "March",
+            "street",
+            "rue",
+            "und",
+            "vier",
+            "vingt",
+            "plus",
+            "+49",
+            "@",
+            "my",
+            "name",
+            "is",
+            "Ann",
+            "١٢٣",
+            "é",
+            "\u{200b}",
+            "card",
+            "4111",
+            "(",
         ])
         .prop_map(str::to_owned),
         "[0-9]{1,7}",
@@ -107,7 +140,9 @@ fn anything() -> impl Strategy<Value = Transcript> {
 
 /// Segments without what redaction may change.
 fn frame(transcript: &Transcript) -> Vec<(String, String, f64, f64)> {
-    let frame = |one: &speech::transcript::Segment| (one.id.clone(), one.speaker_id.clone(), one.start_seconds, one.end_seconds);
+    let frame = |one: &speech::transcript::Segment| {
+        (one.id.clone(), one.speaker_id.clone(), one.start_seconds, one.end_seconds)
+    };
     transcript.segments.iter().map(frame).collect()
 }
 

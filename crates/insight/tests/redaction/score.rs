@@ -65,7 +65,8 @@ impl Score {
         let mut wrong = false;
         for kind in Kind::ALL {
             let findings: Vec<_> = redacted.findings.iter().filter(|finding| finding.kind == kind).collect();
-            let covered = |at: usize| findings.iter().any(|f| (word(f.start_seconds)..word(f.end_seconds)).contains(&at));
+            let covered =
+                |at: usize| findings.iter().any(|f| (word(f.start_seconds)..word(f.end_seconds)).contains(&at));
             let of_kind: Vec<_> = utterance.expected.iter().filter(|expected| expected.kind == kind).collect();
             let meant = |at: usize| of_kind.iter().any(|expected| expected.words.contains(&at));
             let words = |f: &&insight::redact::Finding| word(f.start_seconds)..word(f.end_seconds);
@@ -95,7 +96,10 @@ pub(crate) fn everything() -> Policy {
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} utterances, {} of them without anything to take out\n", self.utterances, self.without)?;
-        writeln!(f, "| kind | language | marked | recall | findings | precision | words spilled |\n|---|---|--:|--:|--:|--:|--:|")?;
+        writeln!(
+            f,
+            "| kind | language | marked | recall | findings | precision | words spilled |\n|---|---|--:|--:|--:|--:|--:|"
+        )?;
         for kind in Kind::ALL {
             for ((_, language), tally) in self.tallies.iter().filter(|((of, _), _)| *of == kind) {
                 row(f, kind, language, tally)?;

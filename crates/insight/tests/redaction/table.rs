@@ -56,9 +56,11 @@ fn utterance(line: &str) -> Utterance {
             }
         };
         let (text, spans) = unmarked(part);
-        expected.extend(spans.into_iter().map(|(kind, words)| {
-            Expected { kind, words: words.into_iter().map(|word| word + count).collect() }
-        }));
+        expected.extend(
+            spans
+                .into_iter()
+                .map(|(kind, words)| Expected { kind, words: words.into_iter().map(|word| word + count).collect() }),
+        );
         count += text.split(' ').count();
         said.push((speaker, text));
     }
@@ -109,13 +111,18 @@ fn kind(code: &str) -> Kind {
 /// A transcript of segments (speaker, text) whose words follow each other.
 pub(crate) fn transcript(language: &str, said: &[(usize, String)]) -> Transcript {
     let mut count = 0;
-    let segments: Vec<Segment> = said.iter().enumerate().map(|(index, line)| segment(index, line, &mut count)).collect();
+    let segments: Vec<Segment> =
+        said.iter().enumerate().map(|(index, line)| segment(index, line, &mut count)).collect();
     Transcript {
         schema_version: SCHEMA_VERSION,
         call_id: None,
         language: Some(language.to_owned()),
         duration_seconds: count as f64 * WORD,
-        clean_text: segments.iter().map(|one| format!("{}: {}", one.speaker, one.text)).collect::<Vec<_>>().join("\n\n"),
+        clean_text: segments
+            .iter()
+            .map(|one| format!("{}: {}", one.speaker, one.text))
+            .collect::<Vec<_>>()
+            .join("\n\n"),
         speakers: (0..2).map(speaker).collect(),
         segments,
         speaker_resolution: Default::default(),

@@ -60,9 +60,15 @@ impl Language {
         if segment.is_none() && transcript.is_none() {
             return Self::ALL.to_vec();
         }
-        let mut likely: Vec<Self> = [segment, transcript, Some("en")].into_iter().flatten().filter_map(Self::of).collect();
+        let mut likely: Vec<Self> =
+            [segment, transcript, Some("en")].into_iter().flatten().filter_map(Self::of).collect();
         let mut seen = Vec::new();
-        likely.retain(|language| !seen.contains(language) && { seen.push(*language); true });
+        likely.retain(|language| {
+            !seen.contains(language) && {
+                seen.push(*language);
+                true
+            }
+        });
         likely
     }
 
