@@ -17,6 +17,7 @@ mod item;
 mod label;
 mod name;
 mod national;
+mod numbering;
 mod numeral;
 mod phone;
 mod policy;

@@ -1,12 +1,10 @@
 //! Which runs of numbers are telephone numbers. Its one invariant: a number that libphonenumber takes for one, or that the words around
 //! it name as one, is one, unless the nearest words name it as something else.
 
-use phonenumber::country::Id;
-
 use super::Policy;
 use super::cue::{self, Cue};
 use super::item::{Item, Style};
-use super::numeral::Language;
+use super::numbering::is_number;
 use super::run::{Run, is_year};
 use super::shape::{self, Shape};
 use super::token::{Form, Page};
@@ -16,9 +14,9 @@ const NAMED_DIGITS: usize = 6;
 /// Digits of a number whose kind nothing tells.
 const DIGITS: usize = 7;
 /// Digits of an international number: E.164 ends at 15; 8 is the shortest with its country's code.
-const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
-/// Digits from which a number with a leading zero is one: trunk prefix, area and subscriber.
-const TRUNK: std::ops::RangeInclusive<usize> = 9..=15;
+pub(super) const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
+/// Digits from which a number may be that of a card or an account.
+const ACCOUNT: usize = 12;
 /// Digits of a part of a number that somebody takes up again.
 const PART: usize = 3;
 /// Tokens between the parts of a number that was interrupted: some fifteen words.
@@ -48,62 +46,88 @@ pub(super) fn find(page: &Page, items: &[Item], runs: &[Run], policy: &Policy) -
 }
 
 fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Vec<(Run, Verdict)>) {
+    let Some(run) = without_measures(page, items, run, policy) else { return };
     let (first, last) = run.tokens(items);
     let of_run = run.items(items);
     let digits = said_once(page, of_run);
     let shape = Shape::of(page, of_run);
+    if has_plus(page, first) && digits.len() >= *INTERNATIONAL.start() {
+        judged.push((run, Verdict::Phone));
+        return;
+    }
     let cue = match cue::around(page, first, last) {
         // Cards and accounts are longer than telephone numbers.
-        Some(Cue::Card | Cue::Iban) if digits.len() < 12 => None,
+        Some(Cue::Card | Cue::Iban) if digits.len() < ACCOUNT => None,
         found => found,
     };
-    let has_plus = has_plus(page, first);
-    let one = |verdict| vec![(run, verdict)];
-    judged.extend(if has_plus && digits.len() >= *INTERNATIONAL.start() {
-        one(Verdict::Phone)
-    } else if shape::is_measured(page, first, last) || shape.is_something_else() {
-        one(Verdict::Other)
-    } else {
-        match cue {
-            Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => one(Verdict::Phone),
-            Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => one(Verdict::Phone),
-            Some(Cue::Phone | Cue::Number) if is_part(of_run) => one(Verdict::Part),
-            Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId | Cue::Phone | Cue::Number) => {
-                one(Verdict::Other)
+    let verdict = match cue {
+        _ if shape.is_something_else() => Verdict::Other,
+        Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => Verdict::Phone,
+        Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => Verdict::Phone,
+        Some(Cue::Phone | Cue::Number) if is_part(of_run) => Verdict::Part,
+        Some(Cue::Phone | Cue::Number) => Verdict::Other,
+        Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
+            // The name is that of the first number; what stands apart from it may be another.
+            let (named, rest) = run.split_where(|index| is_apart(page, &items[index], &items[index + 1]));
+            judged.push((named, Verdict::Other));
+            if let Some(rest) = rest {
+                pieces(page, items, rest, policy, judged);
             }
-            None => unnamed(page, items, run, policy),
+            return;
         }
-    });
+        None if is_phone(page, of_run, &digits, policy) => Verdict::Phone,
+        None => return pieces(page, items, run, policy, judged),
+    };
+    judged.push((run, verdict));
 }
 
-/// A run of which nothing is said.
-fn unnamed(page: &Page, items: &[Item], run: Run, policy: &Policy) -> Vec<(Run, Verdict)> {
-    let of_run = run.items(items);
-    let shape = Shape::of(page, of_run);
-    let digits = said_once(page, of_run);
-    let quantity = of_run.iter().any(|item| item.style == Style::Quantity);
-    if digits.len() < DIGITS || shape.is_amount() || shape.is_counting() || quantity {
-        return vec![(run, Verdict::Other)];
+/// A run without the amounts at its ends: what a unit stands behind, what a currency stands before. A number that is said in one breath
+/// with an amount is kept.
+fn without_measures(page: &Page, items: &[Item], run: Run, policy: &Policy) -> Option<Run> {
+    let (first, last) = run.tokens(items);
+    let mut rest = run;
+    if shape::is_priced(page, first) {
+        rest.first += 1;
     }
-    let languages = page.languages(of_run[0].first);
-    if is_dictated(of_run) || shape.is_local() || is_number(&digits, languages, policy) {
-        return vec![(run, Verdict::Phone)];
+    if shape::has_unit(page, last) && rest.first < rest.end {
+        let short = Run { end: rest.end - 1, ..rest };
+        let apart = |index: usize| is_apart(page, &items[index], &items[index + 1]);
+        let is_number = short.first < short.end && is_phone(page, short.items(items), &short.digits(items), policy);
+        rest.end = if is_number {
+            short.end
+        } else {
+            (rest.first..rest.end - 1).rev().find(|index| apart(*index)).map_or(rest.first, |index| index + 1)
+        };
     }
-    let mut pieces = Vec::new();
-    let mut start = run.first;
-    for index in run.first..run.end {
-        let ends = index + 1 == run.end || is_apart(page, &items[index], &items[index + 1]);
-        if ends {
-            let piece = Run { first: start, end: index + 1 };
-            let shape = Shape::of(page, piece.items(items));
-            let is_phone = !shape.is_amount()
-                && !shape.is_something_else()
-                && (shape.is_local() || is_number(&piece.digits(items), languages, policy));
-            pieces.push((piece, if is_phone { Verdict::Phone } else { Verdict::Other }));
-            start = index + 1;
-        }
+    (rest.first < rest.end).then_some(rest)
+}
+
+/// Looks for numbers in the pieces of a run of which nothing is said: first in what pauses set apart, then in what is glued together.
+fn pieces(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Vec<(Run, Verdict)>) {
+    let apart = |index: usize| is_apart(page, &items[index], &items[index + 1]);
+    let loose = |index: usize| {
+        let (one, other) = (&items[index], &items[index + 1]);
+        let tight = page.tokens[one.last + 1..=other.first].iter().all(|token| token.glued);
+        !(tight || (is_single(one) && is_single(other)))
+    };
+    for piece in run.split(apart) {
+        let is_whole = is_phone(page, piece.items(items), &piece.digits(items), policy);
+        let parts = if is_whole { vec![piece] } else { piece.split(loose) };
+        judged.extend(parts.into_iter().map(|part| {
+            let is_number = is_whole || is_phone(page, part.items(items), &part.digits(items), policy);
+            (part, if is_number { Verdict::Phone } else { Verdict::Other })
+        }));
     }
-    pieces
+}
+
+/// Whether `items`, of which nothing is said, are a telephone number by themselves.
+fn is_phone(page: &Page, items: &[Item], digits: &str, policy: &Policy) -> bool {
+    let shape = Shape::of(page, items);
+    let no_quantity = || items.iter().all(|item| item.style != Style::Quantity);
+    digits.len() >= DIGITS
+        && no_quantity()
+        && !(shape.is_amount() || shape.is_counting() || shape.is_something_else())
+        && (is_dictated(items) || shape.is_local() || is_number(digits, page.languages(items[0].first), policy))
 }
 
 /// Whether more than a space or a tight mark stands between two items.
@@ -132,9 +156,12 @@ fn said_once(page: &Page, items: &[Item]) -> String {
 /// Digit by digit, at least half of it: nobody reads out a quantity so.
 fn is_dictated(items: &[Item]) -> bool {
     let total: usize = items.iter().map(|item| item.digits.len()).sum();
-    let single = |item: &&Item| item.style == Style::Digit || (item.style == Style::Written && item.digits.len() == 1);
-    let dictated: usize = items.iter().filter(single).map(|item| item.digits.len()).sum();
+    let dictated: usize = items.iter().filter(|item| is_single(item)).map(|item| item.digits.len()).sum();
     dictated >= DIGITS && 2 * dictated >= total
+}
+
+fn is_single(item: &Item) -> bool {
+    item.style == Style::Digit || (item.style == Style::Written && item.digits.len() == 1)
 }
 
 /// Whether a short run may be a part of a number: digits, not a time or a year.
@@ -149,43 +176,6 @@ fn has_plus(page: &Page, first: usize) -> bool {
     let open = usize::from(page.tokens[before].is_mark('('));
     let Some(before) = before.checked_sub(open) else { return false };
     page.tokens[before].is_mark('+') || matches!(page.word(before), Some("plus" | "mas" | "mais"))
-}
-
-/// Whether libphonenumber takes `digits` for a number of a likely region.
-fn is_number(digits: &str, languages: &[Language], policy: &Policy) -> bool {
-    if digits.len() > *INTERNATIONAL.end() + 2 {
-        return false;
-    }
-    let international = digits.strip_prefix("00").or_else(|| digits.strip_prefix("011"));
-    if international.is_some_and(|rest| is_valid(None, &format!("+{rest}"))) {
-        return true;
-    }
-    if digits.starts_with('0') && TRUNK.contains(&digits.len()) {
-        return true;
-    }
-    let by_language = languages.iter().flat_map(|language| regions(*language));
-    let mut regions = policy.regions.iter().map(|region| region.0).chain(by_language.copied());
-    regions.any(|region| !has_trunk_prefix(region) && is_valid(Some(region), digits))
-}
-
-fn is_valid(region: Option<Id>, digits: &str) -> bool {
-    phonenumber::parse(region, digits).is_ok_and(|number| number.is_valid())
-}
-
-/// Where most speakers of a language live whose numbers are at risk of being taken for something else.
-fn regions(language: Language) -> &'static [Id] {
-    match language {
-        Language::En => &[Id::US, Id::GB],
-        Language::De => &[Id::DE, Id::AT, Id::CH],
-        Language::Fr => &[Id::FR, Id::BE, Id::CA],
-        Language::Es => &[Id::ES, Id::MX],
-        Language::Pt => &[Id::PT, Id::BR],
-    }
-}
-
-/// Regions in which a number begins with 0 wherever it is written in the national way, so that digits without it are none.
-fn has_trunk_prefix(region: Id) -> bool {
-    matches!(region, Id::GB | Id::DE | Id::AT | Id::CH | Id::FR | Id::BE | Id::NL | Id::IE | Id::AU | Id::SE)
 }
 
 /// Parts of a number that was interrupted become one with what they are parts of.

@@ -34,6 +34,27 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Its pieces, cut behind each item (by index) that `ends` one.
+    pub(super) fn split(self, ends: impl Fn(usize) -> bool) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = Some(self);
+        while let Some(run) = rest {
+            let (piece, behind) = run.split_where(&ends);
+            pieces.push(piece);
+            rest = behind;
+        }
+        pieces
+    }
+
+    /// Its first piece, and what follows.
+    pub(super) fn split_where(self, ends: impl Fn(usize) -> bool) -> (Self, Option<Self>) {
+        let cut = (self.first..self.end - 1).find(|index| ends(*index)).map(|index| index + 1);
+        let piece = Self { end: cut.unwrap_or(self.end), ..self };
+        (piece, cut.map(|cut| Self { first: cut, ..self }))
+    }
+}
+
 /// All runs of a page.
 pub(super) fn runs(page: &Page, items: &[Item]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();

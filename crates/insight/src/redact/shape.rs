@@ -120,19 +120,21 @@ fn between(page: &Page, from: usize, to: usize) -> String {
     shape
 }
 
-/// Whether the tokens `first..=last` have a unit or a currency beside them: "$ 5", "1000 people", "12 %".
-pub(super) fn is_measured(page: &Page, first: usize, last: usize) -> bool {
-    let money = |index: usize| {
-        page.tokens
-            .get(index)
-            .is_some_and(|token| matches!(token.form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№')))
-    };
+/// Whether a unit or a currency stands behind the token `last`: "1000 people", "12 %".
+pub(super) fn has_unit(page: &Page, last: usize) -> bool {
     let percent = matches!(page.word(last + 2), Some("cent" | "ciento" | "cento" | "mille" | "mil"));
     let word = page.word(last + 1);
-    let unit = page.together(last, last + 1)
-        && (money(last + 1) || word.is_some_and(is_unit) || (percent && matches!(word, Some("per" | "por"))));
-    let currency = first.checked_sub(1).is_some_and(|before| page.together(first, before) && money(before));
-    unit || currency
+    let named = word.is_some_and(is_unit) || (percent && matches!(word, Some("per" | "pour" | "por")));
+    page.together(last, last + 1) && (is_sign(page, last + 1) || named)
+}
+
+/// Whether a currency or a number sign stands before the token `first`.
+pub(super) fn is_priced(page: &Page, first: usize) -> bool {
+    first.checked_sub(1).is_some_and(|before| page.together(first, before) && is_sign(page, before))
+}
+
+fn is_sign(page: &Page, at: usize) -> bool {
+    matches!(page.tokens[at].form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№'))
 }
 
 fn is_unit(key: &str) -> bool {
