@@ -79,13 +79,34 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "contribuinte"
         | "cpf"
         | "seguranca" => Cue::NationalId,
-        _ if key.starts_with("telefon") || key.starts_with("handynummer") || key.starts_with("mobilnummer") => {
-            Cue::Phone
-        }
-        _ if key.starts_with("mobilfunk") || key.starts_with("festnetz") || key.ends_with("rufnummer") => Cue::Phone,
+        _ if key.starts_with("telefon") || key.starts_with("mobilfunk") || key.ends_with("rufnummer") => Cue::Phone,
+        _ if key.strip_suffix("nummer").is_some_and(is_line) => Cue::Phone,
         _ if key.ends_with("nummer") || key.ends_with("code") || key.ends_with("kennung") => Cue::Other,
         _ => return None,
     })
+}
+
+/// What stands before "-nummer" in German for a number to call.
+fn is_line(key: &str) -> bool {
+    matches!(
+        key,
+        "handy"
+            | "mobil"
+            | "festnetz"
+            | "fax"
+            | "buro"
+            | "privat"
+            | "geschafts"
+            | "dienst"
+            | "service"
+            | "kontakt"
+            | "notfall"
+            | "notruf"
+            | "hotline"
+            | "ruckruf"
+            | "whatsapp"
+            | "durchwahl"
+    )
 }
 
 /// What the words around the tokens `first..=last` say that they are.

@@ -19,6 +19,8 @@ pub(super) const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
 const ACCOUNT: usize = 12;
 /// Digits of a part of a number that somebody takes up again.
 const PART: usize = 3;
+/// Digits of a part of which nothing is said, next to a number that lacks it: French numbers are said in pairs.
+const LOOSE: usize = 2;
 /// Tokens between the parts of a number that was interrupted: some fifteen words.
 const INTERRUPTION: usize = 30;
 /// Tokens in which a part of a number counts as said again: half a minute of talk and more.
@@ -29,6 +31,8 @@ enum Verdict {
     Phone,
     /// Too short, but said to be (a part of) a number.
     Part,
+    /// Too short, and nothing says what it is.
+    Loose,
     Other,
 }
 
@@ -39,6 +43,7 @@ pub(super) fn find(page: &Page, items: &[Item], runs: &[Run], policy: &Policy) -
         judge(page, items, *run, policy, &mut judged);
     }
     join_parts(items, &mut judged);
+    complete(page, items, policy, &mut judged);
     let found: Vec<Run> =
         judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
     let repeated = repeated(page, items, &judged, &found);
@@ -76,6 +81,7 @@ fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Ve
             return;
         }
         None if is_phone(page, of_run, &digits, policy) => Verdict::Phone,
+        None if digits.len() < DIGITS && digits.len() >= LOOSE => Verdict::Loose,
         None => return pieces(page, items, run, policy, judged),
     };
     judged.push((run, verdict));
@@ -182,14 +188,14 @@ fn has_plus(page: &Page, first: usize) -> bool {
 fn join_parts(items: &[Item], judged: &mut [(Run, Verdict)]) {
     let mut start = 0;
     while start < judged.len() {
-        if judged[start].1 == Verdict::Other {
+        if matches!(judged[start].1, Verdict::Other | Verdict::Loose) {
             start += 1;
             continue;
         }
         let mut end = start + 1;
         while judged.get(end).is_some_and(|(run, verdict)| {
             let gap = items[run.first].first - items[judged[end - 1].0.end - 1].last;
-            *verdict != Verdict::Other && gap <= INTERRUPTION
+            matches!(verdict, Verdict::Phone | Verdict::Part) && gap <= INTERRUPTION
         }) {
             end += 1;
         }
@@ -199,6 +205,26 @@ fn join_parts(items: &[Item], judged: &mut [(Run, Verdict)]) {
             *verdict = if whole { Verdict::Phone } else { Verdict::Other };
         }
         start = end;
+    }
+}
+
+/// A loose part beside a number that is none without it and is one with it belongs to it.
+fn complete(page: &Page, items: &[Item], policy: &Policy, judged: &mut [(Run, Verdict)]) {
+    for index in 1..judged.len() {
+        let [(one, first), (other, second)] = [judged[index - 1], judged[index]];
+        let loose = (first == Verdict::Loose && second == Verdict::Phone)
+            || (first == Verdict::Phone && second == Verdict::Loose);
+        if !loose || items[other.first].first - items[one.end - 1].last > INTERRUPTION {
+            continue;
+        }
+        let digits = |run: Run| said_once(page, run.items(items));
+        let number = if first == Verdict::Phone { one } else { other };
+        let languages = page.languages(items[one.first].first);
+        let whole = digits(one) + &digits(other);
+        if !is_number(&digits(number), languages, policy) && is_number(&whole, languages, policy) {
+            judged[index - 1].1 = Verdict::Phone;
+            judged[index].1 = Verdict::Phone;
+        }
     }
 }
 
@@ -220,5 +246,5 @@ fn repeated(page: &Page, items: &[Item], judged: &[(Run, Verdict)], found: &[Run
                 },
             )
     };
-    judged.iter().filter(|(_, verdict)| *verdict == Verdict::Other).map(|(run, _)| *run).filter(is_again).collect()
+    judged.iter().filter(|(_, verdict)| *verdict != Verdict::Phone).map(|(run, _)| *run).filter(is_again).collect()
 }

@@ -9,12 +9,13 @@ use speech::transcript::{LabelSource, Pipeline, Role, SCHEMA_VERSION, Segment, S
 pub(crate) const WORD: f64 = 0.5;
 
 /// The part that the detectors were tuned on.
-pub(crate) const TUNED: [&str; 5] = [
+pub(crate) const TUNED: [&str; 6] = [
     include_str!("en.tsv"),
     include_str!("de.tsv"),
     include_str!("fr.tsv"),
     include_str!("es.tsv"),
     include_str!("pt.tsv"),
+    include_str!("hard.tsv"),
 ];
 
 /// The part that they were not.
