@@ -16,10 +16,10 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
         let Some(key) = page.word(at) else { continue };
         let found = match kind(key) {
             // "14 Elm Avenue" and "14 avenue Victor Hugo".
-            Some(Street::NumberNameStreet { always }) => number_first(page, items, at, always)
+            Some(Street::Last { always }) => number_first(page, items, at, always)
                 .or_else(|| if is_french(key) { street_first(page, items, at) } else { None }),
-            Some(Street::NameStreetNumber) => number_behind(page, items, at),
-            Some(Street::StreetName) => street_first(page, items, at),
+            Some(Street::Middle) => number_behind(page, items, at),
+            Some(Street::First) => street_first(page, items, at),
             None => None,
         };
         if let Some((first, last)) = found {
@@ -34,11 +34,11 @@ pub(super) fn find(page: &Page, items: &[Item]) -> Vec<Claim> {
 #[derive(Clone, Copy)]
 enum Street {
     /// "14 Maple Street"; words that mean something else as well ("drive", "way") need a name in capitals.
-    NumberNameStreet { always: bool },
+    Last { always: bool },
     /// "Hauptstraße 12".
-    NameStreetNumber,
+    Middle,
     /// "12 rue de la Paix", "calle Mayor 5".
-    StreetName,
+    First,
 }
 
 pub(super) fn is_street(key: &str) -> bool {
@@ -47,23 +47,23 @@ pub(super) fn is_street(key: &str) -> bool {
 
 fn kind(key: &str) -> Option<Street> {
     Some(match key {
-        "street" | "avenue" | "boulevard" | "blvd" | "ave" | "road" => Street::NumberNameStreet { always: true },
+        "street" | "avenue" | "boulevard" | "blvd" | "ave" | "road" => Street::Last { always: true },
         "st" | "rd" | "lane" | "ln" | "drive" | "dr" | "court" | "way" | "place" | "square" | "terrace"
-        | "crescent" | "parkway" | "close" => Street::NumberNameStreet { always: false },
+        | "crescent" | "parkway" | "close" => Street::Last { always: false },
         "rue" | "chemin" | "impasse" | "allee" | "quai" | "calle" | "avenida" | "plaza" | "paseo" | "carrer"
         | "camino" | "rua" | "travessa" | "praca" | "largo" | "estrada" | "alameda" | "carretera" | "faubourg"
-        | "cours" => Street::StreetName,
+        | "cours" => Street::First,
         _ if ["strasse", "straße", "weg", "platz", "gasse", "allee", "ufer", "damm"]
             .iter()
             .any(|end| key.ends_with(end)) =>
         {
-            Street::NameStreetNumber
+            Street::Middle
         }
         _ => return None,
     })
 }
 
-fn house_number<'a>(items: &'a [Item], at: usize) -> Option<&'a Item> {
+fn house_number(items: &[Item], at: usize) -> Option<&Item> {
     item::covering(items, at).filter(|item| item.digits.len() <= NUMBER)
 }
 

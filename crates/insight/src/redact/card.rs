@@ -50,6 +50,6 @@ fn is_valid(digits: &str) -> bool {
         .map(|(place, byte)| if place % 2 == 1 { double(digit(byte)) } else { digit(byte) })
         .sum();
     digits.starts_with(['2', '3', '4', '5', '6'])
-        && sum % 10 == 0
+        && sum.is_multiple_of(10)
         && digits.bytes().any(|byte| byte != digits.as_bytes()[0])
 }

@@ -101,7 +101,7 @@ impl Reader<'_> {
             return Some(Item { digits, style: Style::Digit, first, last });
         }
         let (last, value, style) = match numeral {
-            Numeral::Digit(digit) => self.from_digit(at, digit)?,
+            Numeral::Digit(digit) => self.digit_first(at, digit)?,
             Numeral::Teen(_) | Numeral::Tens(_) | Numeral::Pair(_) => {
                 let (last, value) = self.below_hundred(at)?;
                 self.thousands(last, value).unwrap_or((last, value, Style::Group))
@@ -141,17 +141,18 @@ impl Reader<'_> {
         }
     }
 
-    fn from_digit(self, at: usize, digit: u32) -> Option<(usize, u32, Style)> {
-        if self.language == Language::De {
-            if let Some((last, Numeral::Tens(tens))) = self.following_and(at) {
-                return Some((last, tens + digit, Style::Group));
-            }
+    fn digit_first(self, at: usize, digit: u32) -> Option<(usize, u32, Style)> {
+        if self.language == Language::De
+            && let Some((last, Numeral::Tens(tens))) = self.following_and(at)
+        {
+            return Some((last, tens + digit, Style::Group));
         }
-        if self.language == Language::Fr && digit == 4 {
-            if let Some((_, Numeral::Tens(20))) = self.following(at) {
-                let (last, value) = self.below_hundred(at)?;
-                return Some(self.thousands(last, value).unwrap_or((last, value, Style::Group)));
-            }
+        if self.language == Language::Fr
+            && digit == 4
+            && let Some((_, Numeral::Tens(20))) = self.following(at)
+        {
+            let (last, value) = self.below_hundred(at)?;
+            return Some(self.thousands(last, value).unwrap_or((last, value, Style::Group)));
         }
         match self.following(at) {
             Some((last, Numeral::Hundred)) if digit > 0 => Some(self.below_thousand(last, digit * 100)),

@@ -69,13 +69,9 @@ fn lettered(page: &Page, items: &[Item], at: usize) -> Option<usize> {
     }
     let code = Code::read(page, items, at);
     let named = cue::before(page, at) == Some(Cue::NationalId);
-    let checks: [(usize, fn(&str) -> bool); 3] = [(9, is_dni), (9, is_nino), (12, is_insurance)];
-    checks.iter().find_map(|(length, check)| {
-        let (text, last) = code.prefix(*length)?;
-        // Nine characters by chance are a NINO more often than a DNI, which has a check letter.
-        let alone = *length == 9 && (is_dni(text) || token.capital);
-        (check(text) && (named || alone || *length == 12)).then_some(last)
-    })
+    let nine = code.prefix(9).filter(|(text, _)| is_dni(text) || (is_nino(text) && (named || token.capital)));
+    let twelve = || code.prefix(12).filter(|(text, _)| is_insurance(text));
+    nine.or_else(twelve).map(|(_, last)| last)
 }
 
 fn all_digits(text: &str) -> bool {

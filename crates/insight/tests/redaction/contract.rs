@@ -52,7 +52,7 @@ fn words_that_do_not_spell_the_text_are_dropped() {
 #[test]
 fn words_without_the_punctuation_of_the_text_are_redacted_too() {
     let mut call = say("Well, call (212) 555-0199, please.");
-    call.segments[0].words.iter_mut().for_each(|word| word.text.retain(|c| c.is_alphanumeric()));
+    call.segments[0].words.iter_mut().for_each(|word| word.text.retain(char::is_alphanumeric));
     let words = redact(call, &Policy::default()).transcript.segments.remove(0).words;
     assert_eq!(
         words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(),

@@ -32,7 +32,7 @@ fn said(number: &[u8], saying: Saying) -> Vec<String> {
         Saying::Written => groups.iter().map(|digits| group(digits)).collect(),
         Saying::Dashes => vec![groups.iter().map(|digits| group(digits)).collect::<Vec<_>>().join("-")],
         Saying::Words => number.iter().map(|digit| DIGITS[*digit as usize].to_owned()).collect(),
-        Saying::Spelled => number.iter().map(|digit| digit.to_string()).collect(),
+        Saying::Spelled => number.iter().map(ToString::to_string).collect(),
     }
 }
 
