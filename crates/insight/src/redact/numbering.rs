@@ -36,9 +36,11 @@ pub(super) fn is_number(digits: &str, languages: &[Language], policy: &Policy) -
 ///
 /// The numbering plan is asked directly: `PhoneNumber::is_valid` asks those of all 25 regions that share a country code.
 fn is_of(region: Id, digits: &str) -> bool {
-    let Some(plan) = PLANS.by_id(region.as_ref()).filter(|plan| plan.national_prefix() != Some("0")) else {
+    let Some(plan) = PLANS.by_id(region.as_ref()) else { return false };
+    // Brazil dials a 0 and a carrier, and writes neither.
+    if plan.national_prefix() == Some("0") && region != Id::BR {
         return false;
-    };
+    }
     let without_prefix = plan.national_prefix().and_then(|prefix| digits.strip_prefix(prefix));
     let descriptors = plan.descriptors();
     let is_in = |digits: &str| {

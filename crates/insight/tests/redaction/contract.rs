@@ -94,6 +94,15 @@ fn numbers_of_a_region_are_known_where_the_policy_names_it() {
 }
 
 #[test]
+fn the_area_code_of_a_brazilian_number_goes_with_it() {
+    let call = transcript("pt", &[(0, "Fala com ele no (21) 99812-0034, de tarde.".to_owned())]);
+    assert_eq!(
+        redact(call, &Policy::default()).transcript.segments[0].text,
+        "Fala com ele no [phone number], de tarde."
+    );
+}
+
+#[test]
 fn what_debugging_shows_of_a_policy_has_no_name_in_it() {
     let policy = Policy::new([Kind::PersonName]).with_names(["Maria Lopez".to_owned()]);
     assert_eq!(format!("{policy:?}"), "Policy { kinds: [PersonName], names: 1, regions: [] }");
