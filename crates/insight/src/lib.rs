@@ -1,5 +1,6 @@
 //! Transcript in, meaning out: synchronous and pure. [`export`] writes transcripts in the formats that people read and
-//! that other programs take; [`quality`] says in a sentence what a quality warning means.
+//! that other programs take; [`redact`] takes out of them what must not be stored; [`quality`] says in a sentence what a quality warning means.
 
 pub mod export;
 pub mod quality;
+pub mod redact;

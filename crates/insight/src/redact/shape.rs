@@ -1,0 +1,252 @@
+//! How a run of numbers looks: a date, an amount, an address of the internet, years, counting. Its one invariant: what it says depends on
+//! the run alone, not on what is said around it.
+
+use super::item::{Item, Style};
+use super::run::is_year;
+use super::token::{Form, Page};
+
+/// Numbers and what stands between them.
+pub(super) struct Shape<'a> {
+    groups: Vec<&'a str>,
+    /// Between each two groups: marks as they are, a space for white space, `w` for words.
+    between: Vec<String>,
+    written: bool,
+}
+
+impl<'a> Shape<'a> {
+    pub(super) fn of(page: &Page, items: &'a [Item]) -> Self {
+        let between = items.windows(2).map(|pair| between(page, pair[0].last + 1, pair[1].first)).collect();
+        let groups = items.iter().map(|item| item.digits.as_str()).collect();
+        Self { groups, between, written: items.iter().all(|item| item.style == Style::Written) }
+    }
+
+    /// Nothing that somebody can be called at.
+    pub(super) fn is_something_else(&self) -> bool {
+        self.is_date() || self.is_internet_address() || self.groups.iter().all(|group| is_year(group))
+    }
+
+    /// `12/05/2024`, `2024-05-12`, `12. 5. 1980`.
+    pub(super) fn is_date(&self) -> bool {
+        let [a, b, c] = self.groups[..] else { return false };
+        let separators = self.between.iter().map(|between| between.trim());
+        if !self.written || !separators.clone().all(|mark| matches!(mark, "-" | "/" | "." | "")) {
+            return false;
+        }
+        let within =
+            |group: &str, most: u32| group.len() <= 2 && group.parse().is_ok_and(|value| (1..=most).contains(&value));
+        let day_and_month = |a, b| (within(a, 31) && within(b, 12)) || (within(a, 12) && within(b, 31));
+        (is_year(c) && day_and_month(a, b)) || (is_year(a) && day_and_month(b, c))
+    }
+
+    /// Four numbers below 256 with points between them.
+    fn is_internet_address(&self) -> bool {
+        self.groups.len() == 4
+            && self.between.iter().all(|between| between == ".")
+            && self.groups.iter().all(|group| group.parse::<u16>().is_ok_and(|value| value < 256))
+    }
+
+    /// `1,234,567`, `1.234,50`, `19.99`, and lists of such.
+    pub(super) fn is_amount(&self) -> bool {
+        let mut start = 0;
+        self.written
+            && (0..self.groups.len()).all(|index| {
+                let ends =
+                    self.between.get(index).is_none_or(|between| matches!(between.as_str(), ", " | "; " | " - "));
+                let fits = !ends || self.is_one_amount(start, index);
+                if ends {
+                    start = index + 1;
+                }
+                fits
+            })
+    }
+
+    fn is_one_amount(&self, first: usize, last: usize) -> bool {
+        let [head, rest @ ..] = &self.groups[first..=last] else { return false };
+        let marks = &self.between[first..last];
+        let Some(mark) = marks.first() else { return false };
+        if head.len() > 3 && rest.len() > 1 || head.len() > 1 && head.starts_with('0') {
+            return false;
+        }
+        let thousands = |count: usize| {
+            head.len() <= 3
+                && rest[..count].iter().all(|group| group.len() == 3)
+                && marks[..count].iter().all(|other| other == mark)
+                && matches!(mark.as_str(), "," | "." | "'" | "’")
+        };
+        let decimals = rest.last().is_some_and(|group| group.len() <= 2)
+            && marks.last().is_some_and(|mark| matches!(mark.as_str(), "." | ","));
+        thousands(rest.len()) || (decimals && thousands(rest.len() - 1))
+    }
+
+    /// "one two three four", "10, 20, 30", "five five five five".
+    pub(super) fn is_counting(&self) -> bool {
+        let mut values = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            match group.parse::<i64>() {
+                Ok(value) if group.len() <= 4 => values.push(value),
+                _ => return false,
+            }
+        }
+        let Some(step) = values.windows(2).map(|pair| pair[1] - pair[0]).next() else { return false };
+        values.len() >= 3 && values.windows(2).all(|pair| pair[1] - pair[0] == step)
+    }
+
+    /// `555-0199` and `5555-0199`, as people write a number of their own town.
+    pub(super) fn is_local(&self) -> bool {
+        let lengths: Vec<usize> = self.groups.iter().map(|group| group.len()).collect();
+        let tight = self.between.iter().all(|between| matches!(between.as_str(), "-" | "."));
+        self.written
+            && tight
+            && matches!(lengths[..], [3, 4] | [4 | 5, 4])
+            && !self.groups[0].starts_with(['0', '1'])
+            && !self.groups.iter().all(|group| is_year(group))
+    }
+}
+
+fn between(page: &Page, from: usize, to: usize) -> String {
+    let mut shape = String::new();
+    for index in from..=to {
+        let token = &page.tokens[index];
+        if !token.glued {
+            shape.push(' ');
+        }
+        if index < to {
+            shape.push(match token.form {
+                Form::Mark(mark) => mark,
+                _ => 'w',
+            });
+        }
+    }
+    shape
+}
+
+/// Whether a unit or a currency stands behind the token `last`: "1000 people", "12 %".
+pub(super) fn has_unit(page: &Page, last: usize) -> bool {
+    let percent = matches!(page.word(last + 2), Some("cent" | "ciento" | "cento" | "mille" | "mil"));
+    let word = page.word(last + 1);
+    let named = word.is_some_and(is_unit) || (percent && matches!(word, Some("per" | "pour" | "por")));
+    page.together(last, last + 1) && (is_sign(page, last + 1) || named)
+}
+
+/// Whether a currency or a number sign stands before the token `first`.
+pub(super) fn is_priced(page: &Page, first: usize) -> bool {
+    first.checked_sub(1).is_some_and(|before| page.together(first, before) && is_sign(page, before))
+}
+
+fn is_sign(page: &Page, at: usize) -> bool {
+    matches!(page.tokens[at].form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№'))
+}
+
+fn is_unit(key: &str) -> bool {
+    matches!(
+        key,
+        "dollars"
+            | "dollar"
+            | "bucks"
+            | "cents"
+            | "euro"
+            | "euros"
+            | "pounds"
+            | "quid"
+            | "pence"
+            | "percent"
+            | "million"
+            | "millions"
+            | "billion"
+            | "people"
+            | "users"
+            | "years"
+            | "days"
+            | "hours"
+            | "minutes"
+            | "seconds"
+            | "weeks"
+            | "months"
+            | "units"
+            | "pieces"
+            | "boxes"
+            | "miles"
+            | "kilometers"
+            | "kilometres"
+            | "meters"
+            | "metres"
+            | "kilos"
+            | "grams"
+            | "feet"
+            | "inches"
+            | "square"
+            | "degrees"
+            | "points"
+            | "times"
+            | "lines"
+            | "rows"
+            | "records"
+            | "inhabitants"
+            | "residents"
+            | "francs"
+            | "prozent"
+            | "millionen"
+            | "leute"
+            | "menschen"
+            | "einwohner"
+            | "jahre"
+            | "tage"
+            | "stunden"
+            | "minuten"
+            | "sekunden"
+            | "wochen"
+            | "stuck"
+            | "kilometer"
+            | "meter"
+            | "kilo"
+            | "gramm"
+            | "franken"
+            | "grad"
+            | "uhr"
+            | "zeilen"
+            | "pour"
+            | "ans"
+            | "jours"
+            | "heures"
+            | "secondes"
+            | "semaines"
+            | "mois"
+            | "personnes"
+            | "habitants"
+            | "lignes"
+            | "personas"
+            | "habitantes"
+            | "anos"
+            | "dias"
+            | "horas"
+            | "minutos"
+            | "segundos"
+            | "semanas"
+            | "meses"
+            | "unidades"
+            | "piezas"
+            | "kilometros"
+            | "metros"
+            | "pesos"
+            | "reais"
+            | "pessoas"
+            | "pecas"
+            | "quilometros"
+            | "quilos"
+            | "mil"
+            | "milhoes"
+            | "millones"
+            | "milliards"
+            | "centimos"
+            | "centavos"
+            | "am"
+            | "pm"
+            | "lineas"
+            | "linhas"
+            | "kwh"
+            | "kilowatt"
+            | "views"
+            | "steps"
+            | "calories"
+    )
+}
