@@ -32,6 +32,26 @@ pub enum Status {
     Disabled,
 }
 
+/// What can be taken out of transcripts besides telephone numbers, which always are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum RedactedKind {
+    /// E-mail addresses, written or said.
+    EmailAddress,
+    /// Numbers of payment cards.
+    PaymentCard,
+    /// International bank account numbers.
+    Iban,
+    /// Numbers that a state gives to a person.
+    NationalId,
+    /// Dates of birth.
+    DateOfBirth,
+    /// Streets with a house number.
+    StreetAddress,
+    /// Names of the people who are known or who introduce themselves.
+    PersonName,
+}
+
 /// A tenant.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,6 +71,8 @@ pub struct Tenant {
     pub retention_days: u16,
     /// Whether members see each other's calls.
     pub shares_calls: bool,
+    /// What is taken out of transcripts besides telephone numbers.
+    pub redaction_policy: Vec<RedactedKind>,
     /// Since when it exists.
     pub created_at: DateTime<Utc>,
 }
@@ -68,6 +90,9 @@ pub struct TenantPatch {
     pub name: Option<String>,
     /// Whether members see each other's calls.
     pub shares_calls: Option<bool>,
+    /// What to take out of transcripts besides telephone numbers, from the next one on.
+    #[schema(max_items = 7)]
+    pub redaction_policy: Option<Vec<RedactedKind>>,
     /// 1 to 3650.
     #[schema(minimum = 1, maximum = 3650)]
     pub retention_days: Option<u16>,

@@ -23,6 +23,7 @@ pub mod postgres;
 pub mod queue;
 pub mod rate_limit;
 pub mod recordings;
+pub mod redaction;
 pub mod retention;
 pub mod router;
 pub mod serve;

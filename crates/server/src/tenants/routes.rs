@@ -32,6 +32,7 @@ use crate::{
         extract::{Json, Path, Query},
         idempotency::{IdempotencyKey, ShownOnce},
     },
+    redaction,
     vault::seal::RecordKind,
 };
 
@@ -76,6 +77,7 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
         status: status(row.status)?,
         retention_days: u16::try_from(row.retention_days).unwrap_or_default(),
         shares_calls: row.shares_calls,
+        redaction_policy: redaction::shown(row.redaction),
         created_at: row.created_at,
     })
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Access, DbError, TenantTx, Write},
+    redaction,
     tenants::number,
 };
 
@@ -16,6 +17,7 @@ pub(super) struct TenantRow {
     pub(super) status: i16,
     pub(super) retention_days: i16,
     pub(super) shares_calls: bool,
+    pub(super) redaction: i32,
     pub(super) created_at: DateTime<Utc>,
 }
 
@@ -23,7 +25,8 @@ pub(super) async fn tenant<A: Access>(tx: &mut TenantTx<A>) -> Result<TenantRow,
     let tenant = tx.scope().tenant();
     let row = sqlx::query_as!(
         TenantRow,
-        "SELECT region, plan, status, retention_days, shares_calls, created_at FROM tenant.tenants WHERE tenant_id = $1",
+        "SELECT region, plan, status, retention_days, shares_calls, redaction, created_at FROM tenant.tenants
+         WHERE tenant_id = $1",
         tenant
     );
     Ok(row.fetch_one(tx.conn()).await?)
@@ -35,10 +38,11 @@ pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Res
     let days = patch.retention_days.map(i16::try_from).transpose().map_err(|_| DbError::Unexpected)?;
     sqlx::query!(
         "UPDATE tenant.tenants SET shares_calls = coalesce($2, shares_calls), retention_days = coalesce($3, retention_days),
-           updated_at = now() WHERE tenant_id = $1",
+           redaction = coalesce($4, redaction), updated_at = now() WHERE tenant_id = $1",
         tenant,
         patch.shares_calls,
         days,
+        patch.redaction_policy.as_deref().map(redaction::bits),
     )
     .execute(tx.conn())
     .await?;

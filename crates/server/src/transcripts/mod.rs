@@ -1,13 +1,13 @@
 //! Transcripts as people read and correct them. Its one invariant: a correction changes the stored transcript and nothing else, and the
-//! document stays consistent: names in segments and in the plain text are those of the speakers.
+//! document stays consistent: names in segments are those of the speakers. Redaction makes the plain text anew.
 
 pub mod routes;
 pub mod store;
 
-use speech::transcript::{Segment, Speaker, Transcript};
+use speech::transcript::Transcript;
 
 /// Names a speaker, or takes the name away; `None` when there is no such speaker.
-fn rename<'a>(transcript: &'a mut Transcript, speaker: &str, name: &str) -> Option<&'a Speaker> {
+fn rename(transcript: &mut Transcript, speaker: &str, name: &str) -> Option<()> {
     let place = transcript.speakers.iter().position(|one| one.speaker_id == speaker)?;
     let name = name.trim();
     transcript.speakers[place].display_name = (!name.is_empty()).then(|| name.to_owned());
@@ -15,22 +15,13 @@ fn rename<'a>(transcript: &'a mut Transcript, speaker: &str, name: &str) -> Opti
     for segment in transcript.segments.iter_mut().filter(|segment| segment.speaker_id == speaker) {
         segment.speaker.clone_from(&shown);
     }
-    transcript.clean_text = clean_text(transcript);
-    Some(&transcript.speakers[place])
+    Some(())
 }
 
 /// Says what was said in a segment; `None` when there is no such segment. Its words go: they are what was heard, with its times.
-fn correct<'a>(transcript: &'a mut Transcript, segment: &str, text: &str) -> Option<&'a Segment> {
+fn correct(transcript: &mut Transcript, segment: &str, text: &str) -> Option<()> {
     let place = transcript.segments.iter().position(|one| one.id == segment)?;
     text.trim().clone_into(&mut transcript.segments[place].text);
     transcript.segments[place].words.clear();
-    transcript.clean_text = clean_text(transcript);
-    Some(&transcript.segments[place])
-}
-
-/// The whole conversation, one paragraph a segment.
-fn clean_text(transcript: &Transcript) -> String {
-    let paragraphs: Vec<String> =
-        transcript.segments.iter().map(|one| format!("{}: {}", one.speaker, one.text)).collect();
-    paragraphs.join("\n\n")
+    Some(())
 }

@@ -31,6 +31,7 @@ use crate::{
         extract::{self, Path, Query},
         idempotency::IdempotencyKey,
     },
+    redaction,
 };
 
 /// Characters of a speaker's name.
@@ -137,6 +138,14 @@ async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Tran
     store::get(tx, &app.vault, call).await?.ok_or_else(not_yet)
 }
 
+/// Stores a transcript that somebody corrected, without what must not stay in it: people type numbers as well.
+async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, transcript: Transcript) -> ApiResult<Transcript> {
+    let policy = redaction::policy(tx, &app.vault, call).await?;
+    let transcript = redaction::redacted(transcript, policy).await.transcript;
+    store::put(tx, &app.vault, call, &transcript).await?;
+    Ok(transcript)
+}
+
 /// Names a speaker.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/speakers/{speakerId}", tag = "transcripts", request_body = SpeakerPatch,
@@ -158,9 +167,10 @@ pub async fn patch_speaker(
     check_length("displayName", Some(&patch.display_name), MAX_NAME)?;
     let mut tx = app.database.write(caller.scope()).await?;
     let mut transcript = open(&app, &mut tx, id).await?;
-    let renamed = rename(&mut transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
+    rename(&mut transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
+    let transcript = put(&app, &mut tx, id, transcript).await?;
+    let renamed = transcript.speakers.iter().find(|one| one.speaker_id == speaker);
     let shown = serde_json::to_value(renamed).map_err(|error| ApiError::internal(&error))?;
-    store::put(&mut tx, &app.vault, id, &transcript).await?;
     tx.commit().await?;
     Ok(Json(shown))
 }
@@ -186,9 +196,10 @@ pub async fn patch_segment(
     check_length("text", Some(&patch.text), MAX_TEXT)?;
     let mut tx = app.database.write(caller.scope()).await?;
     let mut transcript = open(&app, &mut tx, id).await?;
-    let corrected = correct(&mut transcript, &segment, &patch.text).ok_or_else(ApiError::not_found)?;
+    correct(&mut transcript, &segment, &patch.text).ok_or_else(ApiError::not_found)?;
+    let transcript = put(&app, &mut tx, id, transcript).await?;
+    let corrected = transcript.segments.iter().find(|one| one.id == segment);
     let shown = serde_json::to_value(corrected).map_err(|error| ApiError::internal(&error))?;
-    store::put(&mut tx, &app.vault, id, &transcript).await?;
     tx.commit().await?;
     Ok(Json(shown))
 }

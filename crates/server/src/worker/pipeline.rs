@@ -1,7 +1,7 @@
 //! The order in which a call passes the stages. Its one invariant: what a stage has made is committed before the next one begins, so
 //! that a worker which dies loses at most the stage in flight, and the next one goes on from there.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ use crate::{
     calls,
     db::{DbError, Scope, TenantTx, Write},
     queue::{self, Lease},
-    recordings,
+    recordings, redaction,
     vault::seal::RecordKind,
 };
 
@@ -111,13 +111,20 @@ impl Run<'_> {
         Ok((documents, run))
     }
 
-    /// `VOICE_MATCHED` to `REDACTED`. None of them exists yet, so nothing is taken out; the call's own key takes over all the same.
+    /// `VOICE_MATCHED` to `REDACTED`, of which the first two do not exist yet; then the call's own key takes over.
     async fn redact(&self, (documents, run): (Documents, Uuid)) -> Result<(), Failure> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
-        for stage in [Stage::VoiceMatched, Stage::SpeakersResolved, Stage::Redacted] {
+        let policy = redaction::policy(&mut tx, &app.vault, call).await?;
+        tx.rollback().await?;
+        let began = Instant::now();
+        let documents = documents.redacted(policy).await;
+        let took = began.elapsed();
+        let mut tx = self.write().await?;
+        for stage in [Stage::VoiceMatched, Stage::SpeakersResolved] {
             Event::skipped(stage).record(&mut tx, call).await?;
         }
+        Event::completed(Stage::Redacted).by("local").took(took).record(&mut tx, call).await?;
         store::describe(&mut tx, call, documents.transcript()).await?;
         documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
         store::set_status(&mut tx, call, (Status::Analyzing, None)).await?;

@@ -1,8 +1,9 @@
 //! What leaves the run: documents go from the key of the run, under which they lie before redaction, to the key of the call. Its one
-//! invariant: the transaction that stores them under the call's key destroys the run's, so that nothing from before redaction
-//! ever opens again.
+//! invariant: only [`Fit`] documents are stored under the call's key, and the transaction that does so destroys the run's, so that
+//! nothing from before redaction ever opens again.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use insight::redact::Policy;
 use serde::{Deserialize, Serialize};
 use speech::{diarize::Turn, normalize::source_speaker_id, transcribe::Transcription, transcript::Transcript};
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use super::failure::Failure;
 use crate::{
     artifacts::{self, Artifact},
     db::{TenantTx, Write},
+    redaction,
     vault::{key::Key, keys::Vault, seal::RecordKind},
 };
 
@@ -48,8 +50,9 @@ impl Documents {
         Ok(Self { transcript: transcription.transcript, diarization: json(&Diarization { turns })? })
     }
 
-    pub(super) fn transcript(&self) -> &Transcript {
-        &self.transcript
+    /// Takes out what must not stay.
+    pub(super) async fn redacted(self, policy: Policy) -> Fit {
+        Fit(Self { transcript: redaction::redacted(self.transcript, policy).await.transcript, ..self })
     }
 
     /// Stores them under the key of a new run.
@@ -82,22 +85,32 @@ impl Documents {
         let transcript = serde_json::from_slice(&transcript).map_err(|_| damaged())?;
         Ok(Self { transcript, diarization })
     }
+}
 
-    /// Stores them under the key of the call and destroys that of the run. Nothing is taken out of them yet.
+/// Documents that were redacted.
+pub(super) struct Fit(Documents);
+
+impl Fit {
+    pub(super) fn transcript(&self) -> &Transcript {
+        &self.0.transcript
+    }
+
+    /// Stores them under the key of the call and destroys that of the run.
     pub(super) async fn commit(
-        mut self,
+        self,
         tx: &mut TenantTx<Write>,
         vault: &Vault,
         (call, run): (Uuid, Uuid),
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
+        let Documents { mut transcript, diarization } = self.0;
         let key: Key = vault.record_key(tx, RecordKind::Call, call).await?;
         vault.destroy_run_key(tx, run).await?;
-        artifacts::put(tx, (call, Artifact::Diarization), (&key, None), &self.diarization).await?;
-        artifacts::put(tx, (call, Artifact::RawTranscript), (&key, None), &json(&self.transcript)?).await?;
-        self.transcript.call_id = Some(call.to_string());
-        self.transcript.created_at = Some(now.to_rfc3339_opts(SecondsFormat::Millis, true));
-        artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json(&self.transcript)?).await?;
+        artifacts::put(tx, (call, Artifact::Diarization), (&key, None), &diarization).await?;
+        artifacts::put(tx, (call, Artifact::RawTranscript), (&key, None), &json(&transcript)?).await?;
+        transcript.call_id = Some(call.to_string());
+        transcript.created_at = Some(now.to_rfc3339_opts(SecondsFormat::Millis, true));
+        artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json(&transcript)?).await?;
         Ok(())
     }
 }

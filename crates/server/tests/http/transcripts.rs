@@ -107,3 +107,22 @@ async fn a_person_names_speakers_and_corrects_what_was_heard() {
         400
     );
 }
+
+#[tokio::test]
+async fn what_people_type_into_a_transcript_is_redacted_as_well() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let path = format!("/api/calls/{}", transcribed(&person).await);
+    let tenant = person.json(Method::PATCH, "/api/tenant", &json!({"redactionPolicy": ["EMAIL_ADDRESS"]})).await.json();
+    assert_eq!(tenant["redactionPolicy"], json!(["EMAIL_ADDRESS"]));
+    let text = "Call +1 212 555 0199 or write to ada@example.org";
+    let segment = person.json(Method::PATCH, &format!("{path}/segments/seg_0001"), &json!({"text": text})).await.json();
+    assert_eq!(segment["text"], "Call [phone number] or write to [e-mail address]");
+    let name = json!({"displayName": "+1 (212) 555-0199"});
+    let speaker = person.json(Method::PATCH, &format!("{path}/speakers/spk_2"), &name).await.json();
+    assert_eq!(speaker["displayName"], "Contact ending 0199");
+    let stored = String::from_utf8(person.get(&format!("{path}/transcript")).await.body).unwrap();
+    assert!(!stored.contains("555") && !stored.contains("ada@"), "{stored}");
+    let refused = person.json(Method::PATCH, "/api/tenant", &json!({"redactionPolicy": ["EVERYTHING"]})).await;
+    assert_eq!(refused.code(), "validation_failed");
+}

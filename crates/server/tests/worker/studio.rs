@@ -87,6 +87,8 @@ pub(crate) struct Played {
     pub(crate) never_ends: bool,
     /// Fails.
     pub(crate) fails: bool,
+    /// What it hears behind the canary.
+    pub(crate) says: &'static str,
 }
 
 impl Recognise for Played {
@@ -112,8 +114,14 @@ impl Recognise for Played {
         if self.fails {
             return Err(TranscribeError::Stage { stage: "recognition", reason: "played".to_owned() });
         }
-        let word = Word { text: CANARY.to_owned(), start_seconds: 0.1, end_seconds: 0.4, confidence: 0.9 };
-        let words = vec![SpokenWord::new(word, "en".to_owned(), Some(0))];
+        let texts = std::iter::once(CANARY).chain(self.says.split_whitespace());
+        let words = texts.enumerate().map(|(place, text)| {
+            let start_seconds = 0.1 + place as f64 * 0.01;
+            let word =
+                Word { text: text.to_owned(), start_seconds, end_seconds: start_seconds + 0.01, confidence: 0.9 };
+            SpokenWord::new(word, "en".to_owned(), Some(0))
+        });
+        let words = words.collect();
         let provenance = Provenance { whisper: "played".to_owned(), embedding: None, channels: false };
         let transcript = normalize::transcript(words, duration, Vec::new(), &provenance);
         Ok(Transcription { transcript, turns: vec![Turn { speaker: 0, start: 0.1, end: 0.4 }] })

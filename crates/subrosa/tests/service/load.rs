@@ -48,7 +48,7 @@ async fn two_hundred_uploads_and_five_hundred_readers_meet_no_error_and_lose_no_
 async fn run(size: &Size) {
     let Some(place) = Place::new() else { return };
     // By default it answers 512 requests at once and tells others to come again; clients with tus read as well.
-    let place = place.set("limits.requests=1024");
+    let place = place.set("limits.requests=1024").set("limits.uploads_each=256");
     let program = place.start().await;
     let key = program.key().await;
     let (files, memory) = (program.open_files(), program.memory("VmRSS"));

@@ -1,0 +1,87 @@
+//! What goes out of a call's transcript before anything else sees it (H7), and out of what people write into it afterwards. Its one
+//! invariant: telephone numbers always do; the tenant says what else.
+
+use std::panic::resume_unwind;
+
+use api::tenants::RedactedKind;
+use insight::redact::{self, Kind, Policy, Redacted};
+use speech::transcript::Transcript;
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::{
+    auth::person::Person,
+    calls,
+    db::{Access, DbError, TenantTx},
+    vault::keys::{Vault, VaultError},
+};
+
+/// The kinds that a tenant chooses from, as the API and redaction call them; the bits of the database in order.
+const KINDS: [(RedactedKind, Kind); 7] = [
+    (RedactedKind::EmailAddress, Kind::EmailAddress),
+    (RedactedKind::PaymentCard, Kind::PaymentCard),
+    (RedactedKind::Iban, Kind::Iban),
+    (RedactedKind::NationalId, Kind::NationalId),
+    (RedactedKind::DateOfBirth, Kind::DateOfBirth),
+    (RedactedKind::StreetAddress, Kind::StreetAddress),
+    (RedactedKind::PersonName, Kind::PersonName),
+];
+
+fn chosen(bits: i32) -> impl Iterator<Item = (RedactedKind, Kind)> {
+    KINDS.into_iter().enumerate().filter(move |(place, _)| bits & (1 << place) != 0).map(|(_, kind)| kind)
+}
+
+/// What a tenant chose, as the API shows it.
+#[must_use]
+pub fn shown(bits: i32) -> Vec<RedactedKind> {
+    chosen(bits).map(|(shown, _)| shown).collect()
+}
+
+/// What a tenant chooses, as the database keeps it.
+#[must_use]
+pub fn bits(kinds: &[RedactedKind]) -> i32 {
+    let bit = |(place, (kind, _)): (usize, &(RedactedKind, Kind))| if kinds.contains(kind) { 1 << place } else { 0 };
+    KINDS.iter().enumerate().map(bit).sum()
+}
+
+/// What is taken out of the transcript of a call: what its tenant chose. Whom it was with and the transaction's user are known by name.
+///
+/// # Errors
+/// [`DbError::NotFound`] when there is no such call; what a transaction may fail with.
+pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Policy, VaultError> {
+    let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
+    let bits = sqlx::query_scalar!("SELECT redaction FROM tenant.tenants WHERE tenant_id = $1", tenant)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    let policy = Policy::new(chosen(bits).map(|(_, kind)| kind));
+    if !chosen(bits).any(|(_, kind)| kind == Kind::PersonName) {
+        return Ok(policy);
+    }
+    let row = calls::store::get(tx, call).await?;
+    let contact = calls::store::open(tx, vault, &row).await?.contact_name;
+    let user = Person::read(tx, vault, &[user]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
+    Ok(policy.with_names(contact.into_iter().chain(user)))
+}
+
+/// Takes it out, off the threads that answer requests: an hour of talk takes some 50 ms.
+pub async fn redacted(transcript: Transcript, policy: Policy) -> Redacted {
+    let work = spawn_blocking(move || redact::redact(transcript, &policy));
+    // It is cancelled by nobody, so what ended it is a panic of its own.
+    work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_chosen_comes_back_whole() {
+        let all: Vec<RedactedKind> = KINDS.into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!((bits(&all), shown(127)), (127, all));
+        assert_eq!(
+            shown(bits(&[RedactedKind::PersonName, RedactedKind::Iban])),
+            [RedactedKind::Iban, RedactedKind::PersonName]
+        );
+    }
+}
