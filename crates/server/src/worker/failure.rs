@@ -94,6 +94,8 @@ impl From<&DecodeError> for Failure {
                 Self::Final(fault(Refusal::Undecodable.code()))
             }
             DecodeError::Killed => Self::Again(fault("decoder_killed")),
+            DecodeError::TooSlow => Self::Again(fault("decoder_too_slow")),
+            DecodeError::Cancelled => Self::Cancelled,
             DecodeError::Io(_) => Self::Again(fault("audio_unreadable")),
         }
     }

@@ -74,7 +74,7 @@ pub(super) async fn run(
     let decoder = worker.decoder.clone();
     let listen = move || {
         let began = Instant::now();
-        let decoded = decoder.open(length, read_at).map_err(|error| Failure::from(&error))?;
+        let decoded = decoder.open(length, read_at, Arc::clone(&signals.cancelled)).map_err(|error| Failure::from(&error))?;
         let waited = decoded.waited();
         let channels = i16::try_from(decoded.channels()).unwrap_or(i16::MAX);
         let mut note = |progress: Progress| signals.progress.store(percent(&progress), Ordering::Relaxed);
