@@ -4,8 +4,13 @@ use std::sync::{Arc, atomic::Ordering};
 
 use server::{
     artifacts::{self, Artifact},
+    queue::MAX_ATTEMPTS,
     recordings,
-    vault::{blobs::BlobError, key::Key, seal::RecordKind},
+    vault::{
+        blobs::{BlobError, Blobs},
+        key::Key,
+        seal::RecordKind,
+    },
 };
 use speech::transcript::Transcript;
 
@@ -121,4 +126,32 @@ async fn a_later_attempt_goes_on_after_the_last_stage_that_was_committed() {
     working.stop().await;
     assert_eq!(models.asked.load(Ordering::Relaxed), 1, "nothing is recognised twice");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.run_keys").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_the_object_store_costs_no_attempt_and_no_recording_however_long_it_lasts() {
+    let objects = tempfile::tempdir().unwrap();
+    let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    // A name that leads to itself: every access fails, and not because nothing is there.
+    let (blobs, aside) = (objects.path().join("blobs"), objects.path().join("aside"));
+    std::fs::rename(&blobs, &aside).unwrap();
+    std::os::unix::fs::symlink(&blobs, &blobs).unwrap();
+    let working = Working::start(studio.worker(Arc::default()));
+    for times in 1..=i32::from(MAX_ATTEMPTS) + 1 {
+        let job = "SELECT (state, attempts, postponed, error_code) FROM tenant.jobs";
+        studio.until(job, &format!("(1,0,{times},store_failed)")).await;
+        assert_eq!(studio.ask(STATUS).await, "2", "nobody has given it up");
+        assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE kind = 1").await, "1");
+        if times <= i32::from(MAX_ATTEMPTS) {
+            studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+        }
+    }
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&aside, &blobs).unwrap();
+    studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+    assert_eq!(studio.ask("SELECT attempts FROM tenant.jobs").await, "1");
 }

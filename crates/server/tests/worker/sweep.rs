@@ -30,3 +30,21 @@ async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_befo
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs WHERE state = 4").await, "3");
     assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() < 1.0);
 }
+
+#[tokio::test]
+async fn one_recording_that_cannot_be_removed_does_not_keep_the_others() {
+    let studio = Studio::new().await;
+    let (bad, good) = (studio.installation.tenant().await, studio.installation.tenant().await);
+    let call = studio.upload(bad, wav(1)).await;
+    studio.upload(good, wav(1)).await;
+    studio
+        .sql(format!(
+            "UPDATE tenant.artifacts SET created_at = now() - interval '25 hours';
+             UPDATE tenant.artifacts SET created_at = now() - interval '26 hours' WHERE call_id = '{call}';
+             ALTER TABLE tenant.calls ADD CONSTRAINT broken CHECK (id <> '{call}' OR status < 5)"
+        ))
+        .await;
+    assert!(sweep::recordings(&studio.app, DAY).await.is_err());
+    assert_eq!(studio.ask("SELECT call_id FROM tenant.artifacts").await, call.to_string());
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0", "the bytes are gone as well");
+}
