@@ -419,7 +419,7 @@ impl Turn {
         Ok(())
     }
 
-    /// Removes what is not needed any more; what fails goes with the recording, or by the outbox.
+    /// Removes what is not needed any more; what fails goes by the outbox when the upload is over: each piece has left word there.
     async fn clear(&self, is_new: bool, pieces: &[(BlobPlace, u64)]) {
         if !is_new {
             let _ = self.app.blobs.remove_record(self.caller.scope().tenant(), self.id).await;
