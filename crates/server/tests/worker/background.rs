@@ -14,6 +14,7 @@ use server::{
     background,
     clock::Clock,
     config::Config,
+    db::Scope,
     vault::blobs::Blobs,
     worker::Recognise,
 };
@@ -72,7 +73,7 @@ async fn upkeep_passes_a_tenant_that_fails_and_removes_what_was_left_half_writte
     let objects = tempfile::tempdir().unwrap();
     let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
     let mut tenants = [studio.installation.tenant().await, studio.installation.tenant().await];
-    tenants.sort_by_key(|scope| scope.tenant());
+    tenants.sort_by_key(Scope::tenant);
     for scope in tenants {
         let (tenant, user) = (scope.tenant(), scope.user());
         studio
