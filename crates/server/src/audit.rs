@@ -37,6 +37,8 @@ pub enum Action {
     RetireKey = 8,
     /// A restored database was brought up to its receipts.
     CheckRestore = 9,
+    /// The installation signs access tokens with a new key.
+    RotateTokens = 10,
     /// A tenant was made, with its first owner.
     CreateTenant = 20,
     /// Somebody became a member.

@@ -1,7 +1,7 @@
 //! What runs beside the API in the same process until the program stops.
 //!
-//! Invariant: it ends within seconds of [`Operation::stop`](crate::operation::Operation::stop), with everything it has begun finished,
-//! handed back, or safe to begin again.
+//! Invariant: it ends within `limits.shutdown_time` of [`Operation::stop`](crate::operation::Operation::stop), with everything it has
+//! begun finished, handed back, or safe to begin again.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    auth::tokens,
     calls::tus,
     db::{DbError, Listener, Reason},
     deletion::mirror,
@@ -22,21 +23,20 @@ use crate::{
 /// How often what deletions and acts leave to do is done: objects of deleted calls are gone within minutes (H13).
 const UPKEEP: Duration = Duration::from_secs(60);
 
+/// How often the directory of a local store is walked for what killed programs left half-written: it is as large as all recordings.
+const LEFTOVERS: Duration = Duration::from_secs(60 * 60);
+
 /// Tenants that are looked up at once.
 const PAGE: i32 = 1000;
 
-/// Runs until the program stops: upkeep, the worker where this process has one, and what wakes both where the database can say so.
+/// Runs until the program stops: upkeep, the worker where this process has one, and what wakes both where the database can say so. What
+/// has not ended `limits.shutdown_time` later is dropped; calls under way are then left to the end of their leases.
 pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listener>) {
-    let mut stopping = app.operation.stopping();
-    let stopped = async move {
-        // An error says that the program is gone already.
-        let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
-    };
     let work = async {
         if let Some(worker) = worker {
-            worker.run(stopped).await;
+            worker.run(app.operation.stopped()).await;
         } else {
-            stopped.await;
+            app.operation.stopped().await;
         }
     };
     let listen = async {
@@ -46,8 +46,9 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
         }
     };
     tokio::select! {
-        ((), ()) = async { tokio::join!(upkeep(app), work) } => {}
+        ((), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), work) } => {}
         () = listen => {}
+        () = app.operation.cut_off() => tracing::warn!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
     if let Some(listener) = listener {
         listener.close().await;
@@ -55,22 +56,14 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
 }
 
 /// Copies receipts and the audit log out of the database, and removes what is over: objects whose key is gone, recordings, uploads,
-/// answers that are not given again, processing events.
+/// answers that are not given again, processing events. Each may be repeated from anywhere; what fails now is done in a minute.
 async fn upkeep(app: &App) {
-    let mut stopping = app.operation.stopping();
-    let mut ticks = interval(UPKEEP);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
-        }
-        // Each may be repeated from anywhere; what fails now is done in a minute.
+    every(app, UPKEEP, async || {
         if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
             tracing::warn!(fault = %error, "receipts and events were not copied");
         }
         if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
-            tracing::warn!(fault = %error, "uploads that are over were not removed");
+            tracing::warn!(fault = %error, "uploads that are over were not all removed");
         }
         if let Err(error) = retention::enforce(app).await {
             tracing::warn!(fault = %error, "calls that are too old were not all deleted");
@@ -81,25 +74,59 @@ async fn upkeep(app: &App) {
         if let Err(error) = sweep::processing_events(&app.database).await {
             tracing::warn!(fault = %error, "processing events that are over were not removed");
         }
+        if let Err(error) = tokens::follow(app).await {
+            tracing::warn!(fault = %error, "the keys that sign tokens were not looked at");
+        }
+    })
+    .await;
+}
+
+async fn leftovers(app: &App) {
+    every(app, LEFTOVERS, async || {
+        if let Err(error) = app.blobs.remove_leftovers().await {
+            tracing::warn!(fault = %error, "half-written objects were not all removed");
+        }
+    })
+    .await;
+}
+
+/// Acts now and then again and again, until the program stops.
+async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.operation.stopped() => return,
+        }
+        act().await;
     }
 }
 
-/// Uploads that nobody finished, and answers that are not given again, of every tenant.
+/// Uploads that nobody finished, and answers that are not given again, of every tenant. One tenant's fault does not hold up the others.
 async fn remove_what_is_over(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
-    let mut after = Uuid::nil();
+    let (mut first, mut after) = (None, Uuid::nil());
     loop {
         let mut tx = app.database.system(Reason::Sweep).await?;
         let tenants = sqlx::query_scalar!(r#"SELECT tenant_id AS "tenant!" FROM app.tenants($1, $2)"#, after, PAGE)
             .fetch_all(tx.conn())
             .await?;
         tx.commit().await?;
-        let Some(last) = tenants.last() else { return Ok(()) };
+        let Some(last) = tenants.last() else { return first.map_or(Ok(()), Err) };
         after = *last;
         for tenant in tenants {
-            let mut tx = app.database.write(&sweep::scope(tenant)).await?;
-            while tus::sweep(&mut tx, now).await? > 0 {}
-            idempotency::sweep(&mut tx, now).await?;
-            tx.commit().await?;
+            match remove_of(app, tenant, now).await {
+                Ok(()) => {}
+                Err(error) if error.is_outage() => return Err(error),
+                Err(error) => _ = first.get_or_insert(error),
+            }
         }
     }
+}
+
+async fn remove_of(app: &App, tenant: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
+    let mut tx = app.database.write(&sweep::scope(tenant)).await?;
+    while tus::sweep(&mut tx, now).await? > 0 {}
+    idempotency::sweep(&mut tx, now).await?;
+    tx.commit().await
 }

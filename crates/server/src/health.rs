@@ -21,10 +21,7 @@ use crate::{
     auth::Caller,
     db::{Reason, Role},
     error::{ApiError, ApiResult},
-    queue,
-    telemetry::metrics::Observed,
     vault::rotation,
-    worker::sweep,
 };
 
 /// How long a part may take to say how it is: health is asked for every few seconds.
@@ -181,19 +178,7 @@ async fn keys(app: &App) -> Keys {
     Keys { status, age_days: Some(newest.age_days(now)), warning }
 }
 
-/// What metrics say of the installation; what does not answer in time is left out.
-pub async fn observed(app: &App) -> Observed {
-    let (keys, is_redis_up, jobs, recordings) = tokio::join!(
-        keys(app),
-        app.operation.limiter.ping(),
-        tokio::time::timeout(PATIENCE, queue::counts(&app.database)),
-        tokio::time::timeout(PATIENCE, sweep::oldest_seconds(&app.database)),
-    );
-    let days = keys.age_days.and_then(|days| u64::try_from(days).ok());
-    Observed {
-        key_age: days.map(|days| Duration::from_secs(days * 86_400)),
-        is_redis_up,
-        jobs: jobs.ok().and_then(Result::ok),
-        recordings_age: recordings.ok().and_then(Result::ok),
-    }
+/// How old the key that seals is, for metrics.
+pub async fn key_age(app: &App) -> Option<Duration> {
+    keys(app).await.age_days.and_then(|days| u64::try_from(days).ok()).map(|days| Duration::from_secs(days * 86_400))
 }

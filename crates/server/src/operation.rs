@@ -53,4 +53,16 @@ impl Operation {
     pub fn stopping(&self) -> watch::Receiver<bool> {
         self.stopping.subscribe()
     }
+
+    /// Waits until the program ends.
+    pub async fn stopped(&self) {
+        // An error says that it has.
+        let _ = self.stopping().wait_for(|is_stopping| *is_stopping).await;
+    }
+
+    /// Waits until what the program still does is cut off: `limits.shutdown_time` after it was told to end.
+    pub async fn cut_off(&self) {
+        self.stopped().await;
+        tokio::time::sleep(self.config.limits.shutdown_time).await;
+    }
 }

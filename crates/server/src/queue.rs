@@ -9,13 +9,13 @@ use uuid::Uuid;
 
 use crate::db::{Database, DbError, Reason, TenantTx, Write};
 
-/// How often a call is tried before it ends as failed.
+/// How often a call is tried before it ends as failed. Attempts that an outage ended are none.
 pub const MAX_ATTEMPTS: i16 = 5;
 
-/// Wait after the first failed attempt, in seconds; it doubles with each one.
+/// Wait after the first failed attempt, or the first time that a job is put off, in seconds; it doubles with each one.
 const BACK_OFF_SECONDS: f64 = 10.0;
 
-/// The longest wait between attempts, in seconds: a quarter of an hour.
+/// The longest wait, in seconds: a quarter of an hour, so that a long outage is asked about some hundred times a day.
 const MAX_BACK_OFF_SECONDS: f64 = 900.0;
 
 /// What is to be done. The numbers are those of the database.
@@ -204,35 +204,12 @@ impl Lease {
     /// # Errors
     /// As [`Self::end`].
     pub async fn retry(&self, tx: &mut TenantTx<Write>, error: &str) -> Result<(), LeaseError> {
-        let doublings = i32::from(self.attempt.clamp(1, 16)) - 1;
-        let wait = (BACK_OFF_SECONDS * 2f64.powi(doublings)).min(MAX_BACK_OFF_SECONDS);
         self.change(
             tx,
             sqlx::query!(
-                "UPDATE tenant.jobs SET state = 1, error_code = $4,
-                   run_at = clock_timestamp() + make_interval(secs => $5 * (0.75 + random() / 2)),
-                   lease_token = NULL, lease_worker = NULL, lease_until = NULL
-                 WHERE tenant_id = $1 AND id = $2 AND lease_token = $3",
-                self.tenant,
-                self.job,
-                self.token,
-                error,
-                wait,
-            ),
-        )
-        .await
-    }
-
-    /// Puts the job back until what every job needs is there again. The attempt is not counted.
-    ///
-    /// # Errors
-    /// As [`Self::end`].
-    pub async fn postpone(&self, tx: &mut TenantTx<Write>, error: &str) -> Result<(), LeaseError> {
-        self.change(
-            tx,
-            sqlx::query!(
-                "UPDATE tenant.jobs SET state = 1, error_code = $4, attempts = attempts - 1,
-                   run_at = clock_timestamp() + make_interval(secs => $5 * (0.75 + random() / 2)),
+                "UPDATE tenant.jobs SET state = 1, error_code = $4, postponed = 0,
+                   run_at = clock_timestamp()
+                     + make_interval(secs => least($5 * 2 ^ least(attempts - 1, 16), $6) * (0.75 + random() / 2)),
                    lease_token = NULL, lease_worker = NULL, lease_until = NULL
                  WHERE tenant_id = $1 AND id = $2 AND lease_token = $3",
                 self.tenant,
@@ -240,6 +217,32 @@ impl Lease {
                 self.token,
                 error,
                 BACK_OFF_SECONDS,
+                MAX_BACK_OFF_SECONDS,
+            ),
+        )
+        .await
+    }
+
+    /// Puts the job off as if it had not been tried: an outage ended the attempt, and not the recording. The wait doubles each time, up
+    /// to a quarter of an hour, give or take a quarter. It goes on until the age of the recording ends the call.
+    ///
+    /// # Errors
+    /// As [`Self::end`].
+    pub async fn postpone(&self, tx: &mut TenantTx<Write>, error: &str) -> Result<(), LeaseError> {
+        self.change(
+            tx,
+            sqlx::query!(
+                "UPDATE tenant.jobs SET state = 1, error_code = $4, attempts = attempts - 1, postponed = postponed + 1,
+                   run_at = clock_timestamp()
+                     + make_interval(secs => least($5 * 2 ^ least(postponed, 16), $6) * (0.75 + random() / 2)),
+                   lease_token = NULL, lease_worker = NULL, lease_until = NULL
+                 WHERE tenant_id = $1 AND id = $2 AND lease_token = $3",
+                self.tenant,
+                self.job,
+                self.token,
+                error,
+                BACK_OFF_SECONDS,
+                MAX_BACK_OFF_SECONDS,
             ),
         )
         .await

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
-    db::{DbError, Reason},
+    db::{Database, DbError, Reason},
     deletion::{self, DeletionError},
     vault::seal::RecordKind,
     worker::sweep,
@@ -16,24 +16,21 @@ use crate::{
 const BATCH: i32 = 100;
 
 /// Deletes every call that is too old, each in a transaction of its own, and returns how many. A call that was put under legal hold,
-/// or deleted, meanwhile is passed over.
+/// or deleted, meanwhile is passed over, and one that cannot be deleted does not hold up the others.
 ///
 /// # Errors
-/// The first failure of the database; what was deleted before it stays deleted.
+/// The first failure of the database; what was deleted stays deleted.
 pub async fn enforce(app: &App) -> Result<u64, DbError> {
-    let (mut deleted, mut after) = (0, (DateTime::<Utc>::UNIX_EPOCH, Uuid::nil()));
+    let (mut deleted, mut first, mut after) = (0, None, (DateTime::<Utc>::UNIX_EPOCH, Uuid::nil()));
     loop {
         let expired = expired(app, after).await?;
         for (tenant, call, created_at) in &expired {
             after = (*created_at, *call);
-            let mut tx = app.database.write(&sweep::scope(*tenant)).await?;
-            match deletion::delete(&mut tx, app.vault.signer(), RecordKind::Call, *call).await {
-                Ok(_) => {
-                    tx.commit().await?;
-                    deleted += 1;
-                }
+            match delete(app, *tenant, *call).await {
+                Ok(()) => deleted += 1,
                 Err(DeletionError::NotFound | DeletionError::LegalHold) => {}
-                Err(DeletionError::Database(error)) => return Err(error),
+                Err(DeletionError::Database(error)) if error.is_outage() => return Err(error),
+                Err(DeletionError::Database(error)) => _ = first.get_or_insert(error),
             }
         }
         if expired.len() < BATCH as usize {
@@ -44,7 +41,24 @@ pub async fn enforce(app: &App) -> Result<u64, DbError> {
         tracing::info!(deleted, "calls were older than their tenants keep them");
         app.changes.wake();
     }
-    Ok(deleted)
+    first.map_or(Ok(deleted), Err)
+}
+
+async fn delete(app: &App, tenant: Uuid, call: Uuid) -> Result<(), DeletionError> {
+    let mut tx = app.database.write(&sweep::scope(tenant)).await?;
+    deletion::delete(&mut tx, app.vault.signer(), RecordKind::Call, call).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Seconds by which the oldest call is older than its tenant keeps it, for metrics.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn lag_seconds(database: &Database) -> Result<f64, DbError> {
+    let mut tx = database.system(Reason::Sweep).await?;
+    let lag = sqlx::query_scalar!(r#"SELECT app.retention_lag() AS "lag!""#).fetch_one(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(lag)
 }
 
 async fn expired(app: &App, (at, id): (DateTime<Utc>, Uuid)) -> Result<Vec<(Uuid, Uuid, DateTime<Utc>)>, DbError> {

@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{app::App, config::Limits, health};
+use crate::{app::App, config::Limits, telemetry::observed};
 
 /// Headers of a request. Browsers send some 30.
 const MAX_HEADERS: usize = 100;
@@ -125,7 +125,7 @@ fn is_of_connection(error: &io::Error) -> bool {
 /// What Prometheus reads, for a listener of its own.
 pub fn metrics(app: App) -> Router {
     let text = async move || {
-        let observed = health::observed(&app).await;
+        let observed = observed::observe(&app).await;
         ([(CONTENT_TYPE, OPENMETRICS)], app.operation.metrics.text(observed))
     };
     Router::new().route("/metrics", get(text))

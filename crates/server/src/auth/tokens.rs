@@ -29,7 +29,8 @@ const TYPE: &str = "at+jwt";
 /// Who signs, and for whom.
 const ISSUER: &str = "subrosa";
 
-/// How long another program may sign with a key after it has a successor: until it meets the first token of that one.
+/// How long another program may sign with a key after it has a successor: it looks every minute, and whenever it meets the first
+/// token of that one.
 const HANDOVER: TimeDelta = TimeDelta::minutes(10);
 
 /// Between two looks for new keys: whoever sends unknown ids costs no more than that.
@@ -201,11 +202,11 @@ pub async fn verify(app: &App, token: &str) -> Result<Option<Claims>, VaultError
     Ok(tokens.verify(token, now))
 }
 
-/// Signs with a new key from now on. Other programs follow when they see the first token of it.
+/// Signs with the newest key of the installation from now on, which an operator may have made since.
 ///
 /// # Errors
-/// When another program does the same at once, or the key cannot be stored.
-pub async fn rotate(app: &App) -> Result<(), VaultError> {
-    app.auth.tokens.replace(&system::rotate_tokens(&app.database, &app.vault).await?);
+/// When the keys cannot be read.
+pub async fn follow(app: &App) -> Result<(), VaultError> {
+    app.auth.tokens.replace(&system::load(&app.database, &app.vault).await?);
     Ok(())
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use api::{
-    calls::{CallProgress, ProcessingEvent, ProcessingEvents, StageOutcome},
+    calls::{CallProgress, ProcessingEvent, ProcessingEvents},
     error::{ErrorBody, ErrorCode},
 };
 use axum::{
@@ -27,15 +27,16 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
-    of_code,
     routes::or_call,
     store::{self, Event},
 };
 use crate::{
     app::App,
     auth::Caller,
+    db::DbError,
     error::{ApiError, ApiResult},
     http::extract::Path,
+    worker::stage::{Outcome, Stage},
 };
 
 /// Streams that a user may have open: some tabs on some devices.
@@ -49,25 +50,6 @@ const POLL: Duration = Duration::from_millis(750);
 
 /// Between two comments while nothing happens: proxies give up on a silent connection after 30 to 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Names of stages; the database has their places, from 1.
-const STAGES: [&str; 11] = [
-    "AUDIO_PREPROCESSED",
-    "DIARIZED",
-    "TRANSCRIBED",
-    "TRANSCRIPT_ALIGNED",
-    "TRANSCRIPT_NORMALIZED",
-    "VOICE_MATCHED",
-    "SPEAKERS_RESOLVED",
-    "REDACTED",
-    "ANALYZED",
-    "ACTION_ITEMS_EXTRACTED",
-    "INDEXED",
-];
-
-/// Outcomes; the database has their places, from 1.
-const OUTCOMES: [StageOutcome; 4] =
-    [StageOutcome::Started, StageOutcome::Completed, StageOutcome::Failed, StageOutcome::Skipped];
 
 /// How many streams each user has open.
 #[derive(Clone, Default)]
@@ -112,8 +94,8 @@ impl Event {
     fn shown(&self) -> ApiResult<ProcessingEvent> {
         Ok(ProcessingEvent {
             event_id: self.id,
-            stage: of_code(&STAGES, self.stage)?.to_owned(),
-            outcome: of_code(&OUTCOMES, self.outcome)?,
+            stage: Stage::numbered(self.stage).ok_or(DbError::Unexpected)?.as_str().to_owned(),
+            outcome: Outcome::numbered(self.outcome).ok_or(DbError::Unexpected)?.shown(),
             provider: self.provider.clone(),
             duration_ms: self.duration_ms,
             error_code: self.error_code.clone(),
@@ -156,9 +138,9 @@ pub async fn stream(
     drop(tx);
     let place = app.streams.open(caller.scope().user())?;
     let after = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let changes = app.changes.watch();
-    let watcher =
-        Watcher { app, parts, call: id, after, status: None, changes, waiting: VecDeque::new(), _place: place };
+    let (changes, stopping) = (app.changes.watch(), app.operation.stopping());
+    let waiting = VecDeque::new();
+    let watcher = Watcher { app, parts, call: id, after, status: None, changes, stopping, waiting, _place: place };
     let messages = futures::stream::unfold(watcher, async |mut watcher| {
         let message = watcher.next().await?;
         Some((Ok(message), watcher))
@@ -175,12 +157,14 @@ struct Watcher {
     /// What was shown of the status.
     status: Option<CallProgress>,
     changes: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
     waiting: VecDeque<Message>,
     _place: OpenStream,
 }
 
 impl Watcher {
-    /// The next message; `None` when the call will not change any more, is gone, or the reader may not see it any more.
+    /// The next message; `None` when the call will not change any more, is gone, or the reader may not see it any more, and when the
+    /// service stops: the reader goes on elsewhere with `Last-Event-ID`.
     async fn next(&mut self) -> Option<Message> {
         loop {
             if let Some(message) = self.waiting.pop_front() {
@@ -190,9 +174,15 @@ impl Watcher {
                 if status.status.is_terminal() {
                     return None;
                 }
-                sleep(PAUSE).await;
-                // Either a change or the time to look anyway.
-                let _ = timeout(POLL, self.changes.changed()).await;
+                let change = async {
+                    sleep(PAUSE).await;
+                    // Either a change or the time to look anyway.
+                    let _ = timeout(POLL, self.changes.changed()).await;
+                };
+                tokio::select! {
+                    () = change => {}
+                    _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return None,
+                }
             }
             self.changes.mark_unchanged();
             self.look().await.ok().flatten()?;

@@ -37,12 +37,12 @@ impl DbError {
         matches!(self, Self::Refused { code, .. } if matches!(code.as_str(), "40001" | "40P01" | "55P03"))
     }
 
-    /// Whether it is the database that cannot go on, whatever it is asked for: busy, gone, starting or stopping (57P), without room,
-    /// memory or connections (53), or with a disk that fails (58030).
+    /// Whether it is the database that fails, whatever was asked of it: no connection, one that broke, a server that stops (class
+    /// 57P), or one without room, memory or connections (53), or whose files fail (58).
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Busy | Self::Disconnected(_) => true,
-            Self::Refused { code, .. } => ["53", "57P", "58030"].iter().any(|class| code.starts_with(class)),
+            Self::Refused { code, .. } => ["53", "57P", "58"].iter().any(|class| code.starts_with(class)),
             _ => false,
         }
     }

@@ -3,8 +3,8 @@
 
 use std::{
     io,
-    os::unix::{net::UnixStream, process::ExitStatusExt as _},
-    process::Child,
+    os::unix::process::ExitStatusExt as _,
+    process::{Child, ExitStatus},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +21,7 @@ use speech::{
 use super::{
     DecodeError, ReadAt,
     frames::{Message, Refusal, write_bytes},
+    line::Line,
 };
 
 /// How often each byte of a recording may be asked for on average: its index and its samples lie apart, and demuxers look ahead.
@@ -29,13 +30,20 @@ const MAX_READS_OF_A_BYTE: u64 = 16;
 /// Bytes that may be asked for besides: the headers of a short recording are read several times.
 const MAX_EXTRA_BYTES: u64 = 64 << 20;
 
+/// How long a process that closed its socket is given to be gone: its memory was given back before.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Between two looks at whether it is.
+const LOOK: Duration = Duration::from_millis(2);
+
 /// The parent's end of a decoding process.
 pub struct Decoded {
     process: Child,
-    socket: UnixStream,
+    line: Line,
     read_at: ReadAt,
     /// Bytes that may still be asked for.
     budget: u64,
+    has_asked: bool,
     channels: usize,
     duration: Option<f64>,
     block: Vec<Vec<f32>>,
@@ -63,12 +71,13 @@ impl Waited {
 
 impl Decoded {
     /// Tells the process how long the recording is, and hears what it is.
-    pub(super) fn open(process: Child, socket: UnixStream, length: u64, read_at: ReadAt) -> Result<Self, DecodeError> {
+    pub(super) fn open(process: Child, line: Line, length: u64, read_at: ReadAt) -> Result<Self, DecodeError> {
         let mut decoded = Self {
             process,
-            socket,
+            line,
             read_at,
             budget: length.saturating_mul(MAX_READS_OF_A_BYTE).saturating_add(MAX_EXTRA_BYTES),
+            has_asked: false,
             channels: 0,
             duration: None,
             block: Vec::new(),
@@ -77,8 +86,8 @@ impl Decoded {
             ended: false,
             waited: Waited::default(),
         };
-        if let Err(error) = io::Write::write_all(&mut decoded.socket, &length.to_le_bytes()) {
-            return Err(decoded.explain(&error));
+        if let Err(error) = io::Write::write_all(&mut decoded.line, &length.to_le_bytes()) {
+            return Err(decoded.explain(error));
         }
         match decoded.next_message()? {
             Message::Info { channels, duration } => {
@@ -100,11 +109,15 @@ impl Decoded {
     fn next_message(&mut self) -> Result<Message, DecodeError> {
         let began = Instant::now();
         let message = loop {
-            let message = Message::read(&mut self.socket).map_err(|error| self.explain(&error))?;
+            let message = Message::read(&mut self.line).map_err(|error| self.explain(error))?;
             match message {
                 Message::Read { offset, length } => self.serve(offset, length)?,
-                Message::Refused(Refusal::Unreadable | Refusal::NoSandbox) => {
-                    return Err(DecodeError::Io(io::ErrorKind::Other.into()));
+                // Said before it asks for anything, or not believed.
+                Message::Refused(Refusal::NoSandbox) if !self.has_asked => {
+                    return Err(DecodeError::Io(io::Error::other("the process that decodes cannot be locked in")));
+                }
+                Message::Refused(Refusal::NoSandbox) => {
+                    return Err(DecodeError::Misbehaved("says what makes no sense here"));
                 }
                 Message::Refused(refusal) => return Err(DecodeError::Refused(refusal)),
                 message => break message,
@@ -119,30 +132,51 @@ impl Decoded {
             .budget
             .checked_sub(u64::from(length))
             .ok_or(DecodeError::Misbehaved("reads the recording again and again"))?;
+        self.has_asked = true;
+        let began = Instant::now();
         let read = (self.read_at)(offset, length as usize);
+        self.line.spend(began.elapsed());
         let bytes = read.as_ref().ok().map(|bytes| &bytes[..bytes.len().min(length as usize)]);
-        let answered = write_bytes(bytes, &mut self.socket);
+        let answered = write_bytes(bytes, &mut self.line);
         read?;
-        answered.map_err(|error| self.explain(&error))
+        answered.map_err(|error| self.explain(error))
     }
 
-    /// Why nothing sensible comes any more. The process is ended first, so that its exit tells.
-    fn explain(&mut self, error: &io::Error) -> DecodeError {
+    /// Why nothing sensible comes any more. A closed socket is the process's end, whose exit tells, or its last lie.
+    fn explain(&mut self, error: io::Error) -> DecodeError {
+        let error = match error.downcast() {
+            Ok(known) => return known,
+            Err(error) => error,
+        };
         if error.kind() == io::ErrorKind::InvalidData {
             return DecodeError::Misbehaved("says what makes no sense");
         }
-        if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
-            return DecodeError::Misbehaved("says nothing any more");
+        let status = match self.end() {
+            Ok(Some(status)) => status,
+            Ok(None) => return DecodeError::Misbehaved("closed its socket and lived on"),
+            Err(error) => return DecodeError::Io(error),
+        };
+        match status.signal().map(Signal::try_from) {
+            Some(Ok(Signal::SIGKILL)) => DecodeError::Killed,
+            Some(Ok(Signal::SIGSYS)) => DecodeError::Misbehaved("tried what it must not"),
+            Some(Ok(Signal::SIGXCPU)) => DecodeError::Misbehaved("computed for too long"),
+            Some(_) => DecodeError::Misbehaved("crashed"),
+            None => DecodeError::Misbehaved("ended early"),
         }
-        // The socket is closed, which only its end does.
-        match self.process.wait().map(|status| status.signal().map(Signal::try_from)) {
-            Ok(Some(Ok(Signal::SIGKILL))) => DecodeError::Killed,
-            Ok(Some(Ok(Signal::SIGSYS))) => DecodeError::Misbehaved("tried what it must not"),
-            Ok(Some(Ok(Signal::SIGXCPU))) => DecodeError::Misbehaved("computed for too long"),
-            Ok(Some(_)) => DecodeError::Misbehaved("crashed"),
-            Ok(None) => DecodeError::Misbehaved("ended early"),
-            Err(error) => DecodeError::Io(error),
+    }
+
+    /// How the process ended by itself; `None` when it did not within a moment, and was killed.
+    fn end(&mut self) -> io::Result<Option<ExitStatus>> {
+        let (began, grace) = (Instant::now(), GRACE.min(self.line.stall()));
+        while began.elapsed() < grace {
+            if let Some(status) = self.process.try_wait()? {
+                return Ok(Some(status));
+            }
+            std::thread::sleep(LOOK);
         }
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(None)
     }
 
     fn advance(&mut self) -> Result<bool, DecodeError> {

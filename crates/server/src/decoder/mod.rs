@@ -8,6 +8,7 @@
 pub mod child;
 mod decoded;
 pub mod frames;
+mod line;
 pub mod sandbox;
 
 use std::{
@@ -17,10 +18,12 @@ use std::{
     os::unix::net::UnixStream,
     path::PathBuf,
     process::{Command, Stdio},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use bytes::Bytes;
+use line::Line;
 
 pub use decoded::{Decoded, Waited};
 pub use frames::Refusal;
@@ -31,6 +34,15 @@ use speech::audio::Blocks;
 /// How long the process may say nothing while it is waited for: no packet takes half a minute to decode.
 const STALL: Duration = Duration::from_secs(30);
 
+/// How long a process may be waited for at the least, its bytes included: five hours of audio decode in two minutes.
+const BASE: Duration = Duration::from_secs(5 * 60);
+
+/// Bytes for each of which a second is added: far slower than any store, or any codec on a busy machine.
+const BYTES_A_SECOND: u64 = 16 << 10;
+
+/// How long a process may be waited for at the most: twice the CPU time that it is given.
+const MOST: Duration = Duration::from_secs(60 * 60);
+
 /// Bytes of a recording from an offset, at most so many as asked for; empty at its end.
 pub type ReadAt = Box<dyn FnMut(u64, usize) -> io::Result<Bytes> + Send>;
 
@@ -40,6 +52,7 @@ pub struct Decoder {
     program: PathBuf,
     arguments: Vec<OsString>,
     stall: Duration,
+    most: Duration,
 }
 
 impl Decoder {
@@ -53,7 +66,7 @@ impl Decoder {
     /// A program that ends up in [`child::run`] with the socket as its standard input.
     pub fn new(program: impl Into<PathBuf>, arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self { program: program.into(), arguments, stall: STALL }
+        Self { program: program.into(), arguments, stall: STALL, most: MOST }
     }
 
     /// Waits less before a silent process counts as stuck; for tests.
@@ -62,14 +75,21 @@ impl Decoder {
         Self { stall, ..self }
     }
 
-    /// Starts a process for a recording of `length` bytes and waits until it has said what the recording is. Blocks.
+    /// Waits less for a process in all; for tests.
+    #[must_use]
+    pub fn within(self, most: Duration) -> Self {
+        Self { most, ..self }
+    }
+
+    /// Starts a process for a recording of `length` bytes and waits until it has said what the recording is. Blocks, here and while
+    /// samples are asked for, until `cancelled`.
     ///
     /// # Errors
     /// [`DecodeError`], with the recording to blame or not.
-    pub fn open(&self, length: u64, read_at: ReadAt) -> Result<Decoded, DecodeError> {
+    pub fn open(&self, length: u64, read_at: ReadAt, cancelled: Arc<AtomicBool>) -> Result<Decoded, DecodeError> {
         let (ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(self.stall))?;
-        ours.set_write_timeout(Some(self.stall))?;
+        let patience = (BASE + Duration::from_secs(length / BYTES_A_SECOND)).min(self.most);
+        let line = Line::new(ours, (self.stall, patience), cancelled)?;
         let process = Command::new(&self.program)
             .args(&self.arguments)
             .env_clear()
@@ -77,7 +97,7 @@ impl Decoder {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        Decoded::open(process, ours, length, read_at)
+        Decoded::open(process, line, length, read_at)
     }
 }
 
@@ -93,6 +113,12 @@ pub enum DecodeError {
     /// The process was killed from outside, as by a system without memory: worth another attempt.
     #[error("the process that decodes was killed")]
     Killed,
+    /// It was waited for longer than such a recording can take, although it went on: the recording or the machine is to blame.
+    #[error("the recording takes too long to be decoded")]
+    TooSlow,
+    /// Whoever asked for the recording gave it up.
+    #[error("the recording was given up while it was decoded")]
+    Cancelled,
     /// The recording's bytes cannot be read, or no process be started: worth another attempt.
     #[error("the recording cannot be read or no process be started: {0}")]
     Io(#[from] io::Error),

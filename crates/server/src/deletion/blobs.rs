@@ -169,14 +169,12 @@ struct Entry {
     has_key: bool,
 }
 
-/// Removes the blobs of all entries that are due, and what killed programs left half-written. One that fails does not hold up the
-/// others.
+/// Removes the blobs of all entries that are due. One that fails does not hold up the others.
 ///
 /// # Errors
 /// The first failure, whose entry stays and is tried again; what was done stays done.
 pub async fn sweep(database: &Database, blobs: &Blobs) -> Result<Swept, SweepError> {
     let (mut swept, mut failures, mut first) = (Swept::default(), 0, None);
-    blobs.remove_leftovers().await?;
     loop {
         let due = due(database).await?;
         if due.is_empty() {
@@ -215,6 +213,17 @@ async fn due(database: &Database) -> Result<Vec<Entry>, DbError> {
     .await?;
     tx.commit().await?;
     Ok(due)
+}
+
+/// Seconds since the oldest deletion was committed whose bytes are still there, for metrics.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn lag_seconds(database: &Database) -> Result<f64, DbError> {
+    let mut tx = database.system(Reason::Blobs).await?;
+    let lag = sqlx::query_scalar!(r#"SELECT app.blob_deletions_lag() AS "lag!""#).fetch_one(tx.conn()).await?;
+    tx.commit().await?;
+    Ok(lag)
 }
 
 async fn remove(blobs: &Blobs, entry: &Entry) -> Result<u64, SweepError> {

@@ -19,6 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::observed::{Backlog, Observed};
 use crate::{http::class::Class, queue::Counts};
 
 /// Requests by route.
@@ -110,17 +111,53 @@ impl From<StatusCode> for Status {
     }
 }
 
-/// What is measured when somebody looks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Observed {
-    /// Age of the key that seals.
-    pub key_age: Option<Duration>,
-    /// Whether Redis answers; `None` without one.
-    pub is_redis_up: Option<bool>,
-    /// What waits for workers.
-    pub jobs: Option<Counts>,
-    /// Age in seconds of the oldest recording that is still there.
-    pub recordings_age: Option<f64>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Queued {
+    state: JobState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum JobState {
+    Waiting,
+    Running,
+}
+
+/// What the database counts: NaN while it does not answer, so that nobody takes an old number for a new one.
+type Counted = Gauge<f64, AtomicU64>;
+
+/// What waits to be done, and for how long.
+#[derive(Default)]
+struct Waiting {
+    jobs: Family<Queued, Counted>,
+    oldest_job: Counted,
+    recording_age: Counted,
+    retention_lag: Counted,
+    deletion_lag: Counted,
+}
+
+impl Waiting {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("jobs", "Calls that wait for a worker or have one", self.jobs.clone());
+        for (name, help, gauge) in [
+            ("job_oldest_due", "Since the oldest job that nobody has was due", &self.oldest_job),
+            ("recording_age", "Age of the oldest recording that is still there", &self.recording_age),
+            ("retention_lag", "By which the oldest call is older than its tenant keeps it", &self.retention_lag),
+            ("deletion_lag", "Since the oldest deletion whose bytes are still there", &self.deletion_lag),
+        ] {
+            registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+        }
+    }
+
+    fn set(&self, backlog: Option<Backlog>) {
+        let value = |of: fn(Backlog) -> f64| backlog.map_or(f64::NAN, of);
+        let counts = |of: fn(Counts) -> i64| backlog.map_or(f64::NAN, |backlog| of(backlog.jobs) as f64);
+        self.jobs.get_or_create(&Queued { state: JobState::Waiting }).set(counts(|jobs| jobs.waiting));
+        self.jobs.get_or_create(&Queued { state: JobState::Running }).set(counts(|jobs| jobs.running));
+        self.oldest_job.set(value(|backlog| backlog.jobs.oldest_seconds));
+        self.recording_age.set(value(|backlog| backlog.recording_age));
+        self.retention_lag.set(value(|backlog| backlog.retention_lag));
+        self.deletion_lag.set(value(|backlog| backlog.deletion_lag));
+    }
 }
 
 /// What is counted.
@@ -133,10 +170,7 @@ pub struct Metrics {
     key_age: Gauge,
     redis_up: Gauge,
     local_limits: Gauge,
-    jobs_waiting: Gauge,
-    jobs_running: Gauge,
-    jobs_age: Gauge<f64, AtomicU64>,
-    recordings_age: Gauge<f64, AtomicU64>,
+    waiting: Waiting,
 }
 
 impl Default for Metrics {
@@ -154,10 +188,7 @@ impl Default for Metrics {
             key_age: Gauge::default(),
             redis_up: Gauge::default(),
             local_limits: Gauge::default(),
-            jobs_waiting: Gauge::default(),
-            jobs_running: Gauge::default(),
-            jobs_age: Gauge::default(),
-            recordings_age: Gauge::default(),
+            waiting: Waiting::default(),
             registry: Registry::default(),
         };
         registry.register("http_requests", "Requests that were answered", metrics.requests.clone());
@@ -169,12 +200,7 @@ impl Default for Metrics {
         registry.register("redis_up", "Whether Redis answers; 0 without one as well", metrics.redis_up.clone());
         let local = "Whether this process counts requests for itself";
         registry.register("rate_limit_local", local, metrics.local_limits.clone());
-        registry.register("jobs_waiting", "Calls that wait for a worker", metrics.jobs_waiting.clone());
-        registry.register("jobs_running", "Calls that a worker has", metrics.jobs_running.clone());
-        let waited = "For how long the oldest call that is due has waited";
-        registry.register_with_unit("jobs_oldest", waited, Unit::Seconds, metrics.jobs_age.clone());
-        let oldest = "Age of the oldest recording: above worker.audio_ttl, by how much the sweeper is late";
-        registry.register_with_unit("recordings_oldest", oldest, Unit::Seconds, metrics.recordings_age.clone());
+        metrics.waiting.register(&mut registry);
         Self { registry, ..metrics }
     }
 }
@@ -206,18 +232,10 @@ impl Metrics {
         if let Some(age) = observed.key_age {
             self.key_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         }
-        // What the database does not say now stays as it was; that it does not answer is what readiness and health tell.
-        if let Some(jobs) = observed.jobs {
-            self.jobs_waiting.set(jobs.waiting);
-            self.jobs_running.set(jobs.running);
-            self.jobs_age.set(jobs.oldest_seconds);
-        }
-        if let Some(age) = observed.recordings_age {
-            self.recordings_age.set(age);
-        }
         let is_up = observed.is_redis_up == Some(true);
         self.redis_up.set(i64::from(is_up));
         self.local_limits.set(i64::from(!is_up));
+        self.waiting.set(observed.backlog);
         let mut text = String::new();
         // Writing to a string does not fail.
         let _ = encode(&mut text, &self.registry);

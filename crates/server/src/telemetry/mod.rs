@@ -5,6 +5,7 @@
 
 pub mod mask;
 pub mod metrics;
+pub mod observed;
 pub mod traces;
 
 use std::io::IsTerminal as _;

@@ -33,7 +33,7 @@ use crate::{
         idempotency::{IdempotencyKey, ShownOnce},
     },
     redaction,
-    vault::seal::RecordKind,
+    vault::{receipts::Receipt, seal::RecordKind},
 };
 
 /// Where the id of the receipt of a deletion is.
@@ -185,6 +185,8 @@ pub async fn change_member(
 
 /// Removes a member with all their data in the tenant, and the person when no other tenant has them.
 ///
+/// Much data takes longer than a request may: the removal goes on then, and `unavailable` is the answer until there is no such member.
+///
 /// # Errors
 /// As [`change_member`]; `legal_hold`.
 #[utoipa::path(delete, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path), IdempotencyKey), responses(
@@ -198,7 +200,29 @@ pub async fn remove_member(State(app): State<App>, caller: Caller, Path(user): P
 
 /// Removes somebody whom the caller may remove.
 pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<Response> {
-    let mut tx = app.database.write(caller.scope()).await?;
+    let (app, caller) = (app.clone(), *caller);
+    // On its own, so that it comes to its end when the request, and with it this future, goes away.
+    let work = async move {
+        tokio::select! {
+            removed = erase(&app, &caller, user) => removed,
+            () = app.operation.cut_off() => {
+                Err(ApiError::new(ErrorCode::Unavailable, "the service is stopping: nothing was removed").retry_after(30))
+            }
+        }
+    };
+    let removed = tokio::spawn(tracing::Instrument::in_current_span(work)).await;
+    let receipt = removed.map_err(|error| ApiError::internal(&error))??;
+    let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
+    Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
+}
+
+async fn erase(app: &App, caller: &Caller, user: Uuid) -> ApiResult<Receipt> {
+    let mut tx = app.database.write_long(caller.scope()).await?;
+    // Who asks again waits for no lock, and so takes no connection for as long as the removal lasts.
+    if !store::begin_removal(&mut tx, user).await? {
+        let message = "this user is being removed already, which goes on: ask again later";
+        return Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30));
+    }
     if caller.manages().is_ok() {
         let was = role(store::member(&mut tx, user).await?.ok_or_else(ApiError::not_found)?.role)?;
         may_handle(caller, was)?;
@@ -214,8 +238,7 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
     })?;
     tx.commit().await?;
     app.auth.liveness.forget();
-    let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
-    Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
+    Ok(receipt)
 }
 
 /// Who is invited and has not come yet; at most 200.

@@ -97,6 +97,18 @@ pub(super) async fn owners(tx: &mut TenantTx<Write>) -> Result<Vec<Uuid>, DbErro
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
+/// Whether the transaction is the only one that removes this user; from then on to its end it stays so.
+pub(super) async fn begin_removal(tx: &mut TenantTx<Write>, user: Uuid) -> Result<bool, DbError> {
+    let is_alone = sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_xact_lock(hashtextextended('removal ' || $1::uuid || ' ' || $2::uuid, 0)) AS "is_alone!""#,
+        tx.scope().tenant(),
+        user,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(is_alone)
+}
+
 pub(super) async fn set_role(tx: &mut TenantTx<Write>, user: Uuid, role: Role) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();
     sqlx::query!(

@@ -11,6 +11,10 @@ use super::{
     seal::{KeyPlace, open_key, seal_key},
 };
 use crate::{
+    audit::{
+        Action,
+        operator::{self, Subject},
+    },
     db::{Database, DbError, Reason, Session, SystemTx},
     vault::{keyring::KeyringError, keys::Vault},
 };
@@ -158,15 +162,17 @@ pub async fn load(database: &Database, vault: &Vault) -> Result<SystemKeys, Vaul
     Ok(SystemKeys::new(sealed.into_iter().map(open).collect::<Result<_, VaultError>>()?))
 }
 
-/// Adds a version of the key that signs access tokens.
+/// Adds a version of the key that signs access tokens, and returns its number. Programs that serve follow within a minute; tokens that
+/// older versions signed stay good until they end.
 ///
 /// # Errors
 /// A unique violation when another program does so at the same time: one new version is enough.
-pub async fn rotate_tokens(database: &Database, vault: &Vault) -> Result<SystemKeys, VaultError> {
+pub async fn rotate_tokens(database: &Database, vault: &Vault) -> Result<i32, VaultError> {
     let keys = load(database, vault).await?;
-    let (version, _) = keys.newest(SystemKey::Tokens);
+    let version = keys.newest(SystemKey::Tokens).0 + 1;
     let mut tx = database.system(Reason::Keys).await?;
-    add(&mut tx, &vault.ring(), (SystemKey::Tokens, version + 1), &Key::generate()?).await?;
+    add(&mut tx, &vault.ring(), (SystemKey::Tokens, version), &Key::generate()?).await?;
+    operator::record(&mut tx, Action::RotateTokens, Subject::Installation).await?;
     tx.commit().await?;
-    load(database, vault).await
+    Ok(version)
 }

@@ -96,32 +96,30 @@ async fn renew(run: &Run<'_>, progress: u8) -> Result<(), LeaseError> {
 /// Writes down why it ended, and whether it is tried again.
 async fn give_up(run: &Run<'_>, failure: Failure) -> Result<(), Failure> {
     let (lease, call) = (run.lease, run.lease.call);
-    let fault = match failure {
+    let (fault, is_last) = match failure {
         Failure::Lost => return Err(Failure::Lost),
         Failure::Cancelled => {
             let mut tx = run.write().await?;
             lease.release(&mut tx).await?;
             return run.commit(tx).await;
         }
-        Failure::Outage(code) => {
-            let mut tx = run.write().await?;
-            lease.postpone(&mut tx, code).await?;
-            return run.commit(tx).await;
-        }
-        Failure::Final(fault) | Failure::Again(fault) => fault,
+        Failure::Final(fault) => (fault, true),
+        Failure::Again(fault) => (fault, lease.attempt >= MAX_ATTEMPTS),
+        Failure::Later(fault) => (fault, false),
     };
-    let is_last = matches!(failure, Failure::Final(_)) || lease.attempt >= MAX_ATTEMPTS;
     let Fault { stage, code } = fault;
     tracing::warn!(call = %call, attempt = lease.attempt, code, is_last, "a call failed");
     let mut tx = run.write().await?;
     if let Some(stage) = stage {
         Event::failed(stage, code).record(&mut tx, call).await?;
     }
-    if is_last {
-        pipeline::bury(&mut tx, &run.worker.app, (call, code)).await?;
-        lease.end(&mut tx, Some(code)).await?;
-    } else {
-        lease.retry(&mut tx, code).await?;
+    match failure {
+        _ if is_last => {
+            pipeline::bury(&mut tx, &run.worker.app, (call, code)).await?;
+            lease.end(&mut tx, Some(code)).await?;
+        }
+        Failure::Later(_) => lease.postpone(&mut tx, code).await?,
+        _ => lease.retry(&mut tx, code).await?,
     }
     run.commit(tx).await
 }

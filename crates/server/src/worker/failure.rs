@@ -28,11 +28,10 @@ impl Fault {
 pub(super) enum Failure {
     /// It would end so every time.
     Final(Fault),
-    /// Another try may help.
+    /// Another try may help, and it may be the recording that makes them fail: five are enough.
     Again(Fault),
-    /// Nothing is wrong with the call: what every call needs is not there. That costs it no try, or an hour without room on a disk
-    /// would cost every recording that came before.
-    Outage(&'static str),
+    /// Something around the recording failed, so it is put off for as long as that lasts.
+    Later(Fault),
     /// The worker stops, or the lease is lost: whoever asked for it knows.
     Cancelled,
     /// The lease is somebody else's, or the call was deleted.
@@ -46,6 +45,10 @@ impl Failure {
 
     pub(super) fn again(code: &'static str) -> Self {
         Self::Again(Fault { stage: None, code })
+    }
+
+    fn later(code: &'static str) -> Self {
+        Self::Later(Fault { stage: None, code })
     }
 }
 
@@ -61,7 +64,12 @@ impl From<LeaseError> for Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         tracing::warn!(fault = %error, "the database failed a call");
-        if error.is_outage() { Self::Outage("database_failed") } else { Self::again("database_failed") }
+        // A statement that is refused may be refused for what the recording says.
+        if error.is_outage() || error.is_transient() {
+            Self::later("database_failed")
+        } else {
+            Self::again("database_failed")
+        }
     }
 }
 
@@ -72,18 +80,20 @@ impl From<VaultError> for Failure {
             VaultError::Gone(_) => Self::last("key_gone"),
             VaultError::Broken(_) => Self::last("content_damaged"),
             VaultError::TooLarge { .. } => Self::last("transcript_too_large"),
-            _ => Self::again("keys_failed"),
+            _ => Self::later("keys_failed"),
         }
     }
 }
 
-impl From<BlobError> for Failure {
-    fn from(error: BlobError) -> Self {
+impl From<&BlobError> for Failure {
+    fn from(error: &BlobError) -> Self {
         match error {
             BlobError::Missing(_) => Self::last("audio_missing"),
             BlobError::Broken(_) => Self::last("audio_damaged"),
-            BlobError::Store(_) | BlobError::Directory { .. } => Self::Outage("store_failed"),
-            _ => Self::again("store_failed"),
+            _ => {
+                tracing::warn!(fault = %error, "the object store failed a call");
+                Self::later("store_failed")
+            }
         }
     }
 }
@@ -92,13 +102,24 @@ impl From<&DecodeError> for Failure {
     fn from(error: &DecodeError) -> Self {
         let fault = |code| Fault::of(Stage::AudioPreprocessed, code);
         match error {
+            // It was given all that it asked for.
+            DecodeError::Refused(refusal @ Refusal::Unreadable) => Self::Again(fault(refusal.code())),
             DecodeError::Refused(refusal) => Self::Final(fault(refusal.code())),
             DecodeError::Misbehaved(what) => {
                 tracing::warn!(fault = what, "the process that decodes misbehaved");
                 Self::Final(fault(Refusal::Undecodable.code()))
             }
-            DecodeError::Killed => Self::Again(fault("decoder_killed")),
-            DecodeError::Io(_) => Self::Again(fault("audio_unreadable")),
+            DecodeError::Killed => {
+                // Counted: a system that runs out of memory kills what takes the most, and that may be this recording's doing.
+                tracing::warn!("the process that decodes was killed from outside, as by a system without memory");
+                Self::Again(fault("decoder_killed"))
+            }
+            DecodeError::TooSlow => Self::Again(fault("decoder_too_slow")),
+            DecodeError::Cancelled => Self::Cancelled,
+            DecodeError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<BlobError>()) {
+                Some(error) => error.into(),
+                None => Self::Later(fault("audio_unreadable")),
+            },
         }
     }
 }

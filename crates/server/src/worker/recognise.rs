@@ -70,11 +70,13 @@ pub(super) async fn run(
     signals: Signals,
 ) -> Result<Recognised, Failure> {
     let recogniser = worker.recogniser.clone().ok_or(Failure::last("model_missing"))?;
-    let (length, read_at) = recording::open(worker.app.blobs.clone(), key, (place, bytes)).await?;
+    let (length, read_at) =
+        recording::open(worker.app.blobs.clone(), key, (place, bytes)).await.map_err(|error| Failure::from(&error))?;
     let decoder = worker.decoder.clone();
     let listen = move || {
         let began = Instant::now();
-        let decoded = decoder.open(length, read_at).map_err(|error| Failure::from(&error))?;
+        let decoded =
+            decoder.open(length, read_at, Arc::clone(&signals.cancelled)).map_err(|error| Failure::from(&error))?;
         let waited = decoded.waited();
         let channels = i16::try_from(decoded.channels()).unwrap_or(i16::MAX);
         let mut note = |progress: Progress| signals.progress.store(percent(&progress), Ordering::Relaxed);

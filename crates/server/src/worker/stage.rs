@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use api::calls::StageOutcome;
 use uuid::Uuid;
 
 use crate::db::{DbError, TenantTx, Write};
@@ -101,12 +102,12 @@ impl Outcome {
 
     /// As the API shows it.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub fn shown(self) -> StageOutcome {
         match self {
-            Self::Started => "STARTED",
-            Self::Completed => "COMPLETED",
-            Self::Failed => "FAILED",
-            Self::Skipped => "SKIPPED",
+            Self::Started => StageOutcome::Started,
+            Self::Completed => StageOutcome::Completed,
+            Self::Failed => StageOutcome::Failed,
+            Self::Skipped => StageOutcome::Skipped,
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgInterval;
 use tracing::info;
 use uuid::Uuid;
@@ -28,19 +29,23 @@ const EVENTS: i32 = 5000;
 const CODE: &str = "audio_expired";
 
 /// Ends calls whose recording is older than `ttl`, removes those recordings, and then the bytes of everything that the outbox
-/// holds. Returns how many calls it found.
+/// holds. Returns how many calls it ended. One that cannot be ended does not hold up the others.
 ///
 /// # Errors
-/// The first failure; what was done before it stays done.
+/// The first failure; what was done stays done.
 pub async fn recordings(app: &App, ttl: Duration) -> Result<u64, SweepError> {
-    let mut found = 0;
+    let (mut found, mut first, mut after) = (0, None, (DateTime::<Utc>::UNIX_EPOCH, Uuid::nil()));
     loop {
-        let overdue = overdue(&app.database, ttl.min(MAX_TTL)).await?;
-        for (tenant, call, owner) in &overdue {
+        let overdue = overdue(&app.database, ttl.min(MAX_TTL), after).await?;
+        for Overdue { tenant, call, owner, stored_at } in &overdue {
+            after = (*stored_at, *call);
             // The database says that the call's recording is overdue: nobody has to ask for its end.
             let scope = Scope::authenticated(*tenant, *owner, Role::Worker);
-            end(app, scope, *call).await?;
-            found += 1;
+            match end(app, scope, *call).await {
+                Ok(()) => found += 1,
+                Err(error) if error.is_outage() => return Err(error.into()),
+                Err(error) => _ = first.get_or_insert(error),
+            }
         }
         if overdue.len() < BATCH as usize {
             break;
@@ -50,8 +55,8 @@ pub async fn recordings(app: &App, ttl: Duration) -> Result<u64, SweepError> {
         info!(found, "recordings were overdue");
         app.changes.wake();
     }
-    blobs::sweep(&app.database, &app.blobs).await?;
-    Ok(found)
+    let swept = blobs::sweep(&app.database, &app.blobs).await;
+    first.map_or(swept.map(|_| found), |error| Err(error.into()))
 }
 
 async fn end(app: &App, scope: Scope, call: Uuid) -> Result<(), DbError> {
@@ -69,18 +74,34 @@ async fn end(app: &App, scope: Scope, call: Uuid) -> Result<(), DbError> {
     tx.commit().await
 }
 
-async fn overdue(database: &Database, ttl: Duration) -> Result<Vec<(Uuid, Uuid, Uuid)>, DbError> {
+/// A recording that is too old.
+struct Overdue {
+    tenant: Uuid,
+    call: Uuid,
+    owner: Uuid,
+    stored_at: DateTime<Utc>,
+}
+
+async fn overdue(
+    database: &Database,
+    ttl: Duration,
+    (at, call): (DateTime<Utc>, Uuid),
+) -> Result<Vec<Overdue>, DbError> {
     let ttl = PgInterval { months: 0, days: 0, microseconds: i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX) };
     let mut tx = database.system(Reason::Sweep).await?;
-    let rows = sqlx::query!(
-        r#"SELECT tenant_id AS "tenant!", call_id AS "call!", owner_id AS "owner!" FROM app.recordings_overdue($1, $2)"#,
+    let overdue = sqlx::query_as!(
+        Overdue,
+        r#"SELECT tenant_id AS "tenant!", call_id AS "call!", owner_id AS "owner!", stored_at AS "stored_at!"
+           FROM app.recordings_overdue($1, $2, $3, $4)"#,
         ttl,
+        at,
+        call,
         BATCH,
     )
     .fetch_all(tx.conn())
     .await?;
     tx.commit().await?;
-    Ok(rows.into_iter().map(|row| (row.tenant, row.call, row.owner)).collect())
+    Ok(overdue)
 }
 
 /// Removes processing events that are 30 days old; returns how many.

@@ -65,6 +65,7 @@ impl Known {
             let mut owner = crate::support::connect(socket, "postgres", "subrosa").await;
             sqlx::query("UPDATE tenant.blob_deletions SET run_at = now()").execute(&mut owner).await.unwrap();
             age_leftovers(objects);
+            blobs.remove_leftovers().await.unwrap();
             outbox::sweep(&database, &blobs).await.unwrap();
             mirror::catch_up(&database, &blobs, &vault).await.unwrap();
             for report in [

@@ -69,7 +69,10 @@ fn person(address: &str, name: &str) -> NewPerson {
 
 impl House {
     pub(crate) async fn new(service: &Service, name: &str) -> Self {
-        let content = format!("{name}{}", Uuid::new_v4().simple());
+        // Letters alone: redaction takes digits for a number.
+        let random = Uuid::new_v4().simple().to_string();
+        let letters = random.bytes().map(|digit| char::from(b'g' + digit % 16));
+        let content: String = name.chars().filter(|letter| letter.is_alphabetic()).chain(letters).collect();
         let tenant_name = format!("canary-name-of-{}", Uuid::new_v4().simple());
         let email = format!("owner@{name}.example.org");
         let owner = person(&email, &format!("canary-owner-{content}"));
@@ -162,8 +165,9 @@ impl House {
             "speakers": [{"speakerId": "spk_1", "sourceSpeakerId": "CHANNEL_1", "label": "Speaker 1", "displayName": null,
                 "role": "UNKNOWN", "confidence": null, "labelSource": "DIARIZATION", "voiceMatchScore": null}],
             "segments": [{"id": "seg_0001", "speaker": "Speaker 1", "speakerId": "spk_1", "sourceSpeakerId": "CHANNEL_1",
-                "role": "UNKNOWN", "startSeconds": 0.5, "endSeconds": 2.5, "text": self.canary("text"), "alignmentConfidence": 1.0,
-                "words": [{"text": self.canary("word"), "startSeconds": 0.5, "endSeconds": 2.5, "confidence": 0.5}]}],
+                "role": "UNKNOWN", "startSeconds": 0.5, "endSeconds": 2.5, "text": self.canary("text") + " " + &self.canary("word"), "alignmentConfidence": 1.0,
+                "words": [{"text": self.canary("text"), "startSeconds": 0.5, "endSeconds": 1.5, "confidence": 0.5},
+                    {"text": self.canary("word"), "startSeconds": 1.5, "endSeconds": 2.5, "confidence": 0.5}]}],
             "speakerResolution": {"strategyVersion": 0, "usedUserDisplayName": false, "usedContactName": false,
                 "usedDirection": false, "usedPhoneFallback": false, "voiceEmbeddingEnabled": false, "voiceProfileUsed": false,
                 "voiceMatchStatus": null, "totalSpeakerCount": 1, "resolvedSpeakerCount": 0, "warnings": []},

@@ -222,3 +222,50 @@ async fn new_invitations_bring_no_new_guesses_of_a_password() {
     service.app.clock.advance(chrono::TimeDelta::seconds(5));
     assert_eq!(accept(&service, &invitation, PASSWORD).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_member_with_much_data_is_removed_although_nobody_waits_for_it_any_more() {
+    let service = Service::new().await;
+    let owner = owner(&service, "ann@example.org").await;
+    let (bob, _) = member(&service, &owner, "bob@example.org", Role::Member).await;
+    let mut superuser = service.installation.postgres.superuser().await;
+    let tenant = owner.tenant;
+    // A deletion of everything of a user may take as long as it takes: no statement of it has a limit.
+    let statements = format!(
+        "INSERT INTO tenant.calls (tenant_id, id, owner_id) VALUES ('{tenant}', gen_random_uuid(), '{bob}');
+         CREATE FUNCTION public.needs_time() RETURNS trigger LANGUAGE plpgsql AS
+           $$BEGIN ASSERT current_setting('statement_timeout') = '0'; RETURN OLD; END$$;
+         CREATE TRIGGER needs_time BEFORE DELETE ON tenant.calls FOR EACH ROW EXECUTE FUNCTION public.needs_time();"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(&mut superuser).await.unwrap();
+    // Something holds it up.
+    sqlx::raw_sql("BEGIN; SELECT FROM tenant.calls FOR UPDATE").execute(&mut superuser).await.unwrap();
+    let mut observer = service.installation.postgres.superuser().await;
+    {
+        let mut removal = std::pin::pin!(remove(&service, &owner.access, bob));
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        loop {
+            tokio::select! {
+                answer = &mut removal => panic!("{answer:?}"),
+                waiting = sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer) => if waiting.unwrap() == 1 { break },
+            }
+        }
+        let again = remove(&service, &owner.access, bob).await;
+        assert_eq!((again.status, again.code().as_str()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
+    }
+    // The request was given up; what it asked for was not.
+    sqlx::raw_sql("COMMIT").execute(&mut superuser).await.unwrap();
+    let receipts = "SELECT id FROM tenant.deletion_receipts WHERE class = 4";
+    let mut receipt: Option<Uuid> = None;
+    for _ in 0..10_000 {
+        receipt = sqlx::query_scalar(receipts).fetch_optional(&mut observer).await.unwrap();
+        if receipt.is_some() {
+            break;
+        }
+    }
+    let receipt = receipt.expect("a receipt of the removal");
+    let path = format!("/api/deletions/{receipt}");
+    assert_eq!(service.call(Method::GET, &path, Some(&owner.access)).await.json()["subjectId"], bob.to_string());
+    assert_eq!(remove(&service, &owner.access, bob).await.status, StatusCode::NOT_FOUND);
+}

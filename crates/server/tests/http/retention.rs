@@ -81,3 +81,21 @@ async fn only_who_manages_the_tenant_holds_a_call_and_only_for_a_reason() {
         assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "legal_hold"), "{path}");
     }
 }
+
+#[tokio::test]
+async fn one_call_that_cannot_be_deleted_does_not_keep_the_others() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (bad, good) = (person.upload(1, "bad").await, person.upload(2, "good").await);
+    is_old(&person, &bad, 101).await;
+    is_old(&person, &good, 100).await;
+    person
+        .sql(format!(
+            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN ASSERT false; END';
+             CREATE TRIGGER refuse BEFORE DELETE ON tenant.calls FOR EACH ROW WHEN (OLD.id = '{bad}')
+               EXECUTE FUNCTION public.refuse()"
+        ))
+        .await;
+    assert!(retention::enforce(&service.app).await.is_err());
+    assert_eq!(titles(&person).await, ["bad"]);
+}

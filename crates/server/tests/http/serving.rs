@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::client::Service;
+use crate::{client::Service, people::Person};
 
 /// A service on a port.
 struct Listening {
@@ -118,4 +118,21 @@ async fn what_does_not_end_within_the_limit_is_cut_off() {
     let ended = tokio::time::timeout(Duration::from_secs(60), server.ended).await;
     assert_eq!(ended.unwrap().unwrap(), Ending::CutOff);
     assert_eq!(rest(client).await, "");
+}
+
+#[tokio::test]
+async fn an_open_stream_of_events_does_not_hold_up_the_end() {
+    let server = listening(&[], Router::new()).await;
+    let person = Person::new(&server.service).await;
+    let (call, token) = (person.upload(1, "title").await, &person.token);
+    let mut client = server.connect().await;
+    let request = format!("GET /api/calls/{call}/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+    client.write_all(request.as_bytes()).await.unwrap();
+    let mut seen = Vec::new();
+    while !String::from_utf8_lossy(&seen).contains("event: status") {
+        assert!(client.read_buf(&mut seen).await.unwrap() > 0, "{}", String::from_utf8_lossy(&seen));
+    }
+    server.service.app.operation.stop();
+    server.stop.send(()).unwrap();
+    assert_eq!(server.ended.await.unwrap(), Ending::Finished);
 }

@@ -129,3 +129,20 @@ async fn one_entry_that_cannot_be_removed_does_not_keep_the_others() {
     assert!(!directory.path().join(format!("blobs/{}/{}/", scope.tenant(), calls[1])).exists());
     assert_eq!(count(&installation, "tenant.blob_deletions").await, 1, "its entry stays");
 }
+
+#[tokio::test]
+async fn a_sweep_costs_what_is_to_go_and_does_not_walk_the_store() {
+    let mut installation = Installation::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    installation.blobs = Blobs::local(directory.path()).unwrap();
+    // What a walk would take away.
+    let left = directory.path().join("blobs/00000001#1");
+    std::fs::create_dir(left.parent().unwrap()).unwrap();
+    std::fs::write(&left, b"half").unwrap();
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(24 * 60 * 60);
+    std::fs::File::options().write(true).open(&left).unwrap().set_modified(old).unwrap();
+    outbox::sweep(&installation.database, &installation.blobs).await.unwrap();
+    assert!(left.exists());
+    installation.blobs.remove_leftovers().await.unwrap();
+    assert!(!left.exists());
+}

@@ -5,6 +5,7 @@ use std::{
     os::fd::AsFd as _,
     os::unix::{net::UnixStream, process::ExitStatusExt as _},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -132,7 +133,7 @@ fn bytes(recording: Vec<u8>) -> (u64, ReadAt) {
 
 fn open(decoder: &Decoder, recording: Vec<u8>) -> Result<Decoded, DecodeError> {
     let (length, read_at) = bytes(recording);
-    decoder.open(length, read_at)
+    decoder.open(length, read_at, Arc::default())
 }
 
 fn drain(blocks: &mut dyn Blocks) -> Result<(Vec<Vec<f32>>, Damage), AudioError> {
@@ -204,6 +205,13 @@ fn a_process_that_lies_dies_or_says_nothing_is_an_error_and_never_a_hang() {
         ("exit 0", "ended early"),
         ("kill -SEGV $$", "crashed"),
         ("exec cat >/dev/null", "says nothing any more"),
+        ("exec sleep 1000 <&-", "closed its socket and lived on"),
+        // It cannot be locked in, but only after it was given a part of the recording.
+        (
+            "printf '\\001\\014\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000' >&0
+             printf '\\005\\001\\000\\000\\000\\012' >&0; exec cat",
+            "says what makes no sense here",
+        ),
     ] {
         match open(&sh(script), wav(1)) {
             Err(DecodeError::Misbehaved(said)) => assert_eq!(said, what, "{script}"),
@@ -216,8 +224,37 @@ fn a_process_that_lies_dies_or_says_nothing_is_an_error_and_never_a_hang() {
 }
 
 #[test]
+fn a_process_that_goes_on_and_never_comes_to_an_end_is_ended() {
+    // A byte of the recording again and again, whose answers are taken; and a sample after the other.
+    let reads = "exec 3<&0; cat <&3 >/dev/null & while :; do
+        printf '\\001\\014\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\\000\\000\\000' >&3; done";
+    let samples =
+        "printf '\\002\\012\\000\\000\\000\\001\\000\\000\\000\\000\\000\\000\\000\\370\\177' >&0; while :; do
+        printf '\\003\\010\\000\\000\\000\\001\\000\\001\\000\\000\\000\\000\\000' >&0; done";
+    for script in [reads, samples] {
+        let decoder = Decoder::new("/bin/sh", ["-c", script]).within(Duration::from_millis(200));
+        let error = match open(&decoder, wav(1)) {
+            Err(error) => error,
+            Ok(mut decoded) => match drain(&mut decoded) {
+                Err(AudioError::Io(error)) => error.downcast().unwrap(),
+                other => panic!("{script}: {other:?}"),
+            },
+        };
+        assert!(matches!(error, DecodeError::TooSlow), "{script}: {error}");
+    }
+}
+
+#[test]
+fn a_silent_process_is_not_waited_for_once_the_call_was_given_up() {
+    let (length, read_at) = bytes(wav(1));
+    let given_up = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let error = Decoder::new("/bin/sh", ["-c", "exec cat >/dev/null"]).open(length, read_at, given_up).err().unwrap();
+    assert!(matches!(error, DecodeError::Cancelled), "{error}");
+}
+
+#[test]
 fn a_recording_whose_bytes_cannot_be_read_is_not_blamed() {
     let fails: ReadAt = Box::new(|_, _| Err(std::io::Error::other("the store is away")));
-    let error = decoder().open(1000, fails).err().unwrap();
+    let error = decoder().open(1000, fails, Arc::default()).err().unwrap();
     assert!(matches!(error, DecodeError::Io(_)), "{error}");
 }

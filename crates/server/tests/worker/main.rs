@@ -6,6 +6,7 @@
 )]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod background;
 mod crash;
 mod decoder;
 #[path = "../vault/kit.rs"]

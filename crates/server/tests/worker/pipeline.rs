@@ -4,9 +4,9 @@ use std::sync::{Arc, atomic::Ordering};
 
 use server::{
     artifacts::{self, Artifact},
-    queue,
+    queue::{self, MAX_ATTEMPTS},
     vault::{
-        blobs::{BlobError, BlobPlace},
+        blobs::{BlobError, BlobPlace, Blobs},
         key::Key,
         seal::RecordKind,
     },
@@ -171,4 +171,32 @@ async fn no_number_stays_in_any_document_and_what_else_goes_the_tenant_says() {
         }
     }
     working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_the_object_store_costs_no_attempt_and_no_recording_however_long_it_lasts() {
+    let objects = tempfile::tempdir().unwrap();
+    let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    // A name that leads to itself: every access fails, and not because nothing is there.
+    let (blobs, aside) = (objects.path().join("blobs"), objects.path().join("aside"));
+    std::fs::rename(&blobs, &aside).unwrap();
+    std::os::unix::fs::symlink(&blobs, &blobs).unwrap();
+    let working = Working::start(studio.worker(Arc::default()));
+    for times in 1..=i32::from(MAX_ATTEMPTS) + 1 {
+        let job = "SELECT (state, attempts, postponed, error_code) FROM tenant.jobs";
+        studio.until(job, &format!("(1,0,{times},store_failed)")).await;
+        assert_eq!(studio.ask(STATUS).await, "2", "nobody has given it up");
+        assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE kind = 1").await, "1");
+        if times <= i32::from(MAX_ATTEMPTS) {
+            studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+        }
+    }
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&aside, &blobs).unwrap();
+    studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+    assert_eq!(studio.ask("SELECT attempts FROM tenant.jobs").await, "1");
 }

@@ -124,6 +124,25 @@ async fn each_failed_attempt_waits_about_twice_as_long_as_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_put_off_waits_longer_each_time_up_to_a_quarter_of_an_hour_and_keeps_its_attempts() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(1)).await;
+    for times in 1..=9 {
+        let lease = claim(&studio).await.unwrap();
+        assert_eq!(lease.attempt, 1);
+        let mut tx = studio.app.database.write(&scope).await.unwrap();
+        lease.hold(&mut tx, None).await.unwrap();
+        lease.postpone(&mut tx, "played").await.unwrap();
+        tx.commit().await.unwrap();
+        let wait: f64 = studio.ask("SELECT extract(epoch FROM run_at - now()) FROM tenant.jobs").await.parse().unwrap();
+        let expected = (10.0 * f64::from(1 << (times - 1))).min(900.0);
+        assert!((expected * 0.75 - 10.0..=expected * 1.25).contains(&wait), "time {times} waits {wait} s");
+        studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+    }
+}
+
+#[tokio::test]
 async fn another_regions_worker_gets_nothing() {
     let studio = Studio::new().await;
     let scope = studio.installation.tenant().await;

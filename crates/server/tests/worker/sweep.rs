@@ -59,3 +59,21 @@ async fn a_processing_event_goes_after_thirty_days_in_every_tenant_and_not_befor
     assert_eq!(sweep::processing_events(&studio.app.database).await.unwrap(), 11_600);
     assert_eq!(studio.ask(events).await, "0");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_recording_that_cannot_be_removed_does_not_keep_the_others() {
+    let studio = Studio::new().await;
+    let (bad, good) = (studio.installation.tenant().await, studio.installation.tenant().await);
+    let call = studio.upload(bad, wav(1)).await;
+    studio.upload(good, wav(1)).await;
+    studio
+        .sql(format!(
+            "UPDATE tenant.artifacts SET created_at = now() - interval '25 hours';
+             UPDATE tenant.artifacts SET created_at = now() - interval '26 hours' WHERE call_id = '{call}';
+             ALTER TABLE tenant.calls ADD CONSTRAINT broken CHECK (id <> '{call}' OR status < 5)"
+        ))
+        .await;
+    assert!(sweep::recordings(&studio.app, DAY).await.is_err());
+    assert_eq!(studio.ask("SELECT call_id FROM tenant.artifacts").await, call.to_string());
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.blob_deletions").await, "0", "the bytes are gone as well");
+}

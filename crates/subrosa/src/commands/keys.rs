@@ -12,6 +12,7 @@ use secrecy::ExposeSecret as _;
 use server::vault::{
     keyring::{self, KeyId},
     rotation::{self, KeyState, Progress},
+    system,
 };
 
 use crate::{
@@ -35,6 +36,11 @@ pub(crate) enum Command {
     /// Put the new key in front of the keyring first and keep the old one behind it. A rotation that was interrupted goes on
     /// where it was.
     Rotate,
+    /// Sign access tokens with a new key; services follow within a minute, and nobody is signed out.
+    ///
+    /// What the old key signed stays good for the ten minutes of a token; twenty minutes later nothing that it signs is accepted any
+    /// more.
+    RotateTokens,
     /// Mark a key as retired once nothing is sealed under it, so that it can be destroyed.
     Retire {
         /// Which key.
@@ -52,6 +58,7 @@ pub(crate) fn run(command: Command, place: impl FnOnce() -> Result<Place, ExitCo
         },
         Command::List => Work::List,
         Command::Rotate => Work::Rotate,
+        Command::RotateTokens => Work::RotateTokens,
     };
     let place = match place() {
         Ok(place) => place,
@@ -61,6 +68,7 @@ pub(crate) fn run(command: Command, place: impl FnOnce() -> Result<Place, ExitCo
     installation::with(&place, purpose, async |installation| match work {
         Work::List => list(installation).await,
         Work::Rotate => rotate(installation).await,
+        Work::RotateTokens => rotate_tokens(installation).await,
         Work::Retire(id) => retire(installation, id).await,
     })
 }
@@ -69,6 +77,7 @@ pub(crate) fn run(command: Command, place: impl FnOnce() -> Result<Place, ExitCo
 enum Work {
     List,
     Rotate,
+    RotateTokens,
     Retire(KeyId),
 }
 
@@ -118,6 +127,14 @@ async fn rotate(installation: &Installation) -> Result<(), StateError> {
     let done = rotation::rotate(&installation.database, &installation.vault, |progress| meter.show(progress)).await?;
     meter.clear();
     exit::line(format_args!("{} keys sealed again under {}", done.done, installation.vault.ring().newest().id));
+    installation.copy_logs().await
+}
+
+async fn rotate_tokens(installation: &Installation) -> Result<(), StateError> {
+    let version = system::rotate_tokens(&installation.database, &installation.vault).await?;
+    exit::line(format_args!(
+        "access tokens are signed with key {version} from now on, within a minute by every service"
+    ));
     installation.copy_logs().await
 }
 

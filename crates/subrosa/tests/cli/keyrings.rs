@@ -107,6 +107,8 @@ fn a_key_lives_from_generate_to_retire() {
         "{}",
         rotated.err
     );
+    let tokens = with(&two, &["keys", "rotate-tokens"]);
+    assert!(tokens.code == Some(0) && tokens.err.contains("signed with key 2 from now on"), "{}", tokens.err);
     let retired = with(&both, &["keys", "retire", "one"]);
     assert_eq!(retired.code, Some(0), "{}", retired.err);
     with(&one, &["keys", "list"]).assert_one_line(27, &["key one was retired"]);

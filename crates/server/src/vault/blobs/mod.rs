@@ -31,11 +31,10 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// In a directory of this machine, which is made (mode 0700) when it is not there. What a killed program left
-    /// half-written in it is removed after an hour, here and by [`Self::remove_leftovers`].
+    /// In a directory of this machine, which is made (mode 0700) when it is not there.
     ///
     /// # Errors
-    /// When the directory cannot be made or read.
+    /// When the directory cannot be made.
     pub fn local(directory: &Path) -> Result<Self, BlobError> {
         prepare_directory(directory).map_err(|error| BlobError::Directory { kind: error.kind() })?;
         let store = LocalFileSystem::new_with_prefix(directory)?.with_automatic_cleanup(true).with_fsync(true);
@@ -70,13 +69,14 @@ impl Blobs {
         Self { store, directory: None }
     }
 
-    /// Removes what killed programs left half-written in a local store, once nobody can be writing it any more.
+    /// Removes what killed programs left half-written of objects in a local store, once nobody can be writing it any more. It walks
+    /// the names of all objects; signed copies, which are never removed, it leaves alone.
     ///
     /// # Errors
     /// When the directory cannot be read or written to.
     pub async fn remove_leftovers(&self) -> Result<(), BlobError> {
         let Some(directory) = self.directory.clone() else { return Ok(()) };
-        let removed = tokio::task::spawn_blocking(move || remove_leftovers(&directory)).await;
+        let removed = tokio::task::spawn_blocking(move || remove_leftovers(&directory.join(paths::BLOBS))).await;
         removed.map_err(io::Error::other).flatten().map_err(|error| BlobError::Directory { kind: error.kind() })
     }
 
@@ -140,8 +140,7 @@ const LEFTOVER_AGE: Duration = Duration::from_secs(60 * 60);
 
 fn prepare_directory(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    remove_leftovers(directory)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }
 
 /// Removes what the store's `put` leaves behind when the program dies in it: `NAME#N`. Others add and remove files meanwhile.
@@ -150,10 +149,10 @@ fn remove_leftovers(directory: &Path) -> io::Result<()> {
     while let Some(directory) = directories.pop() {
         for entry in unless_gone(std::fs::read_dir(directory))?.into_iter().flatten() {
             let entry = entry?;
-            let Some(metadata) = unless_gone(entry.metadata())? else { continue };
-            if metadata.is_dir() {
+            if entry.file_type()?.is_dir() {
                 directories.push(entry.path());
             } else if entry.file_name().to_string_lossy().contains('#')
+                && let Some(metadata) = unless_gone(entry.metadata())?
                 && metadata.modified()?.elapsed().is_ok_and(|age| age > LEFTOVER_AGE)
             {
                 unless_gone(std::fs::remove_file(entry.path()))?;

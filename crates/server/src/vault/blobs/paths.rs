@@ -23,7 +23,7 @@ impl BlobPlace {
     /// Under which all parts are.
     pub(super) fn prefix(&self) -> Path {
         let Self { tenant, record, object } = self;
-        Path::from(format!("blobs/{tenant}/{record}/{object}"))
+        Path::from(format!("{BLOBS}/{tenant}/{record}/{object}"))
     }
 
     /// Where part `part` is; parts sort by their names.
@@ -54,12 +54,15 @@ impl fmt::Display for BlobPlace {
 }
 
 pub(super) fn record_prefix(tenant: Uuid, record: Uuid) -> Path {
-    Path::from(format!("blobs/{tenant}/{record}"))
+    Path::from(format!("{BLOBS}/{tenant}/{record}"))
 }
 
 pub(super) fn tenant_prefix(tenant: Uuid) -> Path {
-    Path::from(format!("blobs/{tenant}"))
+    Path::from(format!("{BLOBS}/{tenant}"))
 }
+
+/// Where objects are.
+pub(super) const BLOBS: &str = "blobs";
 
 /// Where copies of receipts are.
 pub(super) const RECEIPTS: &str = "receipts";
