@@ -30,11 +30,8 @@ impl Claim {
     /// Claims on the numbers of a run, one for each segment that has some of them; what others say in between stays.
     pub(super) fn of_run(page: &Page, items: &[Item], kind: Kind, run: Run) -> Vec<Self> {
         let segments = run.items(items).chunk_by(|a, b| page.tokens[a.last].segment == page.tokens[b.first].segment);
-        let claim = segments.filter_map(|items| {
-            let (first, last) = (items.first()?, items.last()?);
-            Some(Self { kind, first: with_signs(page, first.first), last: last.last })
-        });
-        claim.collect()
+        let ends = segments.filter_map(|items| Some((items.first()?.first, items.last()?.last)));
+        ends.flat_map(|(first, last)| Self::over(page, kind, with_signs(page, first), last)).collect()
     }
 }
 

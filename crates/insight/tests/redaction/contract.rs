@@ -93,6 +93,13 @@ fn numbers_of_a_region_are_known_where_the_policy_names_it() {
     assert!("XX".parse::<Region>().is_err());
 }
 
+#[test]
+fn a_number_word_does_not_reach_into_the_next_segment() {
+    let said = [(0, "Ça c'était ça, phone 212 555 0199 two hundred".to_owned()), (1, "and five".to_owned())];
+    let redacted = redact(transcript("en", &said), &Policy::default()).transcript;
+    assert_eq!(redacted.clean_text, "Speaker 1: Ça c'était ça, phone [phone number]\n\nSpeaker 2: and [phone number]");
+}
+
 /// Dates, cards and ids are looked for before numbers; one that is not to be taken out must not hide a number.
 #[test]
 fn what_a_policy_leaves_in_hides_no_telephone_number() {
