@@ -130,17 +130,20 @@ fn street_first(page: &Page, items: &[Item], street: usize) -> Option<(usize, us
     let mut name_end = street;
     let mut index = street + 1;
     let mut words = 0;
+    // "place", "square" and "avenue" are English as well: what follows them names them only in capitals or behind a "de".
+    let mut sure = !matches!(kind(&page.tokens[street].key), Some(Street::Last { .. }));
     while words < NAME && page.together(street, index) {
         let token = &page.tokens[index];
         let joint = token.is_mark('\'') || token.is_mark('’') || token.is_mark('-') || is_joint(&token.key);
         if joint {
+            sure = true;
             index += 1;
             continue;
         }
         let name = token.is_word()
             && item::covering(items, index).is_none()
             && !is_verb(&token.key)
-            && (token.capital || words == 0);
+            && (token.capital || (words == 0 && sure));
         if !name {
             break;
         }

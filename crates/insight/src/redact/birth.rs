@@ -1,7 +1,6 @@
 //! Dates of birth: a date near a word for birth, in five languages. Its one invariant: a date that no such word is near stays.
 
-use super::item::{self, Item, Style};
-use super::run::is_year;
+use super::item::{self, Item};
 use super::token::{Form, Page};
 use super::{Claim, Kind};
 
@@ -44,13 +43,33 @@ fn speaks_of_birth(page: &Page, at: usize) -> bool {
     }
 }
 
+/// Numbers of the longest date: "the third of the fourth nineteen seventy" has four.
+const NUMBERS: usize = 4;
+
 /// The parts of a date that were read so far.
 #[derive(Default)]
 struct Parts {
     named_month: bool,
-    numbers: usize,
-    year: bool,
+    numbers: Vec<u32>,
     last: usize,
+}
+
+impl Parts {
+    /// Whether they are a date. Without the name of a month they have to be a day, a month and a year in one of their orders.
+    fn are_complete(&self) -> bool {
+        let day_and_month = |a: u32, b: u32| (1..=31).contains(&a) && (1..=31).contains(&b) && a.min(b) <= 12;
+        let year = |value: u32| (1_900..2_100).contains(&value);
+        match self.numbers[..] {
+            [] => false,
+            _ if self.named_month => self.numbers.len() <= NUMBERS,
+            [whole] => (1_011_900..=31_122_099).contains(&whole) && (year(whole % 10_000) || year(whole / 10_000)),
+            [y, a, b] if year(y) => day_and_month(a, b),
+            [a, b, y] => day_and_month(a, b) && (year(y) || y <= 99),
+            // "nineteen eighty five" is two numbers.
+            [a, b, 19 | 20, y] => day_and_month(a, b) && y <= 99,
+            _ => false,
+        }
+    }
 }
 
 /// The last token of the date that begins at `first`.
@@ -72,7 +91,8 @@ fn date(page: &Page, items: &[Item], first: usize) -> Option<usize> {
             parts.named_month = true;
             parts.last = at;
         } else if is_ordinal(page, at) {
-            parts.numbers += 1;
+            // An ordinal is a day, which one does not matter.
+            parts.numbers.push(1);
             parts.last = at;
             // The ending of "3rd" is a token of its own.
             if token.form == Form::Digits {
@@ -84,22 +104,17 @@ fn date(page: &Page, items: &[Item], first: usize) -> Option<usize> {
         }
         at += 1;
     }
-    let complete = (parts.named_month && parts.numbers > 0) || (parts.numbers >= 3 && parts.year);
-    complete.then_some(parts.last)
+    parts.are_complete().then_some(parts.last)
 }
 
 /// Whether `item` may be the next number of a date.
 fn takes(parts: &mut Parts, item: &Item) -> bool {
-    let value: u32 = item.digits.parse().unwrap_or(u32::MAX);
-    let full_year = is_year(&item.digits) || (item.style == Style::Quantity && (1_900..2_100).contains(&value));
-    // "nineteen eighty five" is two numbers.
-    let fits = full_year || value <= 99 || item.digits.len() == 8;
+    let Ok(value) = item.digits.parse() else { return false };
+    let fits = value <= 99 || (1_900..2_100).contains(&value) || item.digits.len() == 8;
     if fits {
-        parts.year |= full_year || parts.numbers >= 2;
-        parts.numbers += if item.digits.len() == 8 { 3 } else { 1 };
-        parts.year |= item.digits.len() == 8;
+        parts.numbers.push(value);
     }
-    fits && parts.numbers <= 6
+    fits && parts.numbers.len() <= NUMBERS
 }
 
 fn connects(page: &Page, at: usize) -> bool {

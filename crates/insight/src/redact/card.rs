@@ -5,7 +5,7 @@ use super::cue::{self, Cue};
 use super::item::Item;
 use super::run::Run;
 use super::token::Page;
-use super::{Claim, Kind};
+use super::{Claim, Kind, phone};
 
 /// Digits of a card's number.
 const DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
@@ -28,7 +28,9 @@ fn card(page: &Page, items: &[Item], run: Run) -> Option<Run> {
     if cue == Some(Cue::Card) {
         return Some(run);
     }
-    if matches!(cue, Some(Cue::Other | Cue::Phone | Cue::Iban)) {
+    // A telephone number that is said twice is as long as a card's.
+    let again = phone::said_once(page, run.items(items)).len() < digits.len();
+    if again || phone::has_plus(page, first) || matches!(cue, Some(Cue::Other | Cue::Phone | Cue::Number | Cue::Iban)) {
         return None;
     }
     let mut length = 0;

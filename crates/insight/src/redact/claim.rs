@@ -30,11 +30,8 @@ impl Claim {
     /// Claims on the numbers of a run, one for each segment that has some of them; what others say in between stays.
     pub(super) fn of_run(page: &Page, items: &[Item], kind: Kind, run: Run) -> Vec<Self> {
         let segments = run.items(items).chunk_by(|a, b| page.tokens[a.last].segment == page.tokens[b.first].segment);
-        let claim = segments.filter_map(|items| {
-            let (first, last) = (items.first()?, items.last()?);
-            Some(Self { kind, first: with_signs(page, first.first), last: last.last })
-        });
-        claim.collect()
+        let ends = segments.filter_map(|items| Some((items.first()?.first, items.last()?.last)));
+        ends.flat_map(|(first, last)| Self::over(page, kind, with_signs(page, first), last)).collect()
     }
 }
 
@@ -57,12 +54,8 @@ pub(super) fn claims(page: &Page, policy: &Policy) -> Vec<Claim> {
     let items = item::items(page);
     let runs = run::runs(page, &items);
     // What has a form or a check digit of its own is no telephone number, whether the policy takes it out or not.
-    let special: [Vec<Claim>; 4] = [
-        iban::find(page, &items),
-        national::find(page, &items, &runs),
-        card::find(page, &items, &runs),
-        birth::find(page, &items),
-    ];
+    let special: [Vec<Claim>; 3] =
+        [iban::find(page, &items), national::find(page, &items, &runs), card::find(page, &items, &runs)];
     let special: Vec<Claim> = special.into_iter().flatten().collect();
     let mut taken = vec![false; page.tokens.len()];
     for claim in &special {
@@ -74,6 +67,9 @@ pub(super) fn claims(page: &Page, policy: &Policy) -> Vec<Claim> {
     });
     let phones = phones.flat_map(|run| Claim::of_run(page, &items, Kind::PhoneNumber, run));
     let mut claims: Vec<Claim> = special.into_iter().chain(phones).collect();
+    if policy.takes_out(Kind::DateOfBirth) {
+        claims.extend(birth::find(page, &items));
+    }
     if policy.takes_out(Kind::EmailAddress) {
         claims.extend(email::find(page, &items));
     }

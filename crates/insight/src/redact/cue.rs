@@ -166,7 +166,12 @@ fn behind(page: &Page, last: usize) -> Option<Cue> {
 fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
     let found = cue(key)?;
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
+    let next = page.word(index + 1);
     match found {
+        // "in this case", "in order to", "part of", "a lot".
+        Cue::Other if is_phrase(key, previous, next) => None,
+        // "nie" is never, "niño" a child.
+        Cue::NationalId if matches!(key, "nie" | "nir" | "nino") && !page.tokens[index].capital => None,
         Cue::Other if key == "code" && matches!(previous, Some("area" | "country" | "dialing" | "dialling")) => {
             Some(Cue::Phone)
         }
@@ -192,7 +197,39 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
     }
 }
 
-/// Whose number it is: the nearest named thing around the word "number".
+/// Words that name things and stand in phrases that name nothing.
+fn is_phrase(key: &str, previous: Option<&str>, next: Option<&str>) -> bool {
+    match key {
+        "case" | "caso" | "fall" => matches!(
+            previous,
+            Some(
+                "this"
+                    | "that"
+                    | "any"
+                    | "which"
+                    | "in"
+                    | "diesem"
+                    | "jedem"
+                    | "dem"
+                    | "auf"
+                    | "jeden"
+                    | "este"
+                    | "ese"
+                    | "cualquier"
+                    | "todo"
+            ) | Some("nesse" | "neste" | "qualquer")
+        ),
+        "order" => next == Some("to"),
+        "part" => next == Some("of"),
+        "lot" => previous == Some("a") || next == Some("of"),
+        "client" | "cliente" | "kunde" | "kunden" | "customer" | "member" => {
+            matches!(previous, Some("my" | "a" | "the" | "our" | "un" | "le" | "el" | "o" | "der" | "ein" | "die"))
+        }
+        _ => false,
+    }
+}
+
+/// Whose number it is: the nearest named thing around the word "number". "My number" is mine, unless it goes on "… of the order".
 fn named(page: &Page, index: usize) -> Option<Cue> {
     let near = |other: usize| {
         page.together(index, other)
@@ -200,6 +237,40 @@ fn named(page: &Page, index: usize) -> Option<Cue> {
             .flatten()
             .filter(|found| *found != Cue::Number)
     };
-    let mut names = (1..=NAMED_WITHIN).flat_map(|away| [index.checked_sub(away), Some(index + away)]);
+    let mine = index.checked_sub(1).and_then(|before| page.word(before)).is_some_and(is_mine);
+    let of = matches!(page.word(index + 1), Some("of" | "for" | "de" | "du" | "d" | "da" | "do" | "des" | "der"));
+    let backward = |away: usize| index.checked_sub(away).filter(|_| !mine);
+    let forward = |away: usize| Some(index + away).filter(|_| !mine || of);
+    let mut names = (1..=NAMED_WITHIN).flat_map(|away| [backward(away), forward(away)]);
     names.find_map(|other| other.filter(|other| *other < page.tokens.len()).and_then(near))
+}
+
+fn is_mine(key: &str) -> bool {
+    matches!(
+        key,
+        "my" | "your"
+            | "his"
+            | "her"
+            | "our"
+            | "their"
+            | "best"
+            | "meine"
+            | "deine"
+            | "ihre"
+            | "seine"
+            | "unsere"
+            | "mon"
+            | "ton"
+            | "son"
+            | "votre"
+            | "notre"
+            | "mi"
+            | "tu"
+            | "su"
+            | "nuestro"
+            | "meu"
+            | "teu"
+            | "seu"
+            | "nosso"
+    )
 }

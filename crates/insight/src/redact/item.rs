@@ -92,7 +92,8 @@ impl Reader<'_> {
     /// The same behind the language's "and".
     fn following_and(self, at: usize) -> Option<(usize, Numeral)> {
         let and = self.next(at);
-        (self.page.word(and) == Some(self.language.and())).then(|| self.following(and))?
+        let is_and = self.page.word(and) == Some(self.language.and()) && self.page.together(at, and);
+        is_and.then(|| self.following(and))?
     }
 
     fn read(self, at: usize) -> Option<Item> {

@@ -56,7 +56,6 @@ pub struct Finding {
 }
 
 /// A transcript that may be stored, and what is no longer in it.
-#[derive(Debug)]
 pub struct Redacted {
     /// The transcript with placeholders.
     pub transcript: Transcript,

@@ -98,10 +98,13 @@ fn said(page: &Page, at: usize, names: &BTreeSet<String>) -> Option<usize> {
 }
 
 /// "My name is", and its like: words before a name.
-const INTRODUCTIONS: [&[&str]; 16] = [
+const INTRODUCTIONS: [&[&str]; 19] = [
     &["my", "name", "is"],
     &["my", "name", "s"],
-    &["name", "is"],
+    &["first", "name", "is"],
+    &["last", "name", "is"],
+    &["his", "name", "is"],
+    &["her", "name", "is"],
     &["mein", "name", "ist"],
     &["ich", "heisse"],
     &["je", "m", "appelle"],

@@ -81,6 +81,7 @@ fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Ve
             return;
         }
         None if is_phone(page, of_run, &digits, policy) => Verdict::Phone,
+        None if is_read_back(of_run, &digits) && !(shape.is_amount() || shape.is_counting()) => Verdict::Phone,
         None if digits.len() < DIGITS && digits.len() >= LOOSE => Verdict::Loose,
         None => return pieces(page, items, run, policy, judged),
     };
@@ -145,7 +146,7 @@ fn is_apart(page: &Page, one: &Item, other: &Item) -> bool {
 }
 
 /// The digits without what one speaker said after the other.
-fn said_once(page: &Page, items: &[Item]) -> String {
+pub(super) fn said_once(page: &Page, items: &[Item]) -> String {
     let mut said = String::new();
     let mut latest = String::new();
     for chunk in items.chunk_by(|a, b| page.tokens[a.last].segment == page.tokens[b.first].segment) {
@@ -166,6 +167,12 @@ fn is_dictated(items: &[Item]) -> bool {
     dictated >= DIGITS && 2 * dictated >= total
 }
 
+/// Whether one speaker said again what the other had said, as people do with a number; `once` is what was said once.
+fn is_read_back(items: &[Item], once: &str) -> bool {
+    let said: usize = items.iter().map(|item| item.digits.len()).sum();
+    once.len() >= DIGITS && once.len() < said && is_part(items)
+}
+
 fn is_single(item: &Item) -> bool {
     item.style == Style::Digit || (item.style == Style::Written && item.digits.len() == 1)
 }
@@ -177,7 +184,7 @@ fn is_part(items: &[Item]) -> bool {
     total >= PART && items.iter().all(plain)
 }
 
-fn has_plus(page: &Page, first: usize) -> bool {
+pub(super) fn has_plus(page: &Page, first: usize) -> bool {
     let Some(before) = first.checked_sub(1).filter(|before| page.together(first, *before)) else { return false };
     let open = usize::from(page.tokens[before].is_mark('('));
     let Some(before) = before.checked_sub(open) else { return false };

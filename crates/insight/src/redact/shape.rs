@@ -50,8 +50,7 @@ impl<'a> Shape<'a> {
         let mut start = 0;
         self.written
             && (0..self.groups.len()).all(|index| {
-                let ends =
-                    self.between.get(index).is_none_or(|between| matches!(between.as_str(), ", " | "; " | " - "));
+                let ends = self.between.get(index).is_none_or(|between| is_pause(between));
                 let fits = !ends || self.is_one_amount(start, index);
                 if ends {
                     start = index + 1;
@@ -101,6 +100,13 @@ impl<'a> Shape<'a> {
             && !self.groups[0].starts_with(['0', '1'])
             && !self.groups.iter().all(|group| is_year(group))
     }
+}
+
+/// What stands between the numbers of a list: ", ", ", and ", " - ".
+fn is_pause(between: &str) -> bool {
+    between.contains(' ')
+        && between.contains(|c: char| c != ' ')
+        && between.chars().all(|c| matches!(c, ' ' | ',' | ';' | '-' | 'w'))
 }
 
 fn between(page: &Page, from: usize, to: usize) -> String {

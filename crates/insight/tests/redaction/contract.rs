@@ -94,6 +94,32 @@ fn numbers_of_a_region_are_known_where_the_policy_names_it() {
 }
 
 #[test]
+fn a_number_word_does_not_reach_into_the_next_segment() {
+    let said = [(0, "Ça c'était ça, phone 212 555 0199 two hundred".to_owned()), (1, "and five".to_owned())];
+    let redacted = redact(transcript("en", &said), &Policy::default()).transcript;
+    assert_eq!(redacted.clean_text, "Speaker 1: Ça c'était ça, phone [phone number]\n\nSpeaker 2: and [phone number]");
+}
+
+/// Dates, cards and ids are looked for before numbers; one that is not to be taken out must not hide a number.
+#[test]
+fn what_a_policy_leaves_in_hides_no_telephone_number() {
+    for (language, text) in [
+        ("fr", "Date de naissance ou numéro, zéro six, douze, trente-quatre, cinquante-six, soixante-dix-huit."),
+        ("es", "Nací allí, seis uno dos, tres cuatro cinco, seis siete ocho."),
+        ("en", "Mail me at 212 555 0199 at example dot com."),
+        ("en", "I live at 212 555 0199 Maple Street."),
+    ] {
+        let redacted = redact(transcript(language, &[(0, text.to_owned())]), &Policy::default());
+        assert_eq!(redacted.findings.len(), 1, "{}", redacted.transcript.clean_text);
+        assert!(
+            !redacted.transcript.clean_text.chars().any(|c| c.is_ascii_digit() && c != '1'),
+            "{}",
+            redacted.transcript.clean_text
+        );
+    }
+}
+
+#[test]
 fn the_area_code_of_a_brazilian_number_goes_with_it() {
     let call = transcript("pt", &[(0, "Fala com ele no (21) 99812-0034, de tarde.".to_owned())]);
     assert_eq!(

@@ -16,7 +16,19 @@ enum Saying {
     Spelled,
 }
 
-const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+/// Languages, how people begin to say their number, and the digits.
+const LANGUAGES: [(&str, &str, [&str; 10]); 5] = [
+    ("en", "my number is", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]),
+    ("de", "meine Nummer ist", ["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"]),
+    ("fr", "mon numéro est le", ["zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf"]),
+    ("es", "mi número es el", ["cero", "uno", "dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve"]),
+    ("pt", "o meu número é", ["zero", "um", "dois", "três", "quatro", "cinco", "meia", "sete", "oito", "nove"]),
+];
+
+/// What the value of a word is in one of the languages.
+fn is_digit(word: &str) -> bool {
+    LANGUAGES.iter().any(|(_, _, digits)| digits.contains(&word))
+}
 
 /// Words around a number that say nothing of it, and words of which some are numbers.
 const TALK: [&str; 16] = [
@@ -25,13 +37,13 @@ const TALK: [&str; 16] = [
 ];
 
 /// `number` as groups of words.
-fn said(number: &[u8], saying: Saying) -> Vec<String> {
+fn said(number: &[u8], saying: Saying, words: &[&str; 10]) -> Vec<String> {
     let group = |digits: &[u8]| digits.iter().map(|digit| (b'0' + digit) as char).collect::<String>();
     let groups = [&number[..3], &number[3..6], &number[6..]];
     match saying {
         Saying::Written => groups.iter().map(|digits| group(digits)).collect(),
         Saying::Dashes => vec![groups.iter().map(|digits| group(digits)).collect::<Vec<_>>().join("-")],
-        Saying::Words => number.iter().map(|digit| DIGITS[*digit as usize].to_owned()).collect(),
+        Saying::Words => number.iter().map(|digit| words[*digit as usize].to_owned()).collect(),
         Saying::Spelled => number.iter().map(ToString::to_string).collect(),
     }
 }
@@ -51,10 +63,11 @@ fn talk() -> impl Strategy<Value = Vec<&'static str>> {
 
 /// Talk, "my number is", the number cut over segments and speakers with acknowledgements between, and talk.
 fn call() -> impl Strategy<Value = Transcript> {
-    (talk(), number(), saying(), prop::collection::vec(prop::bool::weighted(0.3), 12), talk()).prop_map(
-        |(before, number, saying, cuts, behind)| {
-            let mut segments = vec![(0, format!("{} my number is", before.join(" ")))];
-            for (word, cut) in said(&number, saying).into_iter().zip(cuts) {
+    let language = prop::sample::select(LANGUAGES.to_vec());
+    (language, talk(), number(), saying(), prop::collection::vec(prop::bool::weighted(0.3), 12), talk()).prop_map(
+        |((language, lead, words), before, number, saying, cuts, behind)| {
+            let mut segments = vec![(0, format!("{} {lead}", before.join(" ")))];
+            for (word, cut) in said(&number, saying, &words).into_iter().zip(cuts) {
                 if cut {
                     segments.push((1, "okay".to_owned()));
                     segments.push((0, word));
@@ -63,7 +76,7 @@ fn call() -> impl Strategy<Value = Transcript> {
                 }
             }
             segments.push((1, format!("thanks, {}", behind.join(" "))));
-            transcript("en", &segments)
+            transcript(language, &segments)
         },
     )
 }
@@ -79,7 +92,7 @@ fn longest_run_of_digits(transcript: &Transcript) -> usize {
     for field in fields {
         let mut run = 0;
         for word in field.to_lowercase().split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
-            let digits = if DIGITS.contains(&word) { 1 } else { word.bytes().filter(u8::is_ascii_digit).count() };
+            let digits = if is_digit(word) { 1 } else { word.bytes().filter(u8::is_ascii_digit).count() };
             run = if digits > 0 || word == "okay" || word == "speaker" { run + digits } else { 0 };
             longest = longest.max(run);
         }
@@ -91,7 +104,7 @@ fn longest_run_of_digits(transcript: &Transcript) -> usize {
 fn anything() -> impl Strategy<Value = Transcript> {
     let word = prop_oneof![
         prop::sample::select(TALK.to_vec()).prop_map(str::to_owned),
-        prop::sample::select(DIGITS.to_vec()).prop_map(str::to_owned),
+        prop::sample::select(LANGUAGES[0].2.to_vec()).prop_map(str::to_owned),
         prop::sample::select(vec![
             "double",
             "hundred",
