@@ -45,9 +45,9 @@ licences: setup ## Licences, sources and unused dependencies
 advisories: setup ## Known vulnerabilities (needs the advisory database)
 	@cargo deny --locked check advisories
 
-bench: models ## Compare with faster-whisper and whisper.cpp; what the gate and the vault cost (docs/benchmarks.md)
+bench: models ## Compare with faster-whisper and whisper.cpp; what the gate, the vault and a reader's transcript cost (docs/benchmarks.md)
 	@bench/run
-	cargo bench --locked -p server --bench gate --bench vault
+	cargo bench --locked -p server --bench gate --bench vault --bench reads
 
 # One test after the other: what is measured is the memory of the process.
 soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); ten million probes of the gate; newer PostgreSQL
