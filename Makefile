@@ -45,9 +45,9 @@ licences: setup ## Licences, sources and unused dependencies
 advisories: setup ## Known vulnerabilities (needs the advisory database)
 	@cargo deny --locked check advisories
 
-bench: models ## Compare with faster-whisper and whisper.cpp; what the gate, the vault and redaction do and cost (docs/benchmarks.md)
+bench: models ## Compare with faster-whisper and whisper.cpp; what gate, vault, a reader's transcript and redaction cost (docs/benchmarks.md)
 	@bench/run
-	cargo bench --locked -p server --bench gate --bench vault
+	cargo bench --locked -p server --bench gate --bench vault --bench reads
 	cargo bench --locked -p insight --bench redact
 
 # One test after the other: what is measured is the memory of the process.

@@ -11,11 +11,12 @@ import accuracy
 import corpus
 import diarization
 import report
+import service
 import speed
 from engines import ENGINES, Options, Subrosa
 from to_ggml import convert
 
-PARTS = ("accuracy", "speed", "diarization")
+PARTS = ("accuracy", "speed", "service", "diarization")
 
 
 def parse_arguments():
@@ -25,8 +26,8 @@ def parse_arguments():
     parser.add_argument("--model-name", default="base", help="what Subrosa calls the same model")
     parser.add_argument("--audio", type=Path, required=True, help="folder with calls/, meetings/ and read-speech/")
     parser.add_argument("--derived", type=Path, default=Path("target/bench"), help="where derived files are kept")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of the speed comparison")
-    parser.add_argument("--seconds", type=int, default=600, help="length of the speech of the speed comparison")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of the comparisons of speed")
+    parser.add_argument("--seconds", type=int, default=600, help="length of the speech of the comparisons of speed")
     parser.add_argument("--threads", type=int, default=2, help="threads an engine, over all its replicas")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--engines", default="", help="only rivals whose name contains this text")
@@ -65,6 +66,10 @@ def main():
         recording = corpus.long_speech(arguments.audio, arguments.derived, arguments.seconds)
         table = speed.compare(taking(engines, "speed"), options, recording, arguments.rounds)
         sections.append("### Speed and memory\n\n" + table)
+    if "service" in arguments.parts and arguments.subrosa:
+        recording = corpus.long_speech(arguments.audio, arguments.derived, arguments.seconds)
+        table = service.compare(options, recording, arguments.rounds)
+        sections.append("### From upload to transcript\n\n" + table)
     if "diarization" in arguments.parts and arguments.subrosa:
         sections.append("### Speakers\n\n" + diarization.compare(options, arguments.audio))
     text = "\n\n".join(sections)

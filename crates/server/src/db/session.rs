@@ -19,10 +19,6 @@ use super::DbError;
 /// How long a given-up statement may run on before its connection is closed under it.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Ends a transaction and keeps what it changed. After a statement that failed, `COMMIT` alone would undo everything and report
-/// success; the empty query before it fails instead.
-const COMMIT: &str = "SELECT; COMMIT";
-
 /// A transaction that has begun, or is about to.
 pub(super) struct Open {
     /// Gone only while it is dropped.
@@ -39,8 +35,8 @@ impl Open {
         Ok(open)
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), DbError> {
-        self.session().execute(COMMIT).await?;
+    pub(super) async fn commit(mut self, commit: &'static str) -> Result<(), DbError> {
+        self.session().execute(commit).await?;
         self.has_ended = true;
         Ok(())
     }

@@ -13,6 +13,8 @@ use super::{
 pub trait Access: sealed::Sealed {
     /// The statement that begins it.
     const BEGIN: &'static str;
+    /// What ends it.
+    const COMMIT: &'static str;
 }
 
 /// The database refuses every change.
@@ -25,10 +27,14 @@ pub enum Write {}
 
 impl Access for Read {
     const BEGIN: &'static str = "BEGIN READ ONLY";
+    const COMMIT: &'static str = "COMMIT";
 }
 
 impl Access for Write {
     const BEGIN: &'static str = "BEGIN READ WRITE";
+    /// After a statement that failed, `COMMIT` alone would undo everything and report success; the empty query before it fails
+    /// instead.
+    const COMMIT: &'static str = "SELECT; COMMIT";
 }
 
 mod sealed {
@@ -61,9 +67,9 @@ impl<A: Access> TenantTx<A> {
         self.open.session()
     }
 
-    /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
+    /// Ends it and keeps what it changed; fails if a statement that may change something failed in it, and then keeps nothing.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.open.commit().await
+        self.open.commit(A::COMMIT).await
     }
 
     /// Ends it and undoes what it changed; dropping does the same without waiting.
@@ -96,7 +102,7 @@ impl SystemTx {
 
     /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.open.commit().await
+        self.open.commit(Write::COMMIT).await
     }
 }
 
