@@ -90,13 +90,17 @@ pub async fn transcript(
     if is_current(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, fresh).into_response());
     }
-    let transcript = store::get(&mut tx, &app.vault, id).await?.ok_or_else(not_yet)?;
+    let mut stored = store::json(&mut tx, &app.vault, id).await?.ok_or_else(not_yet)?;
     let title = calls::store::open(&mut tx, &app.vault, &row).await?.title.unwrap_or_default();
     drop(tx);
     let disposition = disposition(&title, id, format);
-    let bytes = tokio::task::spawn_blocking(move || render(&transcript, format, &title))
-        .await
-        .map_err(|error| ApiError::internal(&error))??;
+    let bytes = if format == Format::Json {
+        // It is stored as it is answered.
+        std::mem::take(&mut *stored)
+    } else {
+        let rendered = tokio::task::spawn_blocking(move || render(&store::parse(&stored)?, format, &title));
+        rendered.await.map_err(|error| ApiError::internal(&error))??
+    };
     let shown = [(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, disposition)];
     Ok((fresh, shown, Body::from(bytes)).into_response())
 }

@@ -33,14 +33,34 @@ pub async fn changed<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Opti
     Ok(changed)
 }
 
-/// The transcript of a call; `None` when there is none yet.
+/// The transcript of a call as it is stored, in JSON; `None` when there is none yet.
 ///
 /// # Errors
 /// [`VaultError::Gone`] when the call is not there.
-pub async fn get<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Option<Transcript>, VaultError> {
+pub async fn json<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    call: Uuid,
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
     let key = vault.record_key(tx, RecordKind::Call, call).await?;
-    let Some(json) = artifacts::get(tx, (call, Artifact::NormalizedTranscript), &key).await? else { return Ok(None) };
-    Ok(Some(serde_json::from_slice(&json).map_err(|_| DbError::Unexpected)?))
+    artifacts::get(tx, (call, Artifact::NormalizedTranscript), &key).await
+}
+
+/// The transcript of a call; `None` when there is none yet.
+///
+/// # Errors
+/// As [`json`].
+pub async fn get<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Option<Transcript>, VaultError> {
+    let Some(json) = json(tx, vault, call).await? else { return Ok(None) };
+    Ok(Some(parse(&json)?))
+}
+
+/// Reads a transcript as it is stored.
+///
+/// # Errors
+/// When it is none.
+pub fn parse(json: &[u8]) -> Result<Transcript, DbError> {
+    serde_json::from_slice(json).map_err(|_| DbError::Unexpected)
 }
 
 /// Replaces the transcript of a call.
