@@ -56,8 +56,17 @@ fn item(page: &Page, at: usize) -> Option<Item> {
     }
 }
 
-/// Digits that a Latin letter is glued to belong to a code or a unit: "B2B", "A380", "5pm".
+/// Digits from which on letters that are glued to them make no code: people write extensions so, and forget spaces.
+const NO_CODE: usize = 7;
+
+/// Digits that a Latin letter is glued to belong to a code or a unit: "B2B", "A380", "5pm"; but not before an extension, behind a plus,
+/// or where there are as many as a telephone number has.
 fn in_code(page: &Page, at: usize) -> bool {
+    let plus = at > 0 && page.tokens[at - 1].is_mark('+');
+    let label = |index: usize| page.word(index).is_some_and(|key| matches!(key, "x" | "ext" | "tel" | "fon" | "phone"));
+    if plus || page.tokens[at].key.len() >= NO_CODE || label(at + 1) || (at > 0 && label(at - 1)) {
+        return false;
+    }
     let latin = |index: usize| page.word(index).is_some_and(|key| key.starts_with(|c: char| c.is_ascii_alphabetic()));
     let before = page.tokens[at].glued && at > 0 && latin(at - 1);
     let after = page.tokens.get(at + 1).is_some_and(|next| next.glued) && latin(at + 1);

@@ -141,3 +141,19 @@ fn five_hours_of_nothing_but_digits_are_one_pass_of_bounded_steps() {
     let redacted = redact(transcript("en", &said), &Policy::default());
     assert!(redacted.transcript.segments.iter().all(|segment| segment.text == "[phone number]"));
 }
+
+#[test]
+fn no_number_stays_because_it_looks_like_something_that_the_policy_leaves() {
+    for said in [
+        "Can I have the IBAN? No, 212-555-0199 is all I have.",
+        "It is 212-555-0199 ext 4458.",
+        "Write +12125550199x23 down.",
+        "Tel2125550199 it says.",
+        "2125550199ext5 it says.",
+        "My number is 212-555-0199x23.",
+    ] {
+        let redacted = redact(say(said), &Policy::default()).transcript;
+        let left = redacted.segments[0].text.chars().filter(char::is_ascii_digit).count();
+        assert!(left < 7 && redacted.clean_text.contains("[phone number]"), "{said}: {}", redacted.clean_text);
+    }
+}

@@ -123,14 +123,15 @@ impl Caller {
     }
 
     async fn by_api_key(app: &App, token: &str, parts: &Parts) -> ApiResult<Self> {
-        let from = parts.extensions.get::<Remote>();
+        let (hash, from) = (secret::hash(token), parts.extensions.get::<Remote>());
         if let Some(Remote(network)) = from
+            && !app.auth.liveness.was_good(&hash, app.clock.now())
             && let Err(wait) = app.operation.limiter.may_guess(*network)
         {
             let message = "too many keys that are none came from this address; Retry-After says when to come again";
             return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(wait));
         }
-        let Some(live) = liveness::of(app, Subject::ApiKey(secret::hash(token))).await? else {
+        let Some(live) = liveness::of(app, Subject::ApiKey(hash)).await? else {
             if let Some(Remote(network)) = from {
                 app.operation.limiter.guessed(*network);
             }

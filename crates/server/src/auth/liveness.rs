@@ -19,6 +19,9 @@ use crate::{
 /// How long an answer is believed. H18: sign-out everywhere takes effect within a second.
 const BELIEVED: TimeDelta = TimeDelta::seconds(1);
 
+/// How long a key that was good once is looked up although others from its address are none.
+const TRUSTED: TimeDelta = TimeDelta::minutes(10);
+
 /// Answers that are held, some 100 bytes each: more callers than a process serves in a second.
 const CAPACITY: usize = 4096;
 
@@ -85,6 +88,8 @@ struct Answers {
     /// Counts what was forgotten, so that an answer which was under way then is not kept.
     forgotten: u64,
     known: HashMap<Subject, (DateTime<Utc>, Live)>,
+    /// When keys were good. It says nothing about now: a revoked one is looked up, and found to be none.
+    good: HashMap<[u8; 32], DateTime<Utc>>,
 }
 
 impl Liveness {
@@ -104,6 +109,11 @@ impl Liveness {
         }
     }
 
+    /// Whether a key, by its hash, was good lately.
+    pub(super) fn was_good(&self, hash: &[u8; 32], now: DateTime<Utc>) -> bool {
+        self.lock().good.get(hash).is_some_and(|at| now - *at < TRUSTED)
+    }
+
     fn learn(&self, subject: Subject, now: DateTime<Utc>, live: Live, asked_at: u64) {
         let mut answers = self.lock();
         if answers.forgotten != asked_at {
@@ -111,6 +121,12 @@ impl Liveness {
         }
         if answers.known.len() >= CAPACITY {
             answers.known.clear();
+        }
+        if let Subject::ApiKey(hash) = subject {
+            if answers.good.len() >= CAPACITY {
+                answers.good.clear();
+            }
+            answers.good.insert(hash, now);
         }
         answers.known.insert(subject, (now, live));
     }

@@ -242,10 +242,8 @@ pub async fn accept_invitation(
     let account = found.as_ref().map_or(request.token.expose_secret().as_bytes(), |found| &found.address);
     let attempt = app.operation.limiter.sign_in(from, account).await.map_err(|_| refused())?;
     let accepted = invitations::accept(&app, found?, request.password, name).await;
-    if !accepted.as_ref().is_err_and(|error| error.code() == ErrorCode::AuthInvalid) {
-        attempt.succeeded().await;
-    }
     let (proved, tenant) = accepted?;
+    attempt.succeeded().await;
     enter(&app, &proved, Some(tenant), request.keeping).await
 }
 

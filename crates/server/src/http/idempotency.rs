@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a change that is asked for again is not made again; the first answer is given once more, for 24 hours. Its one
 //! invariant: a key stands for one request of one user; with another request it is refused, and while the first one is being served
-//! the second one is too. Answers are sealed under the key of the user's data, without the secrets that are shown once; keys and
+//! the second one is too. Answers are sealed under the key of the call they tell about, or of the user's data, without the secrets that are shown once; keys and
 //! requests are stored as HMACs.
 
 mod store;
@@ -14,6 +14,7 @@ use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
         header::{CONTENT_TYPE, ETAG, LOCATION},
+        request::Parts,
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -22,6 +23,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use uuid::Uuid;
 
 use crate::{
     app::App,
@@ -65,6 +67,8 @@ const ANSWERED: [HeaderName; 5] = [
 /// What stands for a request: HMACs under a key of the tenant, of the client's key and of what was asked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint {
+    /// The call that the answer tells about, under whose key it is kept: it goes with the call.
+    pub call: Option<Uuid>,
     /// Of the client's key.
     pub key: [u8; 32],
     /// Of the request.
@@ -81,7 +85,7 @@ impl Fingerprint {
         let index = IndexKey::Request.derive(&*app.vault.tenant_key(&mut tx).await?);
         drop(tx);
         let mac = hmac::Key::new(hmac::HMAC_SHA256, index.expose());
-        Ok(Self { key: tag(&mac, &[b"key", key.as_bytes()]), request: tag(&mac, parts) })
+        Ok(Self { call: None, key: tag(&mac, &[b"key", key.as_bytes()]), request: tag(&mac, parts) })
     }
 }
 
@@ -215,6 +219,7 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     let mut asked = vec![parts.method.as_str().as_bytes(), target.as_bytes(), &body];
     asked.extend(ASKED.iter().map(|name| parts.headers.get(name).map_or(&b""[..], HeaderValue::as_bytes)));
     let fingerprint = Fingerprint::of(&app, &caller, &key, &asked).await?;
+    let fingerprint = Fingerprint { call: told_about(&parts), ..fingerprint };
 
     let mut tx = app.database.write(caller.scope()).await?;
     let claim = claim(&mut tx, &app.vault, &fingerprint, times(&app)).await?;
@@ -224,6 +229,12 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     settle(&app, &caller, &fingerprint, response).await
+}
+
+/// The call whose content an answer may hold. That of a deletion holds none, and outlives the call.
+fn told_about(parts: &Parts) -> Option<Uuid> {
+    let rest = parts.uri.path().strip_prefix("/api/calls/").filter(|_| parts.method != Method::DELETE)?;
+    rest.split('/').next()?.parse().ok()
 }
 
 /// Now, and how long a request may be under way: twice what a handler may take.

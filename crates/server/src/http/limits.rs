@@ -56,11 +56,11 @@ pub struct Places {
 
 /// A place, given back when it is dropped.
 struct Place {
-    _any: OwnedSemaphorePermit,
-    _own: Option<Own>,
+    any: OwnedSemaphorePermit,
+    own: Option<Own>,
 }
 
-/// One of the uploads that a caller has under way.
+/// One of the uploads that somebody has under way, with whatever keys.
 struct Own {
     uploading: Arc<Mutex<HashMap<Client, u32>>>,
     client: Client,
@@ -101,7 +101,7 @@ impl Places {
         let any = Arc::clone(places).try_acquire_owned().map_err(|_| {
             ApiError::new(ErrorCode::Unavailable, "too many requests at once; try again").retry_after(COME_AGAIN)
         })?;
-        Ok(Some(Place { _any: any, _own: own }))
+        Ok(Some(Place { any, own }))
     }
 
     fn own(&self, client: Client) -> Result<Own, ApiError> {
@@ -133,7 +133,9 @@ pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Resp
     let decision = app.operation.limiter.request(class.as_str(), client, quota).await;
     let request = Request::from_parts(parts, body);
     let mut response = if decision.is_allowed {
-        match bounded(&app, (class, client), request, next).await {
+        // Several keys of a user are still one user.
+        let user = request.extensions().get::<Caller>().map(|caller| Client::User(caller.scope().user()));
+        match bounded(&app, (class, user.unwrap_or(client)), request, next).await {
             Ok(response) => response,
             Err(error) => error.into_response(),
         }
@@ -178,7 +180,7 @@ async fn bounded(
     next: Next,
 ) -> Result<Response, ApiError> {
     let limits = &app.operation.config.limits;
-    let mut place = app.operation.places.take(class, client)?;
+    let place = app.operation.places.take(class, client)?;
     let (most, time) = match class {
         Class::Upload => (limits.upload_body + FRAMING, limits.upload_time),
         _ => (limits.json_body, limits.request_time),
@@ -189,9 +191,15 @@ async fn bounded(
     }
     let (parts, body) = request.into_parts();
     let watch = Watch::of(&body);
-    // An upload holds its place for as long as it comes; OpenAI's clients then wait for minutes.
-    let through_body = if class == Class::Upload { place.take() } else { None };
+    // An upload has its place for as long as it comes: OpenAI's clients then wait for minutes. What one caller has under way is counted
+    // until the answer.
+    let (through_body, through_answer) = match place {
+        Some(Place { any, own }) if class == Class::Upload => (Some(any), (None, own)),
+        Some(Place { any, own }) => (None, (Some(any), own)),
+        None => (None, (None, None)),
+    };
     let body = watch.body(body, limits.body_pause, through_body);
+    let _through_answer = through_answer;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let request = Request::from_parts(parts, Body::new(Limited::new(body, most)));
     let too_slow = || ApiError::new(ErrorCode::RequestTimeout, "the body comes too slowly");
@@ -235,7 +243,7 @@ impl Watch {
     }
 
     /// The body, until it pauses for too long, with what is kept while it comes.
-    fn body(&self, body: Body, pause: Duration, kept: Option<Place>) -> Body {
+    fn body(&self, body: Body, pause: Duration, kept: Option<OwnedSemaphorePermit>) -> Body {
         let state = (body.into_data_stream(), Arc::clone(&self.0), kept);
         let pieces = futures::stream::unfold(state, move |(mut body, seen, kept)| async move {
             // Forms are read until there is nothing for the moment: a body that is always there would be held as a whole.

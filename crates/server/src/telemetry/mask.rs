@@ -50,7 +50,7 @@ const PHONES: [&str; 6] = [
     r"\b\d{2,5}(?:[\s.\-/]\(?\d{2,8}\)?){2,}\b",
     r"\b0\d{1,4}[\s.\-/]\d{5,10}\b",
     r"\b\d{3}[\s.\-]\d{4}\b",
-    r"\b\d{9,15}\b",
+    r"\b\d{9,15}(?:x|ext)?\b|\b\d{9,15}(?:x|ext)\d{1,6}\b",
 ];
 
 /// All of them, of which the first that fits at the earliest place counts; linear in the line, whatever it holds.
@@ -121,6 +121,7 @@ mod tests {
             ("06 12 34 56 78", "[phone]"),
             ("0151 23456789", "[phone]"),
             ("tel:2125550199", "tel:[phone]"),
+            ("2125550199x23", "[phone]"),
             ("0049/30/2312511", "[phone]"),
             ("Bearer abcdefgh.ijkl", "[key]"),
             ("at eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "at [key]!"),

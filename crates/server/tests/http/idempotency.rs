@@ -235,3 +235,21 @@ async fn a_change_whose_client_goes_away_is_made_and_its_answer_is_there_when_it
     assert_eq!((again.status.as_u16(), &again.headers["idempotency-replayed"]), (201, &"true".parse().unwrap()));
     assert_eq!(person.get(path).await.json()["items"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn an_answer_about_a_call_goes_with_the_call() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = person.upload(1, "title").await;
+    let path = format!("/api/calls/{call}");
+    let headers = [("idempotency-key", "one"), ("content-type", "application/json")];
+    let change = async || person.send(Method::PATCH, &path, &headers, br#"{"notes": "canary"}"#).await;
+    assert_eq!(change().await.json()["notes"], "canary");
+    assert_eq!(change().await.headers["idempotency-replayed"], "true");
+    let gone = person.send(Method::DELETE, &path, &[("idempotency-key", "two")], b"").await;
+    let again = person.send(Method::DELETE, &path, &[("idempotency-key", "two")], b"").await;
+    assert_eq!((again.status.as_u16(), &again.headers["deletion-receipt"]), (204, &gone.headers["deletion-receipt"]));
+    let refused = change().await;
+    assert_eq!(refused.status, 404);
+    assert!(!String::from_utf8_lossy(&refused.body).contains("canary"));
+}

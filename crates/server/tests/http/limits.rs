@@ -163,7 +163,7 @@ async fn keys_that_are_none_are_looked_up_so_often_and_no_more() {
 }
 
 #[tokio::test]
-async fn one_caller_does_not_take_every_place_for_uploads_and_has_them_again_when_a_body_ends() {
+async fn one_caller_does_not_take_every_place_for_uploads_and_has_them_again_when_one_is_answered() {
     let service = Service::set(&[("limits.uploads_each", "1")]).await;
     let (ann, bob) = (Person::new(&service).await, Person::new(&service).await);
     let (begins, begun) = oneshot::channel();

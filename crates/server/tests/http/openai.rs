@@ -58,7 +58,7 @@ async fn who_signed_out_waits_for_no_transcript() {
 
 #[tokio::test]
 async fn what_waits_for_a_transcript_ends_when_the_service_stops() {
-    let service = Service::new().await;
+    let service = Service::set(&[("rates.read", "1000000/1m")]).await;
     let person = Person::new(&service).await;
     let recording = recording(1, 1000);
     let fields: [(&str, &[u8]); 2] = [("model", b"whisper-1"), ("file", &recording)];

@@ -43,7 +43,7 @@ async fn a_processing_event_goes_after_thirty_days_in_every_tenant_and_not_befor
             .sql(format!(
                 "INSERT INTO tenant.processing_events (tenant_id, id, call_id, owner_id, stage, outcome, created_at)
                    SELECT '{tenant}', gen_random_uuid(), '{call}', '{user}', 1, 1, now() - days * interval '1 day' - age
-                   FROM generate_series(0, 29) days, (VALUES (interval '0'), (interval '23 hours 59 minutes')) ages (age),
+                   FROM generate_series(0, 29) days, (VALUES (interval '0'), (interval '23 hours')) ages (age),
                      generate_series(1, 100)"
             ))
             .await;

@@ -1,12 +1,19 @@
 //! A request that adds bytes to an upload. Its one invariant: what it stores has a place that nothing else has, and counts only in a
 //! transaction that finds the turn still its own; so of requests that race one adds, and the bytes of two are never mixed.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use api::{calls::RecordingMetadata, error::ErrorCode};
 use axum::{body::BodyDataStream, http::StatusCode, response::Response};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit},
+    time::sleep,
+};
 use uuid::Uuid;
 
 use super::{
@@ -40,12 +47,30 @@ const JOINING: u32 = 2;
 /// waits or not; others wait for a place.
 const JOINS: usize = 8;
 
+/// Those of one user.
+const JOINS_EACH: usize = 2;
+
 /// Places for putting recordings together.
-pub struct Joins(Semaphore);
+pub struct Joins {
+    all: Semaphore,
+    each: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
+}
 
 impl Default for Joins {
     fn default() -> Self {
-        Self(Semaphore::new(JOINS))
+        Self { all: Semaphore::new(JOINS), each: Mutex::default() }
+    }
+}
+
+impl Joins {
+    /// Waits for a place. Who waits for one of their own holds none of the others'.
+    async fn place(&self, user: Uuid) -> Result<(OwnedSemaphorePermit, SemaphorePermit<'_>), AcquireError> {
+        let own = {
+            let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+            each.retain(|_, own| Arc::strong_count(own) > 1);
+            Arc::clone(each.entry(user).or_insert_with(|| Arc::new(Semaphore::new(JOINS_EACH))))
+        };
+        Ok((own.acquire_owned().await?, self.all.acquire().await?))
     }
 }
 
@@ -196,7 +221,8 @@ impl Turn {
     }
 
     async fn join(&self, pieces: Vec<(BlobPlace, u64)>, recording: BlobPlace) -> ApiResult<Received> {
-        let _place = self.app.joins.0.acquire().await.map_err(|error| ApiError::internal(&error))?;
+        let _place =
+            self.app.joins.place(self.caller.scope().user()).await.map_err(|error| ApiError::internal(&error))?;
         let blocks = Box::pin(joined(&self.app.blobs, &self.key, pieces));
         upload::receive(&self.app, (&self.key, recording), self.known_by.clone(), blocks).await
     }

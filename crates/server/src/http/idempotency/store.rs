@@ -95,7 +95,7 @@ async fn open(
     fingerprint: &Fingerprint,
     sealed: &[u8],
 ) -> Result<Answer, VaultError> {
-    let key = user_key(tx, vault).await?;
+    let key = key(tx, vault, fingerprint).await?;
     let plain = content::open(&Stored { key: &key, field: field(fingerprint), sealed })?;
     Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
 }
@@ -124,7 +124,10 @@ pub async fn keep(
     if held.is_none() {
         return Ok(());
     }
-    let key = user_key(tx, vault).await?;
+    let key = match key(tx, vault, fingerprint).await {
+        Err(VaultError::Gone(_)) if fingerprint.call.is_some() => return Ok(release(tx, fingerprint).await?),
+        key => key?,
+    };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(answer).map_err(|_| DbError::Unexpected)?);
     let sealed = content::seal(tx, &key, &field(fingerprint), &plain).await?;
     sqlx::query!(
@@ -180,6 +183,14 @@ fn field(fingerprint: &Fingerprint) -> Field {
     let mut half = [0; 16];
     half.copy_from_slice(&fingerprint.key[..16]);
     Field::new("idempotency_keys", "sealed", Uuid::from_bytes(half))
+}
+
+/// Under which key an answer is sealed: that of the call it tells about, or of the user's data.
+async fn key(tx: &mut TenantTx<Write>, vault: &Vault, fingerprint: &Fingerprint) -> Result<Key, VaultError> {
+    match fingerprint.call {
+        Some(call) => vault.record_key(tx, RecordKind::Call, call).await,
+        None => user_key(tx, vault).await,
+    }
 }
 
 /// The key of the user's data in the tenant, made when it is needed first. Who makes it holds a lock, so that it is made once.
