@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::search::Canary;
 
 /// The statements that make rows: `$1` tenant, `$2` user, `$3` the row's id, `$4` the sealed canary.
-const ROWS: [(&str, &str); 13] = [
+const ROWS: [(&str, &str); 14] = [
     ("tenant.tenants.sealed", "UPDATE tenant.tenants SET sealed = $4 WHERE tenant_id = $1 AND $2 <> $3"),
     ("global.users.sealed", "UPDATE global.users SET sealed = $4 WHERE id = $2 AND $1 <> $3"),
     ("tenant.calls.sealed", "INSERT INTO tenant.calls (tenant_id, owner_id, id, sealed) VALUES ($1, $2, $3, $4)"),
@@ -61,6 +61,11 @@ const ROWS: [(&str, &str); 13] = [
     (
         "tenant.uploads.sealed",
         "INSERT INTO tenant.uploads (tenant_id, owner_id, id, sealed, length, expires_at) VALUES ($1, $2, $3, $4, 0, now())",
+    ),
+    (
+        "tenant.legal_holds.sealed",
+        "INSERT INTO tenant.legal_holds (tenant_id, owner_id, actor_id, id, call_id, is_held, sealed)
+           SELECT $1, $2, $2, $3, id, true, $4 FROM tenant.calls",
     ),
 ];
 

@@ -89,3 +89,19 @@ async fn a_key_without_a_name_a_scope_or_an_end_is_not_made() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_was_good_lately_is_not_held_up_by_others_from_its_address_that_are_none() {
+    let service = Service::set(&[("rates.read", "100000/1m")]).await;
+    let owner = owner(&service, "ann@example.org").await;
+    let used = make(&service, &owner, &["calls:read"]).await;
+    let status = async |key: &Value| service.call(Method::GET, "/api/calls", key["token"].as_str()).await.status;
+    assert_eq!(status(&used).await, StatusCode::OK);
+    // Past the second in which an answer is believed.
+    service.app.clock.advance(TimeDelta::milliseconds(1_100));
+    let mut number = 0;
+    while status(&json!({ "token": format!("sbr_{number:043}") })).await == StatusCode::UNAUTHORIZED {
+        number += 1;
+    }
+    assert_eq!(status(&used).await, StatusCode::OK);
+}
