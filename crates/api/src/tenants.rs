@@ -91,7 +91,6 @@ pub struct TenantPatch {
     /// Whether members see each other's calls.
     pub shares_calls: Option<bool>,
     /// What to take out of transcripts besides telephone numbers, from the next one on.
-    #[schema(max_items = 7)]
     pub redaction_policy: Option<Vec<RedactedKind>>,
     /// 1 to 3650.
     #[schema(minimum = 1, maximum = 3650)]
