@@ -34,6 +34,7 @@ use crate::{
     db::Role,
     error::{ApiError, ApiResult},
     http::request_id,
+    telemetry::log,
     vault::keys::IndexKey,
 };
 
@@ -146,7 +147,7 @@ impl Answer {
     /// # Errors
     /// When what was stored is not an answer.
     pub fn again(&self) -> ApiResult<Response> {
-        let broken = || ApiError::internal(&"a kept answer cannot be read");
+        let broken = || ApiError::internal("a kept answer cannot be read");
         let body = STANDARD_NO_PAD.decode(&self.body).map_err(|_| broken())?;
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(self.status).map_err(|_| broken())?;
@@ -250,7 +251,7 @@ async fn go_on(app: &App, caller: &Caller, fingerprint: &Fingerprint) {
         tx.commit().await
     };
     if let Err(error) = renewed.await {
-        tracing::warn!(fault = %error, "the claim of a change that is being made was not renewed");
+        log::warning!(fault = &error, "the claim of a change that is being made was not renewed");
     }
 }
 
@@ -272,7 +273,7 @@ async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response:
     let (mut parts, body) = response.into_parts();
     let status = parts.status;
     let passing = status.is_server_error() || matches!(status.as_u16(), 401 | 408 | 429);
-    let unreadable = |_| ApiError::internal(&"an answer is too large to be kept");
+    let unreadable = |_| ApiError::internal("an answer is too large to be kept");
     let body = to_bytes(body, MAX_ANSWER).await.map_err(unreadable)?;
     let mut tx = app.database.write(caller.scope()).await?;
     if passing {
