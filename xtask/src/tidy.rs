@@ -28,8 +28,23 @@ const DIRECTION: [(&str, &[&str]); 6] = [
     ("xtask", &[]),
 ];
 
-/// What only some places of the program may say, so that the gate to the database stays the only way: words, and where they may stand.
-const GATE: [(&[&str], &[&str]); 2] = [
+/// What only some places of the program may say, so that the gate to the database stays the only way, and what is told of a type that may
+/// be told: words, and where they may stand.
+const GATE: [(&[&str], &[&str]); 3] = [
+    (
+        &[
+            "tracing::trace",
+            "tracing::debug",
+            "tracing::info",
+            "tracing::warn",
+            "tracing::error",
+            "tracing::event",
+            "tracing::span",
+            "tracing::instrument",
+            "use tracing::{",
+        ],
+        &["crates/server/src/telemetry/", "crates/server/tests/", "crates/subrosa/tests/"],
+    ),
     (
         &["PgPool", "PgConnectOptions", "PgConnection", "connect_with"],
         &["crates/server/src/db/", "crates/server/src/postgres/", "crates/server/tests/", "crates/server/benches/"],

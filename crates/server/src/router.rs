@@ -1,6 +1,6 @@
 //! Every URL of the service, one line each, and the layers around them.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _};
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _, routing::get};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -79,7 +79,6 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::details))
-        .routes(routes!(security_txt::security_txt))
         // Calls
         .routes(routes!(forms::analyze))
         .routes(routes!(calls::list, deletions::delete_many))
@@ -111,7 +110,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The service.
 pub fn service(app: App) -> Router {
     let (router, document) = operations().split_for_parts();
-    guarded(router.merge(docs::routes(&document)), app)
+    let router = router.merge(docs::routes(&document)).route(security_txt::PATH, get(security_txt::security_txt));
+    guarded(router, app)
 }
 
 /// Routes behind every guard that a request passes, from the outside in.

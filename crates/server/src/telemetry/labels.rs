@@ -10,7 +10,7 @@ use std::{fmt, hash::Hash};
 
 use prometheus_client::{
     encoding::{EncodeLabelKey, EncodeLabelSet, EncodeLabelValue, LabelSetEncoder},
-    metrics::{family::Family, info::Info},
+    metrics::{family, info},
 };
 
 use super::told::Template;
@@ -47,8 +47,8 @@ impl<const N: usize> EncodeLabelSet for Labels<N> {
 
 /// A metric by `N` labels.
 #[expect(clippy::disallowed_types, reason = "the one place, for labels of the program's text")]
-pub type By<const N: usize, M, C = fn() -> M> = Family<Labels<N>, M, C>;
+pub type By<const N: usize, M, C = fn() -> M> = family::Family<Labels<N>, M, C>;
 
 /// What does not change while the program runs.
 #[expect(clippy::disallowed_types, reason = "the one place, for labels of the program's text")]
-pub type About<const N: usize> = Info<Labels<N>>;
+pub type About<const N: usize> = info::Info<Labels<N>>;

@@ -61,7 +61,8 @@ const PHONES: [&str; 7] = [
 /// All of them, of which the first that fits at the earliest place counts; linear in the line, whatever it holds.
 static PERSONAL: LazyLock<Regex> = LazyLock::new(|| {
     let [kept, keys, phones] = [KEPT.join("|"), KEYS.join("|"), PHONES.join("|")];
-    let all = format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})");
+    let all =
+        format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})");
     #[expect(clippy::expect_used, reason = "made of constants; every test of this file compiles it")]
     Regex::new(&all).expect("a valid pattern")
 });
@@ -146,8 +147,14 @@ mod tests {
             (&"0f".repeat(32), "[key]"),
             ("authorization: Bearer abcdefgh.ijklmnop", "authorization: [key]"),
             ("Authorization: Basic YWRhOndvbHZlcw==", "Authorization: [key]"),
-            (r#"{"authorization": "Bearer wolvesandsheep", "accept": "*/*"}"#, r#"{"authorization": "[key]", "accept": "*/*"}"#),
-            (r#"{"message":"{\"authorization\": \"Bearer wolves\"}","n":1}"#, r#"{"message":"{\"authorization\": \"[key]\"}","n":1}"#),
+            (
+                r#"{"authorization": "Bearer wolvesandsheep", "accept": "*/*"}"#,
+                r#"{"authorization": "[key]", "accept": "*/*"}"#,
+            ),
+            (
+                r#"{"message":"{\"authorization\": \"Bearer wolves\"}","n":1}"#,
+                r#"{"message":"{\"authorization\": \"[key]\"}","n":1}"#,
+            ),
             ("cookie: a=wolves1; other=AbCd", "cookie: [key]"),
             ("refresh_token=wolves&x", "refresh_token=[key]&x"),
             ("refreshToken: wolves", "refreshToken: [key]"),
