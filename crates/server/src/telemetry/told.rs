@@ -3,7 +3,7 @@
 //! Invariant: that is a number, an id, a word of the program's own text, the template of a route, a place in its source or a
 //! [`Fault`]. A text that came to be while the program ran is none of them and does not compile:
 //!
-//! ```
+//! ```standalone_crate,no_run
 //! use server::telemetry::told::told;
 //!
 //! told(&17_u64);
