@@ -104,6 +104,10 @@ impl Tree<'_> {
 
     /// Commands and operations that are shown as code exist.
     fn check_code(&self, path: &str, text: &str, wrong: &mut Vec<String>) {
+        let cut = markdown::prose(text);
+        for (number, _) in cut.lines().enumerate().filter(|(_, line)| line.matches('`').count() % 2 == 1) {
+            wrong.push(format!("{path}:{}: a piece of code does not end in its line", number + 1));
+        }
         let commands = self.commands();
         for (line, code) in markdown::code(text) {
             for (command, sub) in commands_in(code) {

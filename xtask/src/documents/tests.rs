@@ -19,6 +19,10 @@ const PAGE: &str = "# A page\nDeletion is real ([H13](contract.md#h13)), see [`i
     Run `subrosa keys rotate-tokens`, then ask `GET /api/calls?limit=1`; [elsewhere](https://example.org/H99).\n\
     ```sh\nsudo subrosa serve --set a=b   # H99 is no rule in code\n```\n";
 
+/// What would not be looked at, because it looks like text.
+const CUT: &str = "docs/privacy/page.md:3: a piece of code does not end in its line\n\
+    docs/privacy/page.md:4: a piece of code does not end in its line";
+
 /// Every rule has a test, but for the last one.
 fn contract() -> String {
     let rules = RULES.into_iter().flat_map(|(kind, last)| (1..=last).map(move |number| format!("{kind}{number}")));
@@ -88,6 +92,7 @@ fn every_planted_fault_is_found_and_nothing_else() {
             "subrosa verify",
             "docs/privacy/page.md:5: docs/command-line.md has no subrosa verify --set",
         ),
+        (page, "`GET /api/calls", "`GET\n/api/calls", CUT),
         (page, "/api/calls", "/api/call", "docs/privacy/page.md:3: docs/openapi.json has no /api/call"),
         (
             CONTRACT,
