@@ -1,5 +1,5 @@
-//! Documents that are true: what they say leads to something that exists. Its one invariant: a file, heading, rule, test, table, command or
-//! operation that a document of privacy names is there, and every rule of the contract names a test or says that it is not built.
+//! Documents that are true: what they say leads to something that exists. Its one invariant: a file, heading, rule, test, table, command,
+//! operation or setting that a document of privacy names is there, and every rule of the contract names a test or says that it is not built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +34,9 @@ const COMMANDS: &str = "docs/command-line.md";
 
 /// Every operation of the API.
 const OPERATIONS: &str = "docs/openapi.json";
+
+/// Every setting, with its default.
+const SETTINGS: &str = "crates/server/config.default.toml";
 
 /// The working tree.
 pub(crate) struct Tree<'a> {
@@ -102,27 +105,47 @@ impl Tree<'_> {
         }
     }
 
-    /// Commands and operations that are shown as code exist.
+    /// Commands, operations and settings that are shown as code exist.
     fn check_code(&self, path: &str, text: &str, wrong: &mut Vec<String>) {
-        let cut = markdown::prose(text);
-        for (number, _) in cut.lines().enumerate().filter(|(_, line)| line.matches('`').count() % 2 == 1) {
+        for (number, _) in
+            markdown::prose(text).lines().enumerate().filter(|(_, line)| line.matches('`').count() % 2 == 1)
+        {
             wrong.push(format!("{path}:{}: a piece of code does not end in its line", number + 1));
         }
-        let commands = self.commands();
+        let (commands, settings) = (self.commands(), self.settings());
+        let sections: BTreeSet<_> =
+            settings.iter().filter_map(|(section, name)| name.is_empty().then_some(section)).collect();
         for (line, code) in markdown::code(text) {
             for (command, sub) in commands_in(code) {
-                let known = commands.get(command).is_some_and(|subs| subs.is_empty() || subs.contains(sub));
-                if !known {
+                if !commands.get(command).is_some_and(|subs| subs.is_empty() || subs.contains(sub)) {
                     wrong.push(format!("{path}:{line}: {COMMANDS} has no subrosa {command} {sub}"));
                 }
             }
-            let words = code.split([' ', '"', '\'', '$', '?', ','].as_slice());
-            for operation in words.filter(|word| ["/api/", "/v1/"].iter().any(|start| word.starts_with(start))) {
-                if !self.text(OPERATIONS).contains(&format!("\"{operation}\"")) {
-                    wrong.push(format!("{path}:{line}: {OPERATIONS} has no {operation}"));
+            for word in code.split([' ', '"', '\'', '$', '?', ','].as_slice()) {
+                let is_operation = ["/api/", "/v1/"].iter().any(|start| word.starts_with(start));
+                if is_operation && !self.text(OPERATIONS).contains(&format!("\"{word}\"")) {
+                    wrong.push(format!("{path}:{line}: {OPERATIONS} has no {word}"));
+                }
+                let setting = word.split_once('.').filter(|(section, _)| sections.contains(section));
+                if setting.is_some_and(|setting| !settings.contains(&setting)) {
+                    wrong.push(format!("{path}:{line}: {SETTINGS} has no {word}"));
                 }
             }
         }
+    }
+
+    /// Every setting as its section and its name, and every section with no name.
+    fn settings(&self) -> BTreeSet<(&str, &str)> {
+        let mut section = "";
+        let lines = self.text(SETTINGS).lines().filter(|line| !line.starts_with('#'));
+        let settings = lines.filter_map(|line| {
+            if let Some(name) = line.strip_prefix('[') {
+                section = name.trim_end_matches(']');
+                return Some((section, ""));
+            }
+            line.split_once(" = ").map(|(name, _)| (section, name))
+        });
+        settings.collect()
     }
 
     /// The subcommands of each command, by the table of the manual; none where anything may follow.
@@ -224,13 +247,11 @@ fn resolve(from: &str, target: &str) -> Option<String> {
 fn has_test(text: &str, name: &str) -> bool {
     let mut is_marked = false;
     text.lines().map(str::trim_start).any(|line| {
-        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            is_marked = true;
-        }
-        let function = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "));
-        let is_test = function.is_some() && std::mem::take(&mut is_marked);
-        let function =
-            function.filter(|_| is_test).or_else(|| line.strip_prefix("def ").filter(|_| name.starts_with("test_")));
+        is_marked |= line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let rust = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        let is_test = rust.is_some() && std::mem::take(&mut is_marked);
+        let python = line.strip_prefix("def ").filter(|function| function.starts_with("test_"));
+        let function = rust.filter(|_| is_test).or(python);
         function.and_then(|function| function.strip_prefix(name)).is_some_and(|rest| rest.starts_with('('))
     })
 }

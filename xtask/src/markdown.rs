@@ -15,7 +15,7 @@ pub(crate) struct Link<'a> {
 }
 
 impl<'a> Link<'a> {
-    /// The name in a label that is one name as code writes it: [`a_test`](path).
+    /// The name in a label that is one name of code, such as a test's.
     pub(crate) fn name(&self) -> Option<&'a str> {
         let name = self.label.strip_prefix('`')?.strip_suffix('`')?;
         let is_name = name.contains('_') && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));

@@ -16,7 +16,7 @@ const MANUAL: &str =
 /// A document that is true.
 const PAGE: &str = "# A page\nDeletion is real ([H13](contract.md#h13)), see [`it_holds`](../../tests/a.rs), \
     [`test_it`](../../tests/b.py) and [the tests](../../tests).\n\
-    Run `subrosa keys rotate-tokens`, then ask `GET /api/calls?limit=1`; [elsewhere](https://example.org/H99).\n\
+    Run `subrosa keys rotate-tokens`, then ask `GET /api/calls?limit=1`; [elsewhere](https://example.org/H99), `keys.file`.\n\
     ```sh\nsudo subrosa serve --set a=b   # H99 is no rule in code\n```\n";
 
 /// What would not be looked at, because it looks like text.
@@ -41,6 +41,7 @@ fn wrong(path: &str, from: &str, to: &str) -> String {
         ("crates/server/migrations/0001.sql", MIGRATION.to_owned()),
         ("docs/command-line.md", MANUAL.to_owned()),
         ("docs/openapi.json", r#"{"paths": {"/api/calls": {}}}"#.to_owned()),
+        ("crates/server/config.default.toml", "# a.b = 1\n[keys]\nfile = \"\"\n[log]\nlevel = \"warn\"\n".to_owned()),
         ("docs/privacy/page.md", PAGE.to_owned()),
         ("docs/other.md", "H1 and [a page](privacy/page.md#a-page)\n".to_owned()),
         (CONTRACT, contract()),
@@ -93,6 +94,12 @@ fn every_planted_fault_is_found_and_nothing_else() {
             "docs/privacy/page.md:5: docs/command-line.md has no subrosa verify --set",
         ),
         (page, "`GET /api/calls", "`GET\n/api/calls", CUT),
+        (
+            page,
+            "keys.file",
+            "keys.level",
+            "docs/privacy/page.md:3: crates/server/config.default.toml has no keys.level",
+        ),
         (page, "/api/calls", "/api/call", "docs/privacy/page.md:3: docs/openapi.json has no /api/call"),
         (
             CONTRACT,
