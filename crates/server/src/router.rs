@@ -17,7 +17,7 @@ use crate::{
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
     health,
-    http::{access, docs, headers, idempotency, limits, request_id},
+    http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
     tenants,
     transcripts::routes as transcripts,
@@ -79,6 +79,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(health::health))
         .routes(routes!(health::ready))
         .routes(routes!(health::details))
+        .routes(routes!(security_txt::security_txt))
         // Calls
         .routes(routes!(forms::analyze))
         .routes(routes!(calls::list, deletions::delete_many))
