@@ -162,8 +162,14 @@ fn behind(page: &Page, last: usize) -> Option<Cue> {
     None
 }
 
-/// The cue of the word at `index`, with what stands beside it: "area code" is a telephone's, "order number" an order's.
+/// The cue of the word at `index`, with what stands beside it: "order number" is an order's, "call" is nobody else's.
 fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
+    let named = matches!(key, "number" | "nummer" | "numero").then(|| named(page, index)).flatten();
+    named.or_else(|| by_itself(page, index, key))
+}
+
+/// The cue of the word at `index` where no number is named by it: "area code" is a telephone's, "in this case" is nothing's.
+fn by_itself(page: &Page, index: usize, key: &str) -> Option<Cue> {
     let found = cue(key)?;
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
     let next = page.word(index + 1);
@@ -180,7 +186,6 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
                 || index.checked_sub(2).and_then(|index| page.word(index)) == Some("steuer");
             Some(if tax { Cue::NationalId } else { Cue::Other })
         }
-        Cue::Number => Some(named(page, index).unwrap_or(Cue::Number)),
         Cue::NationalId
             if matches!(key, "social" | "security" | "insurance" | "sociale" | "securite" | "seguranca" | "steuer") =>
         {
@@ -229,20 +234,26 @@ fn is_phrase(key: &str, previous: Option<&str>, next: Option<&str>) -> bool {
     }
 }
 
-/// Whose number it is: the nearest named thing around the word "number". "My number" is mine, unless it goes on "… of the order".
+/// Whose the number is that the word at `index` speaks of: the nearest named thing around it. "My number" is mine, unless it goes on
+/// "… of the order"; a "number of seats" is nobody's.
 fn named(page: &Page, index: usize) -> Option<Cue> {
     let near = |other: usize| {
-        page.together(index, other)
-            .then(|| page.word(other).and_then(cue))
-            .flatten()
-            .filter(|found| *found != Cue::Number)
+        let key = page.word(other).filter(|_| page.together(index, other))?;
+        by_itself(page, other, key).filter(|found| *found != Cue::Number)
     };
     let mine = index.checked_sub(1).and_then(|before| page.word(before)).is_some_and(is_mine);
     let of = matches!(page.word(index + 1), Some("of" | "for" | "de" | "du" | "d" | "da" | "do" | "des" | "der"));
     let backward = |away: usize| index.checked_sub(away).filter(|_| !mine);
     let forward = |away: usize| Some(index + away).filter(|_| !mine || of);
     let mut names = (1..=NAMED_WITHIN).flat_map(|away| [backward(away), forward(away)]);
-    names.find_map(|other| other.filter(|other| *other < page.tokens.len()).and_then(near))
+    let thing = names.find_map(|other| other.filter(|other| *other < page.tokens.len()).and_then(near));
+    let counts = page.word(index + 1) == Some("of") && !page.word(index + 2).is_some_and(is_somebodys);
+    thing.or_else(|| counts.then_some(Cue::Other)).or_else(|| mine.then_some(Cue::Phone))
+}
+
+/// What begins whose a number is, where "of" counts otherwise: "number of the desk", "number of my sister", not "number of seats".
+fn is_somebodys(key: &str) -> bool {
+    is_mine(key) || matches!(key, "the" | "a" | "an" | "this" | "that" | "mine" | "yours" | "hers" | "ours" | "theirs")
 }
 
 fn is_mine(key: &str) -> bool {

@@ -1,7 +1,7 @@
 //! What callers rely on: words and times, labels, exports, what debugging shows.
 
 use insight::export::{Format, Style, write};
-use insight::redact::{Kind, Policy, Region, redact};
+use insight::redact::{Kind, Policy, redact};
 
 use crate::table::transcript;
 
@@ -11,7 +11,7 @@ fn say(text: &str) -> speech::transcript::Transcript {
 
 #[test]
 fn words_that_made_a_number_become_one_from_its_first_to_its_last() {
-    let redacted = redact(say("Call 212 555 0199, please."), &Policy::default());
+    let redacted = redact(say("Call 212 555 0199, please."), &Policy::default()).unwrap();
     let words = &redacted.transcript.segments[0].words;
     assert_eq!(words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), ["Call", "[phone number],", "please."]);
     assert_eq!((words[1].start_seconds, words[1].end_seconds), (0.5, 2.0));
@@ -23,7 +23,7 @@ fn words_that_made_a_number_become_one_from_its_first_to_its_last() {
 #[test]
 fn every_export_of_a_redacted_transcript_is_without_the_number() {
     let redacted =
-        redact(say("Call me at 212-555-0199 or two one two five five five oh one nine eight."), &Policy::default());
+        redact(say("Call me at 212-555-0199 or two one two five five five oh one nine eight."), &Policy::default()).unwrap();
     for format in Format::ALL.into_iter().filter(|format| *format != Format::Docx) {
         let mut out = Vec::new();
         write(&redacted.transcript, format, Style { words: true, ..Style::default() }, &mut out).unwrap();
@@ -37,7 +37,7 @@ fn every_export_of_a_redacted_transcript_is_without_the_number() {
 fn a_segment_without_words_is_redacted_and_its_finding_has_the_times_of_the_segment() {
     let mut call = say("My number is 212 555 0199.");
     call.segments[0].words.clear();
-    let redacted = redact(call, &Policy::default());
+    let redacted = redact(call, &Policy::default()).unwrap();
     assert_eq!(redacted.transcript.segments[0].text, "My number is [phone number].");
     assert_eq!((redacted.findings[0].word, redacted.findings[0].end_seconds), (None, 3.0));
 }
@@ -46,14 +46,14 @@ fn a_segment_without_words_is_redacted_and_its_finding_has_the_times_of_the_segm
 fn words_that_do_not_spell_the_text_are_dropped() {
     let mut call = say("Hello there.");
     call.segments[0].words[1].text = "2125550199".to_owned();
-    assert!(redact(call, &Policy::default()).transcript.segments[0].words.is_empty());
+    assert!(redact(call, &Policy::default()).unwrap().transcript.segments[0].words.is_empty());
 }
 
 #[test]
 fn words_without_the_punctuation_of_the_text_are_redacted_too() {
     let mut call = say("Well, call (212) 555-0199, please.");
     call.segments[0].words.iter_mut().for_each(|word| word.text.retain(char::is_alphanumeric));
-    let words = redact(call, &Policy::default()).transcript.segments.remove(0).words;
+    let words = redact(call, &Policy::default()).unwrap().transcript.segments.remove(0).words;
     assert_eq!(
         words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(),
         ["Well", "call", "[phone number],", "please"]
@@ -62,7 +62,7 @@ fn words_without_the_punctuation_of_the_text_are_redacted_too() {
 
 #[test]
 fn a_sign_that_is_a_word_of_its_own_goes_with_its_number() {
-    let words = redact(say("Call + 1 212 555 0199 ."), &Policy::default()).transcript.segments.remove(0).words;
+    let words = redact(say("Call + 1 212 555 0199 ."), &Policy::default()).unwrap().transcript.segments.remove(0).words;
     assert_eq!(words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>(), ["Call", "[phone number]", "."]);
 }
 
@@ -71,32 +71,23 @@ fn a_label_that_is_a_number_keeps_its_last_four_digits() {
     let mut call = say("Hello.");
     call.speakers[0].display_name = Some("+1 212 555 0199".to_owned());
     call.segments[0].speaker = "+1 212 555 0199".to_owned();
-    let redacted = redact(call, &Policy::default()).transcript;
+    let redacted = redact(call, &Policy::default()).unwrap().transcript;
     assert_eq!(redacted.speakers[0].display_name.as_deref(), Some("Contact ending 0199"));
     assert_eq!(redacted.clean_text, "Contact ending 0199: Hello.");
 }
 
 #[test]
 fn a_correction_is_redacted_in_a_transcript_that_was_before() {
-    let mut call = redact(say("My number is 212 555 0199."), &Policy::default()).transcript;
+    let mut call = redact(say("My number is 212 555 0199."), &Policy::default()).unwrap().transcript;
     call.segments[0].text = "My number is 212 555 0188.".to_owned();
     call.segments[0].words.clear();
-    assert_eq!(redact(call, &Policy::default()).transcript.segments[0].text, "My number is [phone number].");
-}
-
-#[test]
-fn numbers_of_a_region_are_known_where_the_policy_names_it() {
-    let call = || transcript("en", &[(0, "It is 93123456 over there.".to_owned())]);
-    let oslo: Region = "NO".parse().unwrap();
-    assert!(redact(call(), &Policy::default()).findings.is_empty());
-    assert_eq!(redact(call(), &Policy::default().with_regions([oslo])).findings.len(), 1);
-    assert!("XX".parse::<Region>().is_err());
+    assert_eq!(redact(call, &Policy::default()).unwrap().transcript.segments[0].text, "My number is [phone number].");
 }
 
 #[test]
 fn a_number_word_does_not_reach_into_the_next_segment() {
     let said = [(0, "Ça c'était ça, phone 212 555 0199 two hundred".to_owned()), (1, "and five".to_owned())];
-    let redacted = redact(transcript("en", &said), &Policy::default()).transcript;
+    let redacted = redact(transcript("en", &said), &Policy::default()).unwrap().transcript;
     assert_eq!(redacted.clean_text, "Speaker 1: Ça c'était ça, phone [phone number]\n\nSpeaker 2: and [phone number]");
 }
 
@@ -109,7 +100,7 @@ fn what_a_policy_leaves_in_hides_no_telephone_number() {
         ("en", "Mail me at 212 555 0199 at example dot com."),
         ("en", "I live at 212 555 0199 Maple Street."),
     ] {
-        let redacted = redact(transcript(language, &[(0, text.to_owned())]), &Policy::default());
+        let redacted = redact(transcript(language, &[(0, text.to_owned())]), &Policy::default()).unwrap();
         assert_eq!(redacted.findings.len(), 1, "{}", redacted.transcript.clean_text);
         assert!(
             !redacted.transcript.clean_text.chars().any(|c| c.is_ascii_digit() && c != '1'),
@@ -123,7 +114,7 @@ fn what_a_policy_leaves_in_hides_no_telephone_number() {
 fn the_area_code_of_a_brazilian_number_goes_with_it() {
     let call = transcript("pt", &[(0, "Fala com ele no (21) 99812-0034, de tarde.".to_owned())]);
     assert_eq!(
-        redact(call, &Policy::default()).transcript.segments[0].text,
+        redact(call, &Policy::default()).unwrap().transcript.segments[0].text,
         "Fala com ele no [phone number], de tarde."
     );
 }
@@ -131,14 +122,14 @@ fn the_area_code_of_a_brazilian_number_goes_with_it() {
 #[test]
 fn what_debugging_shows_of_a_policy_has_no_name_in_it() {
     let policy = Policy::new([Kind::PersonName]).with_names(["Maria Lopez".to_owned()]);
-    assert_eq!(format!("{policy:?}"), "Policy { kinds: [PersonName], names: 1, regions: [] }");
+    assert_eq!(format!("{policy:?}"), "Policy { kinds: [PersonName], names: 1 }");
 }
 
 #[test]
 fn five_hours_of_nothing_but_digits_are_one_pass_of_bounded_steps() {
     let said: Vec<(usize, String)> =
         (0..4_000).map(|index| (index % 2, "two one 5 5 five 0199 six six six".to_owned())).collect();
-    let redacted = redact(transcript("en", &said), &Policy::default());
+    let redacted = redact(transcript("en", &said), &Policy::default()).unwrap();
     assert!(redacted.transcript.segments.iter().all(|segment| segment.text == "[phone number]"));
 }
 
@@ -152,7 +143,7 @@ fn no_number_stays_because_it_looks_like_something_that_the_policy_leaves() {
         "2125550199ext5 it says.",
         "My number is 212-555-0199x23.",
     ] {
-        let redacted = redact(say(said), &Policy::default()).transcript;
+        let redacted = redact(say(said), &Policy::default()).unwrap().transcript;
         let left = redacted.segments[0].text.chars().filter(char::is_ascii_digit).count();
         assert!(left < 7 && redacted.clean_text.contains("[phone number]"), "{said}: {}", redacted.clean_text);
     }

@@ -45,3 +45,8 @@ fn telephone_numbers_are_found_in_utterances_that_nothing_was_tuned_on() {
     let total = score.total(Kind::PhoneNumber);
     assert!(total.recall() >= 0.9 && total.precision() >= 0.9, "{score}");
 }
+#[test]
+fn zz_third() {
+    let score = Score::of(&utterances(&HELD_OUT[2..]), &everything());
+    println!("{score}\n{}", score.wrong.join("\n"));
+}
