@@ -21,6 +21,8 @@ pub(super) enum Cue {
     Number,
     /// "order", "invoice", "PIN": something else.
     Other,
+    /// The same, but in a sentence before, or behind without "is": it may be what the call is about and not what the number is.
+    Aside,
     /// "card", "Visa".
     Card,
     /// "IBAN".
@@ -38,9 +40,9 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "fixe" | "appelez" | "rappelez" | "appelle" | "rappeler" | "appeler" | "rappelle" | "joindre"
         | "joignable" | "telefono" | "movil" | "celular" | "fijo" | "llamame" | "llamar" | "llame" | "llameme"
         | "llamarme" | "llamenos" | "telefone" | "telemovel" | "fixo" | "ligar" | "ligue" | "liga" | "zap"
-        | "callback" => Cue::Phone,
+        | "callback" | "hotline" | "helpline" => Cue::Phone,
         "number" | "call" | "reach" | "text" | "dial" | "ring" | "nummer" | "ruf" | "rufen" | "rufe" | "numero"
-        | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" | "marca" => Cue::Number,
+        | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" => Cue::Number,
         "order" | "invoice" | "ticket" | "reference" | "ref" | "case" | "confirmation" | "tracking" | "booking"
         | "reservation" | "policy" | "account" | "customer" | "member" | "membership" | "serial" | "part" | "model"
         | "sku" | "id" | "pin" | "code" | "passcode" | "otp" | "verification" | "flight" | "claim" | "contract"
@@ -82,7 +84,8 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         _ if key.starts_with("telefon") || key.starts_with("mobilfunk") || key.ends_with("rufnummer") => Cue::Phone,
         _ if key.strip_suffix("nummer").is_some_and(is_line) => Cue::Phone,
         _ if key.ends_with("nummer") || key.ends_with("code") || key.ends_with("kennung") => Cue::Other,
-        _ => return None,
+        // "tickets", "clientes", "des Vorgangs".
+        _ => return key.strip_suffix('s').and_then(cue).filter(|found| *found == Cue::Other),
     })
 }
 
@@ -117,6 +120,7 @@ pub(super) fn around(page: &Page, first: usize, last: usize) -> Option<Cue> {
 /// What is said in front of the token `first`; the nearest word counts.
 pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
     let mut words = 0;
+    let mut another_sentence = false;
     // Marks are no words; a bound on tokens keeps the search short whatever stands there.
     for index in (first.saturating_sub(3 * BEFORE)..first).rev() {
         match page.tokens[index].form {
@@ -124,7 +128,11 @@ pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
             Form::Digits => words += 1,
             // An earlier pass found something here: what was in front of it spoke of that.
             Form::Placeholder(_) => return None,
-            Form::Mark(_) => continue,
+            Form::Mark(mark) => {
+                // A question is answered by the number: "Order number? 4512".
+                another_sentence |= matches!(mark, '.' | '!') && !page.tokens[index + 1].glued;
+                continue;
+            }
         }
         if words > BEFORE {
             return None;
@@ -133,7 +141,8 @@ pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
         if found == Cue::Other && words > OTHER_BEFORE {
             continue;
         }
-        return Some(found);
+        let aside = found == Cue::Other && another_sentence && !page.word(index).is_some_and(is_number_word);
+        return Some(if aside { Cue::Aside } else { found });
     }
     None
 }
@@ -142,6 +151,7 @@ fn behind(page: &Page, last: usize) -> Option<Cue> {
     let segment = page.tokens[last].segment;
     let speaker = page.places[segment].speaker;
     let mut words = 0;
+    let mut is_named = false;
     for index in last + 1..(last + 1 + 3 * BEHIND).min(page.tokens.len()) {
         let token = &page.tokens[index];
         let goes_on = token.segment == segment || page.places[token.segment].speaker == speaker;
@@ -154,18 +164,28 @@ fn behind(page: &Page, last: usize) -> Option<Cue> {
         }
         if let Some(key) = page.word(index) {
             words += 1;
+            is_named |= words == 1 && is_copula(key);
             if let Some(found) = at(page, index, key) {
-                return Some(found);
+                let aside = found == Cue::Other && !is_named;
+                return Some(if aside { Cue::Aside } else { found });
             }
         }
     }
     None
 }
 
+/// "is", as in "… is the order number".
+fn is_copula(key: &str) -> bool {
+    matches!(key, "is" | "was" | "ist" | "war" | "est" | "etait" | "es" | "era" | "e")
+}
+
 /// The cue of the word at `index`, with what stands beside it: "order number" is an order's, "call" is nobody else's.
 fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
-    let named = matches!(key, "number" | "nummer" | "numero").then(|| named(page, index)).flatten();
-    named.or_else(|| by_itself(page, index, key))
+    if is_number_word(key) { of_number(page, index) } else { by_itself(page, index, key) }
+}
+
+fn is_number_word(key: &str) -> bool {
+    matches!(key, "number" | "nummer" | "numero")
 }
 
 /// The cue of the word at `index` where no number is named by it: "area code" is a telephone's, "in this case" is nothing's.
@@ -204,6 +224,9 @@ fn by_itself(page: &Page, index: usize, key: &str) -> Option<Cue> {
 
 /// Words that name things and stand in phrases that name nothing.
 fn is_phrase(key: &str, previous: Option<&str>, next: Option<&str>) -> bool {
+    if matches!(next, Some("line" | "desk" | "hotline" | "department" | "team")) {
+        return true;
+    }
     match key {
         "case" | "caso" | "fall" => matches!(
             previous,
@@ -227,19 +250,24 @@ fn is_phrase(key: &str, previous: Option<&str>, next: Option<&str>) -> bool {
         "order" => next == Some("to"),
         "part" => next == Some("of"),
         "lot" => previous == Some("a") || next == Some("of"),
+        // People have numbers to call as well: "customer number", "número de cliente", but not "a customer called from".
         "client" | "cliente" | "kunde" | "kunden" | "customer" | "member" => {
-            matches!(previous, Some("my" | "a" | "the" | "our" | "un" | "le" | "el" | "o" | "der" | "ein" | "die"))
+            let beside = |key: &str| is_number_word(key) || matches!(key, "de" | "do" | "du" | "no");
+            let somebody =
+                matches!(previous, Some("my" | "a" | "the" | "our" | "un" | "le" | "el" | "o" | "der" | "ein" | "die"));
+            !(previous.is_some_and(beside) || next.map_or(!somebody, beside))
         }
         _ => false,
     }
 }
 
-/// Whose the number is that the word at `index` speaks of: the nearest named thing around it. "My number" is mine, unless it goes on
-/// "… of the order"; a "number of seats" is nobody's.
-fn named(page: &Page, index: usize) -> Option<Cue> {
+/// What the word "number" at `index` says: what the nearest named thing around it is. "My number" is a telephone's, unless it goes on
+/// "… of the order"; a "number of seats" is none.
+fn of_number(page: &Page, index: usize) -> Option<Cue> {
     let near = |other: usize| {
         let key = page.word(other).filter(|_| page.together(index, other))?;
-        by_itself(page, other, key).filter(|found| *found != Cue::Number)
+        let beside = || (index.abs_diff(other) == 1 && is_numbered(key)).then_some(Cue::Other);
+        by_itself(page, other, key).filter(|found| *found != Cue::Number).or_else(beside)
     };
     let mine = index.checked_sub(1).and_then(|before| page.word(before)).is_some_and(is_mine);
     let of = matches!(page.word(index + 1), Some("of" | "for" | "de" | "du" | "d" | "da" | "do" | "des" | "der"));
@@ -248,7 +276,51 @@ fn named(page: &Page, index: usize) -> Option<Cue> {
     let mut names = (1..=NAMED_WITHIN).flat_map(|away| [backward(away), forward(away)]);
     let thing = names.find_map(|other| other.filter(|other| *other < page.tokens.len()).and_then(near));
     let counts = page.word(index + 1) == Some("of") && !page.word(index + 2).is_some_and(is_somebodys);
-    thing.or_else(|| counts.then_some(Cue::Other)).or_else(|| mine.then_some(Cue::Phone))
+    match thing {
+        None if counts => None,
+        None if mine => Some(Cue::Phone),
+        None => Some(Cue::Number),
+        Some(thing) => Some(thing),
+    }
+}
+
+/// What has a number, and is spoken of so often without it that it counts right beside the word "number" only.
+fn is_numbered(key: &str) -> bool {
+    matches!(
+        key,
+        "po" | "purchase"
+            | "loan"
+            | "vat"
+            | "tax"
+            | "employee"
+            | "staff"
+            | "student"
+            | "patient"
+            | "badge"
+            | "job"
+            | "quote"
+            | "receipt"
+            | "voucher"
+            | "coupon"
+            | "transaction"
+            | "payment"
+            | "issue"
+            | "bug"
+            | "device"
+            | "asset"
+            | "imei"
+            | "passport"
+            | "plate"
+            | "train"
+            | "bus"
+            | "seat"
+            | "house"
+            | "floor"
+            | "line"
+            | "sort"
+            | "lottery"
+            | "winning"
+    )
 }
 
 /// What begins whose a number is, where "of" counts otherwise: "number of the desk", "number of my sister", not "number of seats".

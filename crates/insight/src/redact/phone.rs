@@ -75,7 +75,8 @@ fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>
         Some(Cue::Number) if is_part(of_run) && shape.is_quantity() => Verdict::Loose,
         Some(Cue::Number) if is_part(of_run) && !shape.is_amount() => Verdict::Part,
         Some(Cue::Phone | Cue::Number) => Verdict::Other,
-        Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
+        Some(Cue::Aside) if is_planned(page, of_run, &digits) => Verdict::Phone,
+        Some(Cue::Aside | Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
             // The name is that of the first number; what stands apart from it may be another.
             let (named, rest) = run.split_where(|index| is_apart(page, &items[index], &items[index + 1]));
             judged.push((named, Verdict::Other));
@@ -165,11 +166,20 @@ fn best_cuts(page: &Page, items: &[Item], parts: &[Run], most: usize) -> (Vec<(R
 /// Whether `items`, of which nothing is said, are a telephone number by themselves.
 fn is_phone(page: &Page, items: &[Item], digits: &str) -> bool {
     let shape = Shape::of(page, items);
-    let no_quantity = || items.iter().all(|item| item.style != Style::Quantity);
-    digits.len() >= DIGITS
-        && no_quantity()
-        && !(shape.is_amount() || shape.is_counting() || shape.is_something_else())
+    is_free(&shape, items, digits)
         && (is_dictated(items) || shape.is_local() || is_number(digits, page.languages(items[0].first)))
+}
+
+/// Whether `items` are a number of a numbering plan.
+fn is_planned(page: &Page, items: &[Item], digits: &str) -> bool {
+    is_free(&Shape::of(page, items), items, digits) && is_number(digits, page.languages(items[0].first))
+}
+
+/// Whether nothing in how they look speaks against a telephone number.
+fn is_free(shape: &Shape<'_>, items: &[Item], digits: &str) -> bool {
+    digits.len() >= DIGITS
+        && items.iter().all(|item| item.style != Style::Quantity)
+        && !(shape.is_amount() || shape.is_counting() || shape.is_something_else())
 }
 
 /// Whether more than a space or a tight mark stands between two items: a word, a pause, the end of a sentence.

@@ -230,7 +230,6 @@ fn is_unit(key: &str) -> bool {
             | "grad"
             | "uhr"
             | "zeilen"
-            | "pour"
             | "ans"
             | "jours"
             | "heures"
