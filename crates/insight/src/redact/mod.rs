@@ -19,6 +19,7 @@ mod name;
 mod national;
 mod numbering;
 mod numeral;
+mod parts;
 mod phone;
 mod policy;
 mod run;

@@ -4,6 +4,7 @@
 use super::cue::{self, Cue};
 use super::item::{Item, Style};
 use super::numbering::is_number;
+use super::parts::{self, Verdict};
 use super::run::{Run, is_year};
 use super::shape::{self, Shape};
 use super::token::{Form, Page};
@@ -11,31 +12,17 @@ use super::token::{Form, Page};
 /// Digits of a number that the words around it name as a telephone's: short ones exist in small towns.
 const NAMED_DIGITS: usize = 6;
 /// Digits of a number whose kind nothing tells.
-const DIGITS: usize = 7;
+pub(super) const DIGITS: usize = 7;
 /// Digits of an international number: E.164 ends at 15; 8 is the shortest with its country's code.
 pub(super) const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
 /// Digits from which a number may be that of a card or an account.
 const ACCOUNT: usize = 12;
 /// Digits of a part of a number that somebody takes up again.
-const PART: usize = 3;
+pub(super) const PART: usize = 3;
 /// Digits of a part of which nothing is said, next to a number that lacks it: French numbers are said in pairs.
 const LOOSE: usize = 2;
 /// Parts with spaces between them that a number has at most: "+33 6 39 98 12 34" has six.
 const PARTS: usize = 6;
-/// Tokens between the parts of a number that was interrupted: some fifteen words.
-const INTERRUPTION: usize = 30;
-/// Tokens in which a part of a number counts as said again: half a minute of talk and more.
-const REPEATED_WITHIN: usize = 250;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Phone,
-    /// Too short, but said to be (a part of) a number.
-    Part,
-    /// Too short, and nothing says what it is.
-    Loose,
-    Other,
-}
 
 /// The runs, or pieces of runs, that are telephone numbers.
 pub(super) fn find(page: &Page, items: &[Item], runs: &[Run]) -> Vec<Run> {
@@ -43,11 +30,10 @@ pub(super) fn find(page: &Page, items: &[Item], runs: &[Run]) -> Vec<Run> {
     for run in runs {
         judge(page, items, *run, &mut judged);
     }
-    join_parts(items, &mut judged);
-    complete(page, items, &mut judged);
+    parts::join(page, items, &mut judged);
     let found: Vec<Run> =
         judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
-    let repeated = repeated(page, items, &judged, &found);
+    let repeated = parts::repeated(page, items, &judged, &found);
     found.into_iter().chain(repeated).collect()
 }
 
@@ -68,12 +54,11 @@ fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>
     };
     let verdict = match cue {
         _ if shape.is_never_called() => Verdict::Other,
+        Some(Cue::Phone | Cue::Number) if shape.is_list() && !is_planned(page, of_run, &digits) => Verdict::Other,
         Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => Verdict::Phone,
         Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => Verdict::Phone,
-        Some(Cue::Phone) if is_part(of_run) => Verdict::Part,
-        // "The number of seats went from 120 to 450": what may be a quantity is a part where a number lacks it.
-        Some(Cue::Number) if is_part(of_run) && shape.is_quantity() => Verdict::Loose,
-        Some(Cue::Number) if is_part(of_run) && !shape.is_amount() => Verdict::Part,
+        Some(Cue::Phone | Cue::Number) if is_part(of_run) && shape.is_quantity() => Verdict::Quantity,
+        Some(Cue::Phone | Cue::Number) if is_part(of_run) => Verdict::Part,
         Some(Cue::Phone | Cue::Number) => Verdict::Other,
         Some(Cue::Aside) if is_planned(page, of_run, &digits) => Verdict::Phone,
         Some(Cue::Aside | Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
@@ -93,13 +78,17 @@ fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>
     judged.push((run, verdict));
 }
 
-/// A run without the amounts at its ends: what a unit stands behind, what a currency stands before. A number that is said in one breath
-/// with an amount is kept.
+/// A run without the amounts at its ends: what a unit stands behind, what a currency stands before, half of a time of day. A number that
+/// is said in one breath with an amount is kept.
 fn without_measures(page: &Page, items: &[Item], run: Run) -> Option<Run> {
     let (first, last) = run.tokens(items);
     let mut rest = run;
-    if shape::is_priced(page, first) {
+    if shape::is_priced(page, first) || shape::is_clock(page, first) {
         rest.first += 1;
+    }
+    if rest.first < rest.end && shape::is_clock(page, last) {
+        rest.end -= 1;
+        return (rest.first < rest.end).then_some(rest);
     }
     if shape::has_unit(page, last) && rest.first < rest.end {
         let short = Run { end: rest.end - 1, ..rest };
@@ -119,7 +108,8 @@ fn pieces(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)
     let apart = |index: usize| is_apart(page, &items[index], &items[index + 1]);
     let loose = |index: usize| {
         let (one, other) = (&items[index], &items[index + 1]);
-        let tight = page.tokens[one.last + 1..=other.first].iter().all(|token| token.glued);
+        // "212 555 0199/0188" are two numbers.
+        let tight = page.tokens[one.last + 1..=other.first].iter().all(|token| token.glued && !token.is_mark('/'));
         !(tight || (is_single(one) && is_single(other)))
     };
     for piece in run.split(apart) {
@@ -237,69 +227,4 @@ pub(super) fn has_plus(page: &Page, first: usize) -> bool {
     let open = usize::from(page.tokens[before].is_mark('('));
     let Some(before) = before.checked_sub(open) else { return false };
     page.tokens[before].is_mark('+') || matches!(page.word(before), Some("plus" | "mas" | "mais"))
-}
-
-/// Parts of a number that was interrupted become one with what they are parts of.
-fn join_parts(items: &[Item], judged: &mut [(Run, Verdict)]) {
-    let mut start = 0;
-    while start < judged.len() {
-        if matches!(judged[start].1, Verdict::Other | Verdict::Loose) {
-            start += 1;
-            continue;
-        }
-        let mut end = start + 1;
-        while judged.get(end).is_some_and(|(run, verdict)| {
-            let gap = items[run.first].first - items[judged[end - 1].0.end - 1].last;
-            matches!(verdict, Verdict::Phone | Verdict::Part) && gap <= INTERRUPTION
-        }) {
-            end += 1;
-        }
-        let digits: usize = judged[start..end].iter().map(|(run, _)| run.digits(items).len()).sum();
-        let whole = judged[start..end].iter().any(|(_, verdict)| *verdict == Verdict::Phone) || digits >= DIGITS;
-        for (_, verdict) in &mut judged[start..end] {
-            *verdict = if whole { Verdict::Phone } else { Verdict::Other };
-        }
-        start = end;
-    }
-}
-
-/// A loose part beside a number that is none without it and is one with it belongs to it.
-fn complete(page: &Page, items: &[Item], judged: &mut [(Run, Verdict)]) {
-    for index in 1..judged.len() {
-        let [(one, first), (other, second)] = [judged[index - 1], judged[index]];
-        let loose = (first == Verdict::Loose && second == Verdict::Phone)
-            || (first == Verdict::Phone && second == Verdict::Loose);
-        if !loose || items[other.first].first - items[one.end - 1].last > INTERRUPTION {
-            continue;
-        }
-        let digits = |run: Run| said_once(page, run.items(items));
-        let number = if first == Verdict::Phone { one } else { other };
-        let languages = page.languages(items[one.first].first);
-        let whole = digits(one) + &digits(other);
-        if !is_number(&digits(number), languages) && is_number(&whole, languages) {
-            judged[index - 1].1 = Verdict::Phone;
-            judged[index].1 = Verdict::Phone;
-        }
-    }
-}
-
-/// Runs near a number that say a part of it again: "ending in oh one nine nine".
-fn repeated(page: &Page, items: &[Item], judged: &[(Run, Verdict)], found: &[Run]) -> Vec<Run> {
-    let known: Vec<(usize, String)> =
-        found.iter().map(|run| (items[run.first].first, said_once(page, run.items(items)))).collect();
-    let is_again = |run: &Run| {
-        let digits = said_once(page, run.items(items));
-        let at = items[run.first].first;
-        // The numbers are in the order of the text.
-        let near = known.partition_point(|(place, _)| place + REPEATED_WITHIN < at);
-        digits.len() >= PART
-            && known[near..].iter().take_while(|(place, _)| *place <= at + REPEATED_WITHIN).take(8).any(
-                |(_, number)| {
-                    number.ends_with(&digits)
-                        || number.starts_with(&digits)
-                        || (digits.len() > PART && number.contains(&digits))
-                },
-            )
-    };
-    judged.iter().filter(|(_, verdict)| *verdict != Verdict::Phone).map(|(run, _)| *run).filter(is_again).collect()
 }

@@ -91,9 +91,21 @@ impl<'a> Shape<'a> {
         thousands(rest.len()) || (decimals && thousands(rest.len() - 1))
     }
 
-    /// A number by itself that may count something: `450`, not `0199`.
+    /// `450`, `45.99`, not `0199`: what may count something.
     pub(super) fn is_quantity(&self) -> bool {
-        self.written && matches!(self.groups[..], [group] if !group.starts_with('0'))
+        self.is_amount() || (self.groups.len() == 1 && self.count())
+    }
+
+    /// `1200, 1350, 1500`: three and more of much the same size, each set apart.
+    pub(super) fn is_list(&self) -> bool {
+        let lengths = || self.groups.iter().map(|group| group.len());
+        let alike = lengths().max().unwrap_or(0) <= lengths().min().unwrap_or(0) + 1;
+        self.groups.len() >= 3 && self.count() && alike && self.between.iter().all(|between| is_pause(between))
+    }
+
+    /// Whether each of the groups may count something: nobody writes a quantity with a 0 in front or of one digit at a time.
+    fn count(&self) -> bool {
+        self.written && self.groups.iter().all(|group| group.len() > 1 && !group.starts_with('0'))
     }
 
     /// "one two three four", "10, 20, 30", "five five five five".
@@ -143,6 +155,17 @@ fn between(page: &Page, from: usize, to: usize) -> String {
         }
     }
     shape
+}
+
+/// Whether the number at the token `at` is half of a time of day: `10:15`.
+pub(super) fn is_clock(page: &Page, at: usize) -> bool {
+    let is_half =
+        |at: usize| page.tokens.get(at).is_some_and(|token| token.form == Form::Digits && token.key.len() <= 2);
+    let tight = |colon: usize| {
+        page.tokens.get(colon).is_some_and(|token| token.is_mark(':') && token.glued)
+            && page.tokens.get(colon + 1).is_some_and(|token| token.glued)
+    };
+    is_half(at) && ((tight(at + 1) && is_half(at + 2)) || (at >= 2 && tight(at - 1) && is_half(at - 2)))
 }
 
 /// Whether a unit or a currency stands behind the token `last`: "1000 people", "12 %".

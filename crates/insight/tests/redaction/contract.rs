@@ -23,7 +23,8 @@ fn words_that_made_a_number_become_one_from_its_first_to_its_last() {
 #[test]
 fn every_export_of_a_redacted_transcript_is_without_the_number() {
     let redacted =
-        redact(say("Call me at 212-555-0199 or two one two five five five oh one nine eight."), &Policy::default()).unwrap();
+        redact(say("Call me at 212-555-0199 or two one two five five five oh one nine eight."), &Policy::default())
+            .unwrap();
     for format in Format::ALL.into_iter().filter(|format| *format != Format::Docx) {
         let mut out = Vec::new();
         write(&redacted.transcript, format, Style { words: true, ..Style::default() }, &mut out).unwrap();
