@@ -149,3 +149,82 @@ fn no_number_stays_because_it_looks_like_something_that_the_policy_leaves() {
         assert!(left < 7 && redacted.clean_text.contains("[phone number]"), "{said}: {}", redacted.clean_text);
     }
 }
+
+/// What a text is without its numbers.
+fn without(language: &str, text: &str) -> String {
+    let call = transcript(language, &[(0, text.to_owned())]);
+    redact(call, &Policy::default()).unwrap().transcript.segments.remove(0).text
+}
+
+#[test]
+fn what_a_call_is_about_names_no_number_to_call() {
+    assert_eq!(without("en", "In that case call me at 212-555-0199."), "In that case call me at [phone number].");
+    assert_eq!(without("en", "About your order, call 212-555-0199."), "About your order, call [phone number].");
+    assert_eq!(without("en", "For my part, text 415-555-0132."), "For my part, text [phone number].");
+    assert_eq!(
+        without("en", "About your order, the number is 212 555 0199."),
+        "About your order, the number is [phone number]."
+    );
+    assert_eq!(
+        without("en", "Thanks for your order. 212 555 0199 is where I am."),
+        "Thanks for your order. [phone number] is where I am."
+    );
+    assert_eq!(
+        without("en", "What's the area code and number? 212 555 0199"),
+        "What's the area code and number? [phone number]"
+    );
+    let order = "Your order number is 212 555 0199.";
+    assert_eq!(without("en", order), order);
+}
+
+#[test]
+fn a_number_sign_before_a_telephone_number_hides_none_of_it() {
+    assert_eq!(without("en", "phone # 2125550199"), "phone # [phone number]");
+    assert_eq!(without("en", "Cell #2125550199."), "Cell #[phone number].");
+    assert_eq!(without("en", "#212-555-0199"), "#[phone number]");
+    assert_eq!(without("en", "№ 212 555 0199"), "№ [phone number]");
+    let price = "It is $ 2125550199.";
+    assert_eq!(without("en", price), price);
+}
+
+#[test]
+fn a_word_for_a_telephone_counts_for_more_than_the_shape_of_its_number() {
+    assert_eq!(without("es", "Mi teléfono es 91.123.45.67."), "Mi teléfono es [phone number].");
+    assert_eq!(without("en", "My phone is 1955 2012."), "My phone is [phone number].");
+    for stays in
+        ["My phone broke on 12/05/2024.", "The phone has 192.168.178.20.", "A new phone in 2019, 2021, and 2023."]
+    {
+        assert_eq!(without("en", stays), stays);
+    }
+}
+
+#[test]
+fn two_numbers_that_follow_each_other_are_both_found() {
+    assert_eq!(
+        without("en", "It's 212 555 0199. 415 555 0132 is the other."),
+        "It's [phone number]. [phone number] is the other."
+    );
+    assert_eq!(without("en", "It's 212 555 0199. 10 is fine."), "It's [phone number]. 10 is fine.");
+    for (language, text) in [
+        ("en", "It's 212 555 0199 415 555 0132 either one."),
+        ("de", "Das sind 030 23125 44 030 23125 45 beide."),
+        ("fr", "Ce sont 06 39 98 11 22 06 39 98 11 23 voilà."),
+        ("es", "Son 612 34 56 78 612 34 56 79 los dos."),
+        ("pt", "São 912 345 678 912 345 679 os dois."),
+    ] {
+        let left = without(language, text);
+        assert!(!left.contains(|c: char| c.is_ascii_digit()), "{left}");
+    }
+}
+
+#[test]
+fn quantities_near_a_word_for_a_telephone_stay() {
+    for stays in [
+        "The number of seats went from 120 to 450 to 1,100.",
+        "On the phone he said 1200, then 1350, then 1500.",
+        "The phone bill was 45.99 in March, 52.30 in April, 61.10 in May.",
+        "I made the call at 10:15, 11:30 and 12:45.",
+    ] {
+        assert_eq!(without("en", stays), stays);
+    }
+}

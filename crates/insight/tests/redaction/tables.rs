@@ -45,12 +45,3 @@ fn telephone_numbers_are_found_in_utterances_that_nothing_was_tuned_on() {
     let total = score.total(Kind::PhoneNumber);
     assert!(total.recall() >= 0.9 && total.precision() >= 0.9, "{score}");
 }
-#[test]
-fn zz_probe() {
-    let text = std::fs::read_to_string("/tmp/work/dev/f-probes.tsv").unwrap();
-    let score = Score::of(
-        &utterances(&[&text]),
-        &if std::env::var("STRICT").is_ok() { Policy::default() } else { everything() },
-    );
-    println!("{score}\n{}", score.wrong.join("\n"));
-}
