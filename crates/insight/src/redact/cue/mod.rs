@@ -3,7 +3,9 @@
 
 mod words;
 
-use self::words::{cue, is_abbreviation, is_copula, is_mine, is_number_word, is_numbered, is_phrase, is_somebodys};
+use self::words::{
+    cue, is_abbreviation, is_about, is_copula, is_mine, is_number_word, is_numbered, is_phrase, is_somebodys,
+};
 use super::token::{Form, Page};
 
 /// Words before a number that are asked what it is.
@@ -24,7 +26,8 @@ pub(super) enum Cue {
     Number,
     /// "order", "invoice", "PIN": something else.
     Other,
-    /// The same, but in a sentence before, or behind without "is": it may be what the call is about and not what the number is.
+    /// The same, but "about" it, in a sentence before, with a number of its own, or behind without "is": it may be what the call is about
+    /// and not what the number is.
     Aside,
     /// "card", "Visa".
     Card,
@@ -42,18 +45,26 @@ pub(super) fn around(page: &Page, first: usize, last: usize) -> Option<Cue> {
 /// What is said in front of the token `first`; the nearest word counts.
 pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
     let mut words = 0;
-    let mut another_sentence = false;
+    // What the words further back speak of, if not of this number: another sentence's matter, another number's name.
+    let mut apart = false;
+    let mut talked = false;
     // Marks are no words; a bound on tokens keeps the search short whatever stands there.
     for index in (first.saturating_sub(3 * BEFORE)..first).rev() {
         match page.tokens[index].form {
-            Form::Word => words += 1,
-            Form::Digits => words += 1,
+            Form::Word => {
+                words += 1;
+                talked |= !is_in_code(page, index);
+            }
+            Form::Digits => {
+                words += 1;
+                apart |= talked;
+            }
             // An earlier pass found something here: what was in front of it spoke of that.
             Form::Placeholder(_) => return None,
             Form::Mark(mark) => {
-                // A question is answered by the number: "Order number? 4512".
                 let abbreviated = index.checked_sub(1).and_then(|index| page.word(index)).is_some_and(is_abbreviation);
-                another_sentence |= matches!(mark, '.' | '!') && !page.tokens[index + 1].glued && !abbreviated;
+                // A question is answered by the number: "Order number? 4512".
+                apart |= matches!(mark, '.' | '!') && !page.tokens[index + 1].glued && !abbreviated;
                 continue;
             }
         }
@@ -64,10 +75,23 @@ pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
         if found == Cue::Other && words > OTHER_BEFORE {
             continue;
         }
-        let aside = found == Cue::Other && another_sentence && !page.word(index).is_some_and(is_number_word);
-        return Some(if aside { Cue::Aside } else { found });
+        let names = page.word(index).is_some_and(is_number_word) || !(apart || is_topic(page, index));
+        return Some(if found == Cue::Other && !names { Cue::Aside } else { found });
     }
     None
+}
+
+/// Whether the letters at `index` are glued to digits: "1Z 999 AA1 01 2345 6784" is one number.
+fn is_in_code(page: &Page, index: usize) -> bool {
+    let is_digits = |other: usize| page.tokens.get(other).is_some_and(|token| token.form == Form::Digits);
+    (page.tokens[index].glued && index > 0 && is_digits(index - 1))
+        || (page.tokens.get(index + 1).is_some_and(|next| next.glued) && is_digits(index + 1))
+}
+
+/// Whether the thing at `index` is what somebody speaks about: "about your order", "on the account", "zum Vertrag".
+fn is_topic(page: &Page, index: usize) -> bool {
+    let mut before = (1..=2).filter_map(|away| index.checked_sub(away)).filter(|other| page.together(index, *other));
+    before.any(|other| page.word(other).is_some_and(is_about))
 }
 
 fn behind(page: &Page, last: usize) -> Option<Cue> {

@@ -94,6 +94,35 @@ pub(super) fn is_copula(key: &str) -> bool {
     matches!(key, "is" | "was" | "ist" | "war" | "est" | "etait" | "es" | "era" | "e")
 }
 
+/// What stands before the thing that somebody speaks about. Not "of", which names: "number of the order".
+pub(super) fn is_about(key: &str) -> bool {
+    matches!(
+        key,
+        "about"
+            | "on"
+            | "for"
+            | "regarding"
+            | "with"
+            | "zu"
+            | "zum"
+            | "zur"
+            | "wegen"
+            | "fur"
+            | "uber"
+            | "bei"
+            | "mit"
+            | "pour"
+            | "sur"
+            | "avec"
+            | "concernant"
+            | "sobre"
+            | "para"
+            | "por"
+            | "con"
+            | "com"
+    )
+}
+
 /// Words that are written short, so that a full stop behind them ends nothing: "part no. 55-0199".
 pub(super) fn is_abbreviation(key: &str) -> bool {
     matches!(key, "no" | "nr" | "num" | "n" | "ref" | "art" | "tel" | "ext" | "exp" | "ped" | "fact" | "acct" | "inv")
