@@ -228,3 +228,11 @@ fn quantities_near_a_word_for_a_telephone_stay() {
         assert_eq!(without("en", stays), stays);
     }
 }
+
+/// As Whisper writes what it hears.
+#[test]
+fn a_space_before_a_mark_inside_of_a_number_says_nothing() {
+    assert_eq!(without("en", "My direct numbers 555 -0142 and so on."), "My direct numbers [phone number] and so on.");
+    let price = "It was 4 ,417, then 2 ,298.";
+    assert_eq!(without("en", price), price);
+}

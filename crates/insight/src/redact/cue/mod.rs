@@ -175,7 +175,8 @@ fn of_number(page: &Page, index: usize) -> Option<Cue> {
         let beside = || (index.abs_diff(other) == 1 && is_numbered(key)).then_some(Cue::Other);
         by_itself(page, other, key).filter(|found| *found != Cue::Number).or_else(beside)
     };
-    let mine = index.checked_sub(1).and_then(|before| page.word(before)).is_some_and(is_mine);
+    let is_mine = |away: usize| index.checked_sub(away).and_then(|before| page.word(before)).is_some_and(is_mine);
+    let mine = is_mine(1);
     let of = matches!(page.word(index + 1), Some("of" | "for" | "de" | "du" | "d" | "da" | "do" | "des" | "der"));
     let backward = |away: usize| index.checked_sub(away).filter(|_| !mine);
     let forward = |away: usize| Some(index + away).filter(|_| !mine || of);
@@ -184,7 +185,8 @@ fn of_number(page: &Page, index: usize) -> Option<Cue> {
     let counts = page.word(index + 1) == Some("of") && !page.word(index + 2).is_some_and(is_somebodys);
     match thing {
         None if counts => None,
-        None if mine => Some(Cue::Phone),
+        // "My direct number".
+        None if mine || is_mine(2) => Some(Cue::Phone),
         None => Some(Cue::Number),
         Some(thing) => Some(thing),
     }

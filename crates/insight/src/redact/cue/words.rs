@@ -13,8 +13,10 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "joignable" | "telefono" | "movil" | "celular" | "fijo" | "llamame" | "llamar" | "llame" | "llameme"
         | "llamarme" | "llamenos" | "telefone" | "telemovel" | "fixo" | "ligar" | "ligue" | "liga" | "zap"
         | "callback" | "hotline" | "helpline" => Cue::Phone,
-        "number" | "call" | "reach" | "text" | "dial" | "ring" | "nummer" | "ruf" | "rufen" | "rufe" | "numero"
-        | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" => Cue::Number,
+        "number" | "numbers" | "call" | "reach" | "text" | "dial" | "ring" | "nummer" | "ruf" | "rufen" | "rufe"
+        | "numero" | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" => {
+            Cue::Number
+        }
         "order" | "invoice" | "ticket" | "reference" | "ref" | "case" | "confirmation" | "tracking" | "booking"
         | "reservation" | "policy" | "account" | "customer" | "member" | "membership" | "serial" | "part" | "model"
         | "sku" | "id" | "pin" | "code" | "passcode" | "otp" | "verification" | "flight" | "claim" | "contract"
