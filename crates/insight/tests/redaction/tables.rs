@@ -37,7 +37,7 @@ fn telephone_numbers_are_found_by_the_strictest_policy_too() {
     assert!(total.recall() >= 0.98 && total.precision() >= 0.95, "{score}");
 }
 
-/// Hardly anything was changed for these utterances (docs/benchmarks.md says what). The bounds are below what was measured, so that they hold what was reached.
+/// What little was changed for these utterances is in docs/benchmarks.md. The bounds are below what was measured, so that they hold what was reached.
 #[test]
 fn telephone_numbers_are_found_in_utterances_that_nothing_was_tuned_on() {
     let score = Score::of(&utterances(&HELD_OUT), &everything());
