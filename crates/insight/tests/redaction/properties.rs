@@ -81,6 +81,16 @@ fn call() -> impl Strategy<Value = Transcript> {
     )
 }
 
+/// Two numbers that nothing but a pause sets apart, and no word that says what they are.
+fn pair() -> impl Strategy<Value = Transcript> {
+    let pause = prop::sample::select(vec![" ", ". ", ", ", "; ", "? ", " and ", " or "]);
+    (number(), saying(), pause, number(), saying()).prop_map(|(one, first, pause, other, second)| {
+        let [one, other] =
+            [(one, first), (other, second)].map(|(number, saying)| said(&number, saying, &LANGUAGES[0].2).join(" "));
+        transcript("en", &[(0, format!("It's {one}{pause}{other} then."))])
+    })
+}
+
 /// Every character that is not outside of digits and number words, as digits.
 fn longest_run_of_digits(transcript: &Transcript) -> usize {
     let fields = transcript.segments.iter().flat_map(|segment| {
@@ -187,6 +197,12 @@ proptest! {
     fn no_number_that_was_said_remains_in_any_field(call in call()) {
         let redacted = redact(call.clone(), &Policy::default()).unwrap().transcript;
         prop_assert!(longest_run_of_digits(&redacted) < 7, "{:?}\n{:?}", call.clean_text, redacted.clean_text);
+    }
+
+    #[test]
+    fn two_numbers_in_a_row_both_go(call in pair()) {
+        let redacted = redact(call.clone(), &Policy::default()).unwrap().transcript;
+        prop_assert!(longest_run_of_digits(&redacted) < 3, "{:?}\n{:?}", call.clean_text, redacted.clean_text);
     }
 
     #[test]
