@@ -4,6 +4,7 @@
 pub mod auth;
 pub mod calls;
 pub mod error;
+pub mod exports;
 pub mod page;
 pub mod tenants;
 pub mod transcripts;
