@@ -55,7 +55,7 @@ pub(super) async fn fill(building: &mut Building<'_>, page: &mut Page) -> Result
 
 async fn profile(building: &Building<'_>, tx: &mut TenantTx<Write>) -> Result<Value, Failure> {
     let (vault, scope) = (&building.app.vault, tx.scope());
-    let person = Person::own(tx, vault).await?.of(scope.user());
+    let person = Person::read(tx, vault, &[scope.user()]).await?.pop().map(|(user, person)| person.of(user));
     let row = sqlx::query!(
         "SELECT role, created_at FROM tenant.memberships WHERE tenant_id = $1 AND user_id = $2",
         scope.tenant(),
@@ -66,7 +66,8 @@ async fn profile(building: &Building<'_>, tx: &mut TenantTx<Write>) -> Result<Va
     .map_err(DbError::from)?;
     let tenant_name = tenant::name(tx, vault).await?;
     Ok(json!({
-        "userId": person.user_id, "email": person.email, "displayName": person.display_name,
+        "userId": scope.user(), "email": person.as_ref().map(|person| &person.email),
+        "displayName": person.as_ref().and_then(|person| person.display_name.as_ref()),
         "tenantId": scope.tenant(), "tenantName": tenant_name, "role": tenants::role(row.role)?, "memberSince": row.created_at,
     }))
 }
