@@ -18,10 +18,16 @@ use super::{
 };
 use crate::{
     app::App,
+    calls::subject,
     db::{DbError, Role, Scope, TenantTx, Write},
     deletion::blobs::{Upload, UploadError, expect_upload},
     error::ApiError,
-    vault::{blobs::BlobError, key::NotSealed, keys::VaultError, seal::RecordKind},
+    vault::{
+        blobs::BlobError,
+        key::{Key, NotSealed},
+        keys::VaultError,
+        seal::RecordKind,
+    },
 };
 
 /// Why an attempt came to nothing.
@@ -99,8 +105,7 @@ pub(super) struct Building<'a> {
     pub(super) calls: u32,
 }
 
-/// Builds an export, or says why not. What may go better another time is left to the end of its lease, or tried again at once by who
-/// claims it then.
+/// Builds an export, or says why not. What may go better another time is tried again when its lease has ended.
 pub(super) async fn attempt(app: &App, claim: &Claim) {
     // The database said whose request it is. As a member, the user sees what is their own and nothing else.
     let role = match claim.kind {
@@ -137,11 +142,11 @@ async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
     let upload = expect_upload(&mut tx, RecordKind::User, (claim.owner, object), claim.expires_at).await?;
     tx.commit().await?;
     if tokens.is_some() {
-        crate::calls::subject::index_rest(app, &scope).await?;
+        subject::index_rest(app, &scope).await?;
     }
     let (archive, mut blocks) = Archive::new();
     let building = Building { app, claim, scope, split: Split::new()?, archive, tokens, calls: 0 };
-    let key = crate::vault::key::Key::copy_of(building.split.key.expose());
+    let key = Key::copy_of(building.split.key.expose());
     let blocks = stream::poll_fn(move |context| blocks.poll_recv(context).map(|block| block.map(Ok)));
     let (filled, written) = tokio::join!(fill(building), app.blobs.write(&key, upload.place(), blocks));
     let done = match (filled, written) {

@@ -5,7 +5,7 @@ use std::io;
 
 use api::{
     error::{ErrorBody, ErrorCode},
-    exports::{DataSubject, Export},
+    exports::{DataSubject, Export, ExportStatus},
 };
 use axum::{
     body::{Body, Bytes},
@@ -186,20 +186,20 @@ async fn send(app: App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<Resp
     let busy =
         || ApiError::new(ErrorCode::Unavailable, "too many exports are being downloaded; try again").retry_after(30);
     let permit = app.exports.downloads.clone().try_acquire_owned().map_err(|_| busy())?;
-    let mut tx = app.database.write(caller.scope()).await?;
+    let mut tx = app.database.read(caller.scope()).await?;
     recent::signed_in(&mut tx, session).await?;
     let row = store::get(&mut tx, kind, id).await?;
     let Some((place, bytes, key)) = store::open(&mut tx, &app.vault, &row).await? else {
         return Err(match row.shown()?.status {
-            api::exports::ExportStatus::Pending => {
-                ApiError::new(ErrorCode::Conflict, "this export is still being built")
-            }
+            ExportStatus::Pending => ApiError::new(ErrorCode::Conflict, "this export is still being built"),
             _ => ApiError::not_found(),
         });
     };
-    audit::record(&mut tx, Action::DownloadExport, kind.subject(), id).await?;
-    // It is there, before anything is said.
+    tx.rollback().await?;
+    // Its parts are there, before anything is said or audited.
     app.blobs.read(&key, place, bytes, 0..0).await?;
+    let mut tx = app.database.write(caller.scope()).await?;
+    audit::record(&mut tx, Action::DownloadExport, kind.subject(), id).await?;
     tx.commit().await?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/zip")),
