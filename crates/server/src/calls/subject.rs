@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{CallDocument, store};
 use crate::{
     app::App,
-    db::{DbError, Scope, TenantTx, Write},
+    db::{Scope, TenantTx, Write},
     vault::{
         key::Key,
         keys::{IndexKey, Vault, VaultError},
@@ -124,7 +124,7 @@ pub async fn index_rest(app: &App, scope: &Scope) -> Result<(), VaultError> {
         for (row, document) in rows.iter().zip(&documents) {
             index(&mut tx, &app.vault, row.id, document).await?;
         }
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         let Some(last) = calls.last() else { return Ok(()) };
         after = *last;
     }

@@ -15,7 +15,6 @@ use super::{
 use crate::{
     artifacts::{self, Artifact},
     calls::{self, Recognition},
-    db::DbError,
     error::ApiResult,
     transcripts,
     vault::seal::RecordKind,
@@ -136,7 +135,7 @@ pub(super) async fn list(building: &mut Building<'_>) -> Result<(), Failure> {
         after = *last;
         let rows = calls::store::among(&mut tx, &ids).await?;
         let documents = calls::store::open_all(&mut tx, &building.app.vault, &rows).await?;
-        tx.commit().await.map_err(DbError::from)?;
+        tx.commit().await?;
         let mut html = String::new();
         for (row, document) in rows.iter().zip(documents) {
             page::call(&mut html, &row.detail(document)?);
