@@ -27,13 +27,25 @@ const BATCH: i64 = 100;
 /// What is looked up: an HMAC-SHA-256.
 pub type Token = [u8; 32];
 
+/// Zeros of the digits that people write numbers with in the Gulf, in Iran and in India; NFKC makes ASCII of those of full width.
+const ZEROS: [char; 3] = ['\u{660}', '\u{6f0}', '\u{966}'];
+
+/// The letters of a text in their normal form, digits as ASCII.
+fn normal(text: &str) -> impl Iterator<Item = char> {
+    text.nfkc().map(|letter| {
+        let digit =
+            |zero: &char| u32::from(letter).checked_sub(u32::from(*zero)).and_then(|digit| char::from_digit(digit, 10));
+        ZEROS.iter().find_map(digit).unwrap_or(letter)
+    })
+}
+
 /// A number as it is compared; `None` when there is none in the text.
 fn normal_number(text: &str) -> Option<String> {
     // What follows is an extension or a remark.
     let number =
         text.split(|letter: char| letter.is_alphabetic() || ";#".contains(letter)).find(|part| has_digit(part))?;
-    let digits: String = number.nfkc().filter(char::is_ascii_digit).collect();
-    let is_international = number.nfkc().find(|letter| !letter.is_whitespace() && *letter != '(') == Some('+');
+    let digits: String = normal(number).filter(char::is_ascii_digit).collect();
+    let is_international = normal(number).find(|letter| !letter.is_whitespace() && *letter != '(') == Some('+');
     let rest = if is_international { Some(&digits[..]) } else { digits.strip_prefix("00") };
     if let Some(international) = rest
         && let Ok(parsed) = phonenumber::parse(None, format!("+{international}"))
@@ -44,7 +56,7 @@ fn normal_number(text: &str) -> Option<String> {
 }
 
 fn has_digit(text: &str) -> bool {
-    text.nfkc().any(|letter| letter.is_ascii_digit())
+    normal(text).any(|letter| letter.is_ascii_digit())
 }
 
 /// Digits that say no country.
@@ -143,6 +155,8 @@ mod tests {
             "030/901820",
             "(030) 90-18-20",
             "4930901820",
+            "+49 (0)30 901820",
+            "+٤٩ ٣٠ ٩٠١٨٢٠",
             "+49 30 901820 ext. 5",
             "+４９ ３０ ９０１８２０",
         ] {

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use zip::result::ZipError;
 
 use super::{
-    Kind, MAX_ATTEMPTS,
+    Kind, MAX_ATTEMPTS, RETRY,
     archive::Archive,
-    calls,
+    calls, interval,
     key::Split,
     page,
     store::{self, Claim},
@@ -39,6 +39,9 @@ pub(super) enum Failure {
     /// More calls than go into one archive.
     #[error("there are more than {} calls", super::MAX_CALLS)]
     TooMany,
+    /// A call that was read already was deleted: the archive lacks a share.
+    #[error("a call that is in the archive was deleted")]
+    CallGone,
     /// Who asked about a data subject does not own the tenant any more.
     #[error("who asked does not own the tenant any more")]
     NotOwner,
@@ -105,7 +108,7 @@ pub(super) struct Building<'a> {
     pub(super) calls: u32,
 }
 
-/// Builds an export, or says why not. What may go better another time is tried again when its lease has ended.
+/// Builds an export, or says why not. What may go better another time is tried again a little later.
 pub(super) async fn attempt(app: &App, claim: &Claim) {
     // The database said whose request it is. As a member, the user sees what is their own and nothing else.
     let role = match claim.kind {
@@ -113,20 +116,24 @@ pub(super) async fn attempt(app: &App, claim: &Claim) {
         Kind::Subject => Role::Owner,
     };
     let scope = Scope::authenticated(claim.tenant, claim.owner, role);
-    let Err(failure) = build(app, claim, scope).await else { return };
+    // One that ended the program each time is not begun for ever.
+    let built = if claim.attempt > MAX_ATTEMPTS { Err(Failure::Closed) } else { build(app, claim, scope).await };
+    let Err(failure) = built else { return };
     tracing::warn!(export = %claim.id, attempt = claim.attempt, fault = %failure, "an export was not built");
     let code = failure.code().or((claim.attempt >= MAX_ATTEMPTS).then_some("build_failed"));
-    if let Some(code) = code
-        && let Err(error) = give_up(app, claim, scope, code).await
-    {
-        tracing::warn!(export = %claim.id, fault = %error, "an export could not be given up");
+    if let Err(error) = settle(app, claim, scope, code).await {
+        tracing::warn!(export = %claim.id, fault = %error, "an export is left to the end of its lease");
     }
 }
 
-async fn give_up(app: &App, claim: &Claim, scope: Scope, code: &'static str) -> Result<(), DbError> {
+/// Gives an export up, or puts it off.
+async fn settle(app: &App, claim: &Claim, scope: Scope, code: Option<&'static str>) -> Result<(), DbError> {
     let mut tx = app.database.write(&scope).await?;
     if claim.hold(&mut tx).await? {
-        claim.fail(&mut tx, code).await?;
+        match code {
+            Some(code) => claim.fail(&mut tx, code).await?,
+            None => claim.put_off(&mut tx, interval(RETRY)).await?,
+        }
     }
     tx.commit().await
 }
@@ -192,7 +199,9 @@ async fn finish(
         UploadError::TooLate => Failure::Lost,
         UploadError::Database(error) => error.into(),
     })?;
-    claim.ready(&mut tx, &app.vault, split.rest(), (bytes, calls)).await?;
+    if !claim.ready(&mut tx, &app.vault, split.rest(), (bytes, calls)).await? {
+        return Err(Failure::CallGone);
+    }
     Ok(tx.commit().await?)
 }
 

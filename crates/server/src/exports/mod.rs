@@ -51,6 +51,9 @@ const POLL: Duration = Duration::from_secs(15);
 /// For how long an export belongs to its builder without a sign of life; it gives one with each call, which takes a second at most.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// Between two attempts, of which the first went wrong.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// Attempts at an export. It is a program that died, or a database or store that went away, which the next one may not meet.
 const MAX_ATTEMPTS: i16 = 3;
 

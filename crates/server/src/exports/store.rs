@@ -216,19 +216,20 @@ impl Claim {
         Ok(given.execute(tx.conn()).await?.rows_affected() == 1)
     }
 
-    /// The archive is there. The transaction must [`hold`](Self::hold) the export.
+    /// The archive is there; false when one of its calls is not there any more. The transaction must [`hold`](Self::hold) the export.
     pub(super) async fn ready(
         &self,
         tx: &mut TenantTx<Write>,
         vault: &Vault,
         rest: &Key,
         (bytes, calls): (u64, u32),
-    ) -> Result<(), VaultError> {
+    ) -> Result<bool, VaultError> {
         let place = KeyPlace::Export(self.tenant, self.id);
         let sealed = seal_key(&*vault.tenant_key(tx).await?, place, rest)?;
-        sqlx::query!(
-            "UPDATE tenant.exports SET state = 2, sealed_key = $3, bytes = $4, calls = $5, subject_tokens = NULL,
-               lease_token = NULL, lease_until = NULL WHERE tenant_id = $1 AND id = $2",
+        let stored = sqlx::query!(
+            "UPDATE tenant.exports SET state = 2, sealed_key = $3, bytes = $4, calls = $5::integer, subject_tokens = NULL,
+               lease_token = NULL, lease_until = NULL WHERE tenant_id = $1 AND id = $2
+               AND $5::integer = (SELECT count(*) FROM tenant.export_calls WHERE tenant_id = $1 AND export_id = $2)",
             self.tenant,
             self.id,
             sealed,
@@ -238,6 +239,19 @@ impl Claim {
         .execute(tx.conn())
         .await
         .map_err(DbError::from)?;
+        Ok(stored.rows_affected() == 1)
+    }
+
+    /// Tries again later. The transaction must [`hold`](Self::hold) the export.
+    pub(super) async fn put_off(&self, tx: &mut TenantTx<Write>, by: PgInterval) -> Result<(), DbError> {
+        sqlx::query!(
+            "UPDATE tenant.exports SET lease_until = clock_timestamp() + $3 WHERE tenant_id = $1 AND id = $2",
+            self.tenant,
+            self.id,
+            by,
+        )
+        .execute(tx.conn())
+        .await?;
         Ok(())
     }
 

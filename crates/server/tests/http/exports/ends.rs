@@ -1,6 +1,6 @@
 //! How exports end: by the clock, with a call, with their user, with a builder that dies.
 
-use std::{future::poll_fn, task::Poll};
+use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -23,6 +23,19 @@ const SHARES: &str = "SELECT count(*) FROM tenant.export_calls";
 async fn parts(person: &Person<'_>) -> u64 {
     // Removing tells how many there were.
     person.service.app.blobs.remove_record(person.scope.tenant(), person.scope.user()).await.unwrap()
+}
+
+/// Goes on with some work until it waits for the so manieth time; says whether it ended before.
+async fn poll_times(mut work: Pin<&mut impl Future>, times: usize) -> bool {
+    let mut left = times;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        work.as_mut().poll(context).map(|_| true)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -137,15 +150,7 @@ async fn a_builder_that_dies_anywhere_is_followed_by_one_that_ends() {
     for polls in (1..400).step_by(7) {
         let mut work = Box::pin(exports::work(&service.app));
         // Dropped where it waits for the so manieth time.
-        let mut left = polls;
-        let ended = poll_fn(|context| {
-            if left == 0 {
-                return Poll::Ready(false);
-            }
-            left -= 1;
-            work.as_mut().poll(context).map(|_| true)
-        })
-        .await;
+        let ended = poll_times(work.as_mut(), polls).await;
         drop(work);
         if state(&ann, &export).await.0 == "READY" {
             break;
@@ -165,6 +170,43 @@ async fn a_builder_that_dies_anywhere_is_followed_by_one_that_ends() {
     sweep(&service, &ann).await;
     blobs::sweep(&service.app.database, &service.app.blobs).await.unwrap();
     assert_eq!(parts(&ann).await, 0);
+}
+
+#[tokio::test]
+async fn a_call_that_is_deleted_while_an_export_is_built_is_in_no_archive_that_opens() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    ann.upload(0, "stays").await;
+    for (seed, polls) in (1_u8..).zip((1..150).step_by(12)) {
+        let call = ann.upload(seed, "goes").await;
+        ann.sql("DELETE FROM tenant.exports".to_owned()).await;
+        let export = ask(&ann).await;
+        let mut work = Box::pin(exports::work(&service.app));
+        let ended = poll_times(work.as_mut(), polls).await;
+        let path = format!("/api/calls/{call}");
+        let delete = ann.send(Method::DELETE, &path, &[], b"");
+        let gone = if ended { delete.await } else { tokio::join!(work, delete).1 };
+        assert_eq!(gone.status, 204);
+        // It may have to be begun again.
+        ann.sql("UPDATE tenant.exports SET lease_until = now() WHERE state = 1".to_owned()).await;
+        build(&service).await;
+        let answer = download(&ann, &export).await;
+        if answer.status == 404 {
+            assert_eq!(state(&ann, &export).await, ("EXPIRED".to_owned(), Value::from("call_deleted")), "{polls}");
+        } else {
+            assert!(!files(&answer).keys().any(|name| name.contains(&call)), "{polls}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_whose_builders_all_died_fails() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let export = ask(&ann).await;
+    ann.sql("UPDATE tenant.exports SET attempts = 3".to_owned()).await;
+    build(&service).await;
+    assert_eq!(state(&ann, &export).await, ("FAILED".to_owned(), Value::from("build_failed")));
 }
 
 #[tokio::test]
