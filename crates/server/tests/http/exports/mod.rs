@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use server::{
     auth::accounts,
     db::{Role, Scope},
-    exports,
+    exports, worker,
 };
 use sqlx::{AssertSqlSafe, Connection as _};
 
@@ -98,8 +98,9 @@ async fn hours_pass(person: &Person<'_>, hours: u32) {
         .await;
 }
 
+/// What the upkeep does of every minute, as it does it.
 async fn sweep(service: &Service, person: &Person<'_>) {
-    let mut tx = service.app.database.write(&person.scope).await.unwrap();
+    let mut tx = service.app.database.write(&worker::sweep::scope(person.scope.tenant())).await.unwrap();
     exports::sweep(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
 }
