@@ -162,7 +162,7 @@ async fn show(app: &App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<axu
 /// `sign_in_again`; `conflict` while it is being built; `not_found` for one that is not the caller's, failed or is over.
 #[utoipa::path(get, operation_id = "download_export", path = "/api/users/me/export/{exportId}/download", tag = "user",
     params(("exportId" = Uuid, Path)), responses(
-    (status = 200, body = [u8], content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn download(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Response> {
     send(app, &caller, Kind::User, id).await
@@ -174,7 +174,7 @@ pub async fn download(State(app): State<App>, caller: Caller, Path(id): Path<Uui
 /// `forbidden` unless the caller owns the tenant; and as above.
 #[utoipa::path(get, operation_id = "download_data_subject_export", path = "/api/tenant/data-subjects/export/{subjectExportId}/download", tag = "tenant",
     params(("subjectExportId" = Uuid, Path)), responses(
-    (status = 200, body = [u8], content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
+    (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn download_subject(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Response> {
     owns(&caller)?;
