@@ -39,6 +39,7 @@ pub enum ErrorCode {
     #[serde(rename = "ACCOUNT_DISABLED")]
     AccountDisabled,
     Forbidden,
+    SignInAgain,
     NotFound,
     CallNotFound,
     FeatureNotAvailable,
@@ -71,7 +72,7 @@ impl ErrorCode {
         match self {
             Self::ValidationFailed => 400,
             Self::AuthMissing | Self::AuthInvalid => 401,
-            Self::AccountSuspended | Self::AccountDisabled | Self::Forbidden => 403,
+            Self::AccountSuspended | Self::AccountDisabled | Self::Forbidden | Self::SignInAgain => 403,
             Self::NotFound | Self::CallNotFound | Self::FeatureNotAvailable => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,

@@ -14,6 +14,7 @@ macro_rules! unprinted {
 pub mod auth;
 pub mod calls;
 pub mod error;
+pub mod exports;
 pub mod page;
 pub mod tenants;
 pub mod transcripts;

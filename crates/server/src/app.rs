@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::Config,
     db::Database,
+    exports::Exports,
     operation::Operation,
     rate_limit::RedisAddress,
     vault::{blobs::Blobs, keys::Vault},
@@ -36,6 +37,8 @@ pub struct Shared {
     pub streams: Streams,
     /// Who puts recordings together.
     pub joins: Joins,
+    /// What waits to be exported, and who downloads.
+    pub exports: Exports,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -65,7 +68,8 @@ impl App {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
-        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, joins, operation })))
+        let exports = Exports::default();
+        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, joins, exports, operation })))
     }
 }
 

@@ -63,6 +63,49 @@ pub enum Action {
     SetLegalHold = 30,
     /// A call is under legal hold no more.
     LiftLegalHold = 31,
+    /// An export was asked for: of the own data, or of a data subject's.
+    RequestExport = 60,
+    /// An export was downloaded.
+    DownloadExport = 61,
+    /// An export is over, and its key destroyed.
+    ExpireExport = 62,
+}
+
+impl Action {
+    const ALL: [Self; 25] = [
+        Self::DeleteCall,
+        Self::DeleteContact,
+        Self::DeleteVoiceProfile,
+        Self::DeleteUser,
+        Self::DeleteTenant,
+        Self::ReapplyDeletion,
+        Self::RotateKeys,
+        Self::RetireKey,
+        Self::CheckRestore,
+        Self::RotateTokens,
+        Self::CreateTenant,
+        Self::AddMember,
+        Self::ChangeMember,
+        Self::Invite,
+        Self::WithdrawInvitation,
+        Self::CreateApiKey,
+        Self::RevokeApiKey,
+        Self::ChangeTenant,
+        Self::ChangePassword,
+        Self::SignOutEverywhere,
+        Self::SetLegalHold,
+        Self::LiftLegalHold,
+        Self::RequestExport,
+        Self::DownloadExport,
+        Self::ExpireExport,
+    ];
+
+    /// What an act is called, by its number in the database; an act of a newer program by its number.
+    #[must_use]
+    pub fn name(number: i16) -> String {
+        let known = Self::ALL.into_iter().find(|action| *action as i16 == number);
+        known.map_or_else(|| number.to_string(), |action| format!("{action:?}"))
+    }
 }
 
 /// Subjects of events that have no key of their own, and so no [`crate::vault::seal::RecordKind`].
@@ -71,6 +114,10 @@ pub mod subject {
     pub const API_KEY: i16 = 20;
     /// An invitation.
     pub const INVITATION: i16 = 21;
+    /// An export of the own data.
+    pub const EXPORT: i16 = 22;
+    /// An export of a data subject's calls.
+    pub const SUBJECT_EXPORT: i16 = 23;
 }
 
 /// An event of the log.

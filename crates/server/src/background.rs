@@ -15,6 +15,7 @@ use crate::{
     calls::tus,
     db::{DbError, Listener, Reason},
     deletion::mirror,
+    exports,
     http::idempotency,
     retention,
     telemetry::log,
@@ -47,7 +48,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
         }
     };
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), work) } => {}
+        ((), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), exports::run(app), work) } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
@@ -129,5 +130,6 @@ async fn remove_of(app: &App, tenant: Uuid, now: DateTime<Utc>) -> Result<(), Db
     let mut tx = app.database.write(&sweep::scope(tenant)).await?;
     while tus::sweep(&mut tx, now).await? > 0 {}
     idempotency::sweep(&mut tx, now).await?;
+    exports::sweep(&mut tx).await?;
     tx.commit().await
 }

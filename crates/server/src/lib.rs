@@ -15,6 +15,7 @@ pub mod db;
 pub mod decoder;
 pub mod deletion;
 pub mod error;
+pub mod exports;
 pub mod health;
 pub mod http;
 pub mod openai;

@@ -16,6 +16,7 @@ use crate::{
     auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
+    exports::routes as exports,
     health,
     http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
@@ -68,6 +69,12 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(users::routes::consent))
         .routes(routes!(users::routes::limits))
         .routes(routes!(users::routes::stats))
+        .routes(routes!(exports::request))
+        .routes(routes!(exports::get))
+        .routes(routes!(exports::download))
+        .routes(routes!(exports::request_subject))
+        .routes(routes!(exports::get_subject))
+        .routes(routes!(exports::download_subject))
         .routes(routes!(tenants::routes::get, tenants::routes::change))
         .routes(routes!(tenants::routes::members))
         .routes(routes!(tenants::routes::change_member, tenants::routes::remove_member))

@@ -26,6 +26,7 @@ pub mod invitations;
 pub mod liveness;
 pub mod passwords;
 pub mod person;
+pub mod recent;
 pub mod routes;
 pub mod secret;
 pub mod session_routes;

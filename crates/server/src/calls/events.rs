@@ -91,7 +91,7 @@ impl Drop for OpenStream {
 }
 
 impl Event {
-    fn shown(&self) -> ApiResult<ProcessingEvent> {
+    pub(crate) fn shown(&self) -> ApiResult<ProcessingEvent> {
         Ok(ProcessingEvent {
             event_id: self.id,
             stage: Stage::numbered(self.stage).ok_or(DbError::Unexpected)?.as_str().to_owned(),

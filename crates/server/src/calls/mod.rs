@@ -9,6 +9,7 @@ pub mod forms;
 pub mod legal_hold;
 pub mod routes;
 pub mod store;
+pub mod subject;
 pub mod tus;
 pub mod upload;
 
@@ -174,7 +175,7 @@ fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
 }
 
 impl Row {
-    fn summary(&self, document: &CallDocument) -> ApiResult<CallSummary> {
+    pub(crate) fn summary(&self, document: &CallDocument) -> ApiResult<CallSummary> {
         Ok(CallSummary {
             call_id: self.id,
             title: document.title.clone(),
@@ -188,7 +189,7 @@ impl Row {
         })
     }
 
-    fn detail(&self, document: CallDocument) -> ApiResult<CallDetail> {
+    pub(crate) fn detail(&self, document: CallDocument) -> ApiResult<CallDetail> {
         Ok(CallDetail {
             call: self.summary(&document)?,
             contact_id: self.contact_id,

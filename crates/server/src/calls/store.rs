@@ -4,7 +4,10 @@ use api::calls::RecordingMetadata;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{CallDocument, DIRECTIONS, Recognition, code_of};
+use super::{
+    CallDocument, DIRECTIONS, Recognition, code_of,
+    subject::{self, Token},
+};
 use crate::{
     db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
@@ -18,7 +21,7 @@ use crate::{
 
 /// A call as it is stored.
 pub struct Row {
-    pub(super) id: Uuid,
+    pub(crate) id: Uuid,
     pub(super) contact_id: Option<Uuid>,
     pub(super) status: i16,
     pub(super) direction: i16,
@@ -109,6 +112,14 @@ pub async fn get<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Row, DbE
     rows!(tx, "c.id = $2", call)?.pop().ok_or(DbError::NotFound)
 }
 
+/// These calls, as far as they are there, in no order.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn among<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Vec<Row>, DbError> {
+    rows!(tx, "c.id = ANY ($2)", calls)
+}
+
 /// Locks a call until the transaction ends, so that changes of its documents come one after the other.
 ///
 /// # Errors
@@ -183,7 +194,45 @@ pub async fn put_document(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
+    subject::index(tx, vault, call, document).await
+}
+
+/// Stores by what the other party of a call is found.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(super) async fn put_tokens(
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+    number: Option<&Token>,
+    name: Option<&Token>,
+) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "UPDATE tenant.calls SET phone_token = $3, name_token = $4, is_indexed = true WHERE tenant_id = $1 AND id = $2",
+        tenant,
+        call,
+        number.map(|token| &token[..]),
+        name.map(|token| &token[..]),
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
+}
+
+/// The next calls without tokens, locked.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(super) async fn not_indexed(tx: &mut TenantTx<Write>, after: Uuid, most: i64) -> Result<Vec<Uuid>, DbError> {
+    let tenant = tx.scope().tenant();
+    let calls = sqlx::query_scalar!(
+        "SELECT id FROM tenant.calls WHERE tenant_id = $1 AND NOT is_indexed AND id > $2 ORDER BY id LIMIT $3 FOR UPDATE",
+        tenant,
+        after,
+        most,
+    );
+    Ok(calls.fetch_all(tx.conn()).await?)
 }
 
 async fn seal(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, document: &CallDocument) -> Result<Vec<u8>, VaultError> {
@@ -214,6 +263,7 @@ pub async fn put_contact(tx: &mut TenantTx<Write>, call: Uuid, contact: Option<U
 /// When its contact is not one of the user's (foreign key violation); what a transaction may fail with.
 pub async fn insert(
     tx: &mut TenantTx<Write>,
+    vault: &Vault,
     (call, key): (Uuid, &Key),
     (metadata, recognition): (&RecordingMetadata, Option<Recognition>),
     token: &[u8; 32],
@@ -240,7 +290,7 @@ pub async fn insert(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
-    Ok(())
+    subject::index(tx, vault, call, &document).await
 }
 
 /// The call that the same recording of the transaction's user became since a time, unless it failed. Holds whoever else brings that
@@ -300,7 +350,7 @@ pub async fn progress<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result
 
 /// What happened to a call while it was processed.
 pub struct Event {
-    pub(super) id: Uuid,
+    pub(crate) id: Uuid,
     pub(super) stage: i16,
     pub(super) outcome: i16,
     pub(super) provider: Option<String>,

@@ -256,10 +256,12 @@ pub async fn record(
     })?;
     let kind =
         if wishes.as_ref().is_some_and(|wishes| wishes.translate) { JobKind::Translate } else { JobKind::Process };
-    store::insert(tx, (call, key), (metadata, wishes), &received.token).await.map_err(|error| match error {
-        VaultError::Database(error) => contact_or(error),
-        other => other.into(),
-    })?;
+    store::insert(tx, &app.vault, (call, key), (metadata, wishes), &received.token).await.map_err(
+        |error| match error {
+            VaultError::Database(error) => contact_or(error),
+            other => other.into(),
+        },
+    )?;
     recordings::stored(tx, place, received.bytes).await?;
     queue::enqueue(tx, call, kind).await?;
     Ok(Accepted { call_id: call, status: CallStatus::Queued })

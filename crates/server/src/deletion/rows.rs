@@ -52,6 +52,7 @@ async fn count_children(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Opti
                + (SELECT count(*) FROM tenant.search_postings t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.jobs t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.legal_holds t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
+               + (SELECT count(*) FROM tenant.export_calls t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                + (SELECT count(*) FROM tenant.processing_events t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1)
                AS "rows!",
              (SELECT count(*) FROM tenant.artifacts t JOIN c ON t.call_id = c.id WHERE t.tenant_id = $1 AND t.parts > 0)
@@ -93,8 +94,10 @@ pub(super) async fn voice_profile(tx: &mut TenantTx<Write>, profile: Uuid) -> Re
 
 pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts, DbError> {
     let mut counts = count_children(tx, None, Some(user)).await?;
-    let exports = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2");
-    counts.blobs += exports;
+    // One that is ready has an object and a key of its own.
+    let ready = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2 AND state = 2");
+    counts.blobs += ready;
+    counts.keys += ready;
     // The calls are still there: each names a folder of blobs.
     run!(
         tx,
@@ -103,10 +106,11 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
            SELECT tenant_id, gen_random_uuid(), 1, id FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2"
     );
     counts.keys += run!(tx, (user), "DELETE FROM tenant.record_keys WHERE tenant_id = $1 AND owner_id = $2");
-    counts.rows += exports
+    counts.rows += ready
         + run!(
             tx,
             (user),
+            "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
@@ -129,13 +133,15 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
         sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1 ORDER BY user_id", tenant)
             .fetch_all(tx.conn())
             .await?;
-    let exports = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1");
-    counts.blobs += exports;
+    let ready = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND state = 2");
+    counts.blobs += ready;
+    counts.keys += ready;
     counts.keys += run!(tx, (), "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
-    counts.rows += exports
+    counts.rows += ready
         + run!(
             tx,
             (),
+            "DELETE FROM tenant.exports WHERE tenant_id = $1",
             "DELETE FROM tenant.calls WHERE tenant_id = $1",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",

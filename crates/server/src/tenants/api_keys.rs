@@ -34,11 +34,13 @@ const MOST_DAYS: u16 = 365;
 
 const SCOPES: [ApiScope; 3] = [ApiScope::CallsRead, ApiScope::CallsWrite, ApiScope::AccountRead];
 
-fn field(id: Uuid) -> Field {
+/// Where the name of a key is sealed.
+pub(crate) fn field(id: Uuid) -> Field {
     Field::new("api_keys", "sealed", id)
 }
 
-fn scopes_of(bits: i32) -> Vec<ApiScope> {
+/// The scopes of a key, as the API says them.
+pub(crate) fn scopes_of(bits: i32) -> Vec<ApiScope> {
     SCOPES.into_iter().filter(|scope| bits & bit(*scope) != 0).collect()
 }
 

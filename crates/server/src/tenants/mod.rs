@@ -28,7 +28,8 @@ fn number(role: Role) -> i16 {
     }
 }
 
-fn role(number: i16) -> Result<Role, DbError> {
+/// The role of a number in the database.
+pub(crate) fn role(number: i16) -> Result<Role, DbError> {
     [Role::Owner, Role::Admin, Role::Member, Role::Auditor]
         .into_iter()
         .find(|role| self::number(*role) == number)

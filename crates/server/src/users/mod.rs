@@ -19,6 +19,7 @@ fn number(kind: ConsentKind) -> i16 {
     KINDS.into_iter().find(|(known, _)| *known == kind).map_or(0, |(_, number)| number)
 }
 
-fn kind(number: i16) -> Result<ConsentKind, DbError> {
+/// The kind of a number in the database.
+pub(crate) fn kind(number: i16) -> Result<ConsentKind, DbError> {
     KINDS.into_iter().find(|(_, known)| *known == number).map(|(kind, _)| kind).ok_or(DbError::Unexpected)
 }

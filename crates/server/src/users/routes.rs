@@ -134,7 +134,7 @@ pub async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<Respons
 }
 
 /// An auditor owns nothing in a tenant, by the database's policies.
-fn has_data(caller: &Caller) -> ApiResult<()> {
+pub(crate) fn has_data(caller: &Caller) -> ApiResult<()> {
     if caller.scope().role() == Role::Auditor {
         let message = "an auditor has no data in the tenant: who manages it removes an auditor";
         return Err(ApiError::new(ErrorCode::Forbidden, message));

@@ -54,6 +54,8 @@ pub enum IndexKey {
     Phone,
     /// E-mail addresses of contacts.
     Email,
+    /// Names of whom calls were with.
+    Name,
     /// Words of transcripts.
     Search,
     /// Recordings, by which one that is sent again is known.
@@ -67,6 +69,7 @@ impl IndexKey {
         match self {
             Self::Phone => b"phone",
             Self::Email => b"email",
+            Self::Name => b"name",
             Self::Search => b"search",
             Self::Recording => b"recording",
             Self::Request => b"request",

@@ -86,6 +86,8 @@ pub enum KeyPlace<'a> {
     Record(Uuid, RecordKind, Uuid),
     /// The key of a processing run, which seals what recognition made before redaction, under the tenant's key.
     Run(Uuid, Uuid),
+    /// What opens an export together with the shares of its calls, under the tenant's key.
+    Export(Uuid, Uuid),
 }
 
 impl KeyPlace<'_> {
@@ -98,6 +100,7 @@ impl KeyPlace<'_> {
                 Purpose::new(&[b"record key", tenant.as_bytes(), kind.as_str().as_bytes(), id.as_bytes()])
             }
             Self::Run(tenant, id) => Purpose::new(&[b"run key", tenant.as_bytes(), id.as_bytes()]),
+            Self::Export(tenant, id) => Purpose::new(&[b"export key", tenant.as_bytes(), id.as_bytes()]),
         }
     }
 }
@@ -110,6 +113,7 @@ impl fmt::Display for KeyPlace<'_> {
             Self::GlobalUser(user) => write!(f, "the key of user {user}"),
             Self::Record(tenant, kind, id) => write!(f, "the key of {} {id} of tenant {tenant}", kind.as_str()),
             Self::Run(tenant, id) => write!(f, "the key of run {id} of tenant {tenant}"),
+            Self::Export(tenant, id) => write!(f, "the key of export {id} of tenant {tenant}"),
         }
     }
 }
@@ -277,6 +281,7 @@ mod tests {
             KeyPlace::Record(tenant, RecordKind::Call, id),
             KeyPlace::Record(tenant, RecordKind::Contact, id),
             KeyPlace::Run(tenant, id),
+            KeyPlace::Export(tenant, id),
             KeyPlace::Record(id, RecordKind::Call, id),
         ];
         for place in places {

@@ -11,6 +11,7 @@ use server::{
         tokens::TokenRole,
     },
     db::{Role, Scope},
+    exports,
     transcripts::store,
 };
 use uuid::Uuid;
@@ -126,6 +127,14 @@ impl House {
         let invitation = owner.json(Method::POST, "/api/tenant/invitations", &invitation).await.json();
         self.keep("invitationId", &invitation["invitationId"]);
         self.call(&owner).await;
+
+        let export = owner.send(Method::POST, "/api/users/me/export", &[], b"").await.json();
+        self.keep("exportId", &export["exportId"]);
+        exports::work(&service.app).await.unwrap();
+        let about = json!({"phoneNumber": "+49 30 901820"});
+        let export = owner.json(Method::POST, "/api/tenant/data-subjects/export", &about).await.json();
+        self.keep("subjectExportId", &export["exportId"]);
+        exports::work(&service.app).await.unwrap();
 
         let gone = owner.upload(2, "gone").await;
         let gone = owner.send(Method::DELETE, &format!("/api/calls/{gone}"), &[], b"").await;

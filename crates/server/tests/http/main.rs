@@ -10,6 +10,7 @@ mod cookies;
 mod crossfire;
 mod deletions;
 mod events;
+mod exports;
 mod forms;
 mod houses;
 mod idempotency;

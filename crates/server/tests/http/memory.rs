@@ -15,7 +15,7 @@ use crate::{
 const ALLOWED: u64 = 64 << 20;
 
 /// Bytes that a line of `/proc/self/status` says.
-fn status(name: &str) -> u64 {
+pub(crate) fn status(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with(name)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10

@@ -6,7 +6,7 @@ use server::transcripts::store;
 
 use crate::{client::Service, people::Person};
 
-fn document() -> Value {
+pub(crate) fn document() -> Value {
     let segment = |id: &str, speaker: &str, text: &str, start: f64| {
         json!({"id": id, "speaker": format!("Speaker {speaker}"), "speakerId": format!("spk_{speaker}"),
             "sourceSpeakerId": format!("CHANNEL_{speaker}"), "role": "UNKNOWN", "startSeconds": start, "endSeconds": start + 2.0,
@@ -28,7 +28,7 @@ fn document() -> Value {
 }
 
 /// A call with a transcript.
-async fn transcribed(person: &Person<'_>) -> String {
+pub(crate) async fn transcribed(person: &Person<'_>) -> String {
     let call = person.upload(1, "Offer / to: \"Ana\" ü").await;
     let mut tx = person.service.app.database.write(&person.scope).await.unwrap();
     let transcript = serde_json::from_value(document()).unwrap();

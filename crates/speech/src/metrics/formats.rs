@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn stm_words_are_read_without_comments_and_labels() {
         let lines = parse_stm(";; note\nf 1 Ann 0.5 2 <o,f0> Oh, hello.\nf 1 Bo 2 3 Yes.\n").unwrap();
-        assert_eq!(lines[0], StmLine { speaker: "Ann".into(), start: 0.5, end: 2.0, text: "Oh, hello.".into() });
+        assert!(lines[0] == StmLine { speaker: "Ann".into(), start: 0.5, end: 2.0, text: "Oh, hello.".into() });
         assert_eq!(lines[1].text, "Yes.");
     }
 }

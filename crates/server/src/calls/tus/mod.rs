@@ -44,7 +44,7 @@ use turn::Turn;
 const MAX_OPEN: i64 = 100;
 
 /// What is said of an upload until it is a call.
-fn field(upload: Uuid) -> Field {
+pub(crate) fn field(upload: Uuid) -> Field {
     Field::new("uploads", "sealed", upload)
 }
 

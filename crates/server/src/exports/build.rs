@@ -1,0 +1,239 @@
+//! One attempt at an archive. Its one invariant: every transaction of it holds the lease, so that an export that is over, or somebody
+//! else's, or whose user is gone, gets nothing more; and what does not become an archive leaves no bytes behind.
+
+use std::io;
+
+use futures::stream;
+use uuid::Uuid;
+use zip::result::ZipError;
+
+use super::{
+    Kind, MAX_ATTEMPTS, RETRY,
+    archive::Archive,
+    calls, interval,
+    key::Split,
+    page,
+    store::{self, Claim},
+    user,
+};
+use crate::{
+    app::App,
+    calls::subject,
+    db::{DbError, Role, Scope, TenantTx, Write},
+    deletion::blobs::{Upload, UploadError, expect_upload},
+    error::ApiError,
+    telemetry::{
+        fault::{Code, Fault},
+        log,
+    },
+    vault::{
+        blobs::BlobError,
+        key::{Key, NotSealed},
+        keys::VaultError,
+        seal::RecordKind,
+    },
+};
+
+/// Why an attempt came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The export is over, gone, or another program's.
+    #[error("the export is not this program's any more")]
+    Lost,
+    /// More calls than go into one archive.
+    #[error("there are more than {} calls", super::MAX_CALLS)]
+    TooMany,
+    /// A call that was read already was deleted: the archive lacks a share.
+    #[error("a call that is in the archive was deleted")]
+    CallGone,
+    /// Who asked about a data subject does not own the tenant any more.
+    #[error("who asked does not own the tenant any more")]
+    NotOwner,
+    /// The transaction failed.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// A key or content cannot be had.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The store failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// What is stored has no form that can be shown.
+    #[error("something stored cannot be shown: {0}")]
+    Shown(&'static str),
+    /// The archive cannot be written.
+    #[error("the archive cannot be written: {0}")]
+    Zip(#[from] ZipError),
+    /// It cannot be compressed.
+    #[error("the archive cannot be written: {0}")]
+    Write(#[from] io::Error),
+    /// Nobody takes its bytes.
+    #[error("the store took no more of the archive")]
+    Closed,
+    /// No randomness.
+    #[error(transparent)]
+    NotSealed(#[from] NotSealed),
+}
+
+impl From<&Failure> for Fault {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Lost => "the export is not this program's any more".into(),
+            Failure::TooMany => "there are more calls than go into one archive".into(),
+            Failure::CallGone => "a call that is in the archive was deleted".into(),
+            Failure::NotOwner => "who asked does not own the tenant any more".into(),
+            Failure::Database(error) => error.into(),
+            Failure::Vault(error) => error.into(),
+            Failure::Blob(error) => error.into(),
+            Failure::Shown(what) => (*what).into(),
+            Failure::Zip(_) => "the archive cannot be written".into(),
+            Failure::Write(error) => Self::new("the archive cannot be compressed", Some(Code::Io(error.kind()))),
+            Failure::Closed => "the store took no more of the archive".into(),
+            Failure::NotSealed(error) => error.into(),
+        }
+    }
+}
+
+impl Failure {
+    /// What the user is told when another attempt would come to the same.
+    fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::TooMany => Some("too_many_calls"),
+            Self::NotOwner => Some("not_an_owner"),
+            _ => None,
+        }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        Self::Shown(error.message())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(_: serde_json::Error) -> Self {
+        Self::Shown("it is no JSON")
+    }
+}
+
+/// What an attempt works with.
+pub(super) struct Building<'a> {
+    pub(super) app: &'a App,
+    pub(super) claim: &'a Claim,
+    /// Whose rows are seen: the user's own, or all of the tenant for its owner.
+    pub(super) scope: Scope,
+    pub(super) split: Split,
+    pub(super) archive: Archive,
+    /// By what a data subject is looked for.
+    pub(super) tokens: Option<Vec<Vec<u8>>>,
+    /// Calls that are in the archive.
+    pub(super) calls: u32,
+}
+
+/// Builds an export, or says why not. What may go better another time is tried again a little later.
+pub(super) async fn attempt(app: &App, claim: &Claim) {
+    // The database said whose request it is. As a member, the user sees what is their own and nothing else.
+    let role = match claim.kind {
+        Kind::User => Role::Member,
+        Kind::Subject => Role::Owner,
+    };
+    let scope = Scope::authenticated(claim.tenant, claim.owner, role);
+    // One that ended the program each time is not begun for ever.
+    let built = if claim.attempt > MAX_ATTEMPTS { Err(Failure::Closed) } else { build(app, claim, scope).await };
+    let Err(failure) = built else { return };
+    log::warning!(export = claim.id, attempt = claim.attempt, fault = Fault::from(&failure), "an export was not built");
+    let code = failure.code().or((claim.attempt >= MAX_ATTEMPTS).then_some("build_failed"));
+    if let Err(error) = settle(app, claim, scope, code).await {
+        log::warning!(export = claim.id, fault = &error, "an export is left to the end of its lease");
+    }
+}
+
+/// Gives an export up, or puts it off.
+async fn settle(app: &App, claim: &Claim, scope: Scope, code: Option<&'static str>) -> Result<(), DbError> {
+    let mut tx = app.database.write(&scope).await?;
+    if claim.hold(&mut tx).await? {
+        match code {
+            Some(code) => claim.fail(&mut tx, code).await?,
+            None => claim.put_off(&mut tx, interval(RETRY)).await?,
+        }
+    }
+    tx.commit().await
+}
+
+async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
+    let mut tx = app.database.write(&scope).await?;
+    hold(claim, &mut tx).await?;
+    if claim.kind == Kind::Subject && !store::is_owner(&mut tx, &scope).await? {
+        return Err(Failure::NotOwner);
+    }
+    let object = Uuid::now_v7();
+    let tokens = claim.begin(&mut tx, object).await?;
+    let upload = expect_upload(&mut tx, RecordKind::User, (claim.owner, object), claim.expires_at).await?;
+    tx.commit().await?;
+    if tokens.is_some() {
+        subject::index_rest(app, &scope).await?;
+    }
+    let (archive, mut blocks) = Archive::new();
+    let building = Building { app, claim, scope, split: Split::new()?, archive, tokens, calls: 0 };
+    let key = Key::copy_of(building.split.key.expose());
+    let blocks = stream::poll_fn(move |context| blocks.poll_recv(context).map(|block| block.map(Ok)));
+    let (filled, written) = tokio::join!(fill(building), app.blobs.write(&key, upload.place(), blocks));
+    let done = match (filled, written) {
+        // It stopped taking bytes, which is why no more could be given.
+        (_, Err(error)) => Err(error.into()),
+        (Err(failure), Ok(_)) => Err(failure),
+        (Ok((split, calls)), Ok(bytes)) => finish(app, claim, scope, upload, (&split, bytes, calls)).await,
+    };
+    if done.is_err() {
+        // What cannot be removed now is removed at the export's end by the outbox.
+        let _ = app.blobs.remove(upload.place()).await;
+    }
+    done
+}
+
+/// Everything that goes into the archive, in its order. Returns the key's rest and how many calls there are.
+async fn fill(mut building: Building<'_>) -> Result<(Split, u32), Failure> {
+    let mut index = page::Page::new(building.claim.kind);
+    building.archive.entry("README.txt", page::readme().into()).await?;
+    if building.claim.kind == Kind::User {
+        user::fill(&mut building, &mut index).await?;
+    }
+    calls::fill(&mut building).await?;
+    building.archive.begin("index.html").await?;
+    building.archive.add(index.before_calls()).await?;
+    calls::list(&mut building).await?;
+    building.archive.add(page::END).await?;
+    let Building { archive, split, calls, .. } = building;
+    archive.end().await?;
+    Ok((split, calls))
+}
+
+async fn finish(
+    app: &App,
+    claim: &Claim,
+    scope: Scope,
+    upload: Upload,
+    (split, bytes, calls): (&Split, u64, u32),
+) -> Result<(), Failure> {
+    let mut tx = app.database.write(&scope).await?;
+    hold(claim, &mut tx).await?;
+    upload.end(&mut tx).await.map_err(|error| match error {
+        UploadError::TooLate => Failure::Lost,
+        UploadError::Database(error) => error.into(),
+    })?;
+    if !claim.ready(&mut tx, &app.vault, split.rest(), (bytes, calls)).await? {
+        return Err(Failure::CallGone);
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Who reads the audit log for the user: what of it is about the user is chosen by the statement.
+pub(super) fn auditing(claim: &Claim) -> Scope {
+    Scope::authenticated(claim.tenant, claim.owner, Role::Auditor)
+}
+
+/// That the export is still this program's.
+pub(super) async fn hold(claim: &Claim, tx: &mut TenantTx<Write>) -> Result<(), Failure> {
+    if claim.hold(tx).await? { Ok(()) } else { Err(Failure::Lost) }
+}

@@ -1,0 +1,145 @@
+//! Calls in an archive: a folder each, `calls/UUID/`, with what is said of the call, what happened to it, and what was made of it. Its one
+//! invariant: a call is in the archive only with its share of the key, given in the transaction that read the call.
+
+use api::calls::{CallDetail, ProcessingEvent};
+use insight::export::{Format, Style};
+use serde::Serialize;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    MAX_CALLS,
+    build::{Building, Failure, hold},
+    page, store,
+};
+use crate::{
+    artifacts::{self, Artifact},
+    calls::{self, Recognition},
+    error::ApiResult,
+    transcripts,
+    vault::seal::RecordKind,
+};
+
+/// Calls that are looked up together.
+const BATCH: i64 = 100;
+
+/// What is stored of a call as one document, besides the transcript, which has a readable form too.
+const DOCUMENTS: [(Artifact, &str); 3] = [
+    (Artifact::RawTranscript, "raw-transcript.json"),
+    (Artifact::Diarization, "diarization.json"),
+    (Artifact::Analysis, "analysis.json"),
+];
+
+/// `call.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct About {
+    #[serde(flatten)]
+    call: CallDetail,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recognition: Option<Recognition>,
+    events: Vec<ProcessingEvent>,
+}
+
+/// What is written of a call.
+struct Folder {
+    about: About,
+    transcript: Option<Zeroizing<Vec<u8>>>,
+    documents: Vec<(&'static str, Zeroizing<Vec<u8>>)>,
+}
+
+/// Adds every call.
+pub(super) async fn fill(building: &mut Building<'_>) -> Result<(), Failure> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = building.app.database.write(&building.scope).await?;
+        hold(building.claim, &mut tx).await?;
+        let calls = store::calls(&mut tx, building.tokens.as_deref(), after, BATCH).await?;
+        tx.commit().await?;
+        let Some(last) = calls.last() else { return Ok(()) };
+        after = *last;
+        for call in calls {
+            if building.calls == MAX_CALLS {
+                return Err(Failure::TooMany);
+            }
+            if let Some(folder) = read(building, call).await? {
+                building.calls += 1;
+                write(building, call, folder).await?;
+            }
+        }
+    }
+}
+
+/// Reads a call; `None` when it was deleted meanwhile. A deletion at the same time either comes before the share, or destroys it.
+async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>, Failure> {
+    let (vault, share) = (&building.app.vault, building.split.share()?);
+    let mut tx = building.app.database.write(&building.scope).await?;
+    // The call is locked before the export, as a deletion does.
+    if !building.claim.share(&mut tx, call, &share).await? {
+        building.split.take_back(&share);
+        return Ok(None);
+    }
+    hold(building.claim, &mut tx).await?;
+    let row = calls::store::get(&mut tx, call).await?;
+    let mut document = calls::store::open(&mut tx, vault, &row).await?;
+    let recognition = document.recognition.take();
+    let (mut events, mut last) = (Vec::new(), None);
+    loop {
+        let more = calls::store::events(&mut tx, call, last).await?;
+        let Some(event) = more.last() else { break };
+        last = Some(event.id);
+        events.extend(more.iter().map(calls::store::Event::shown).collect::<ApiResult<Vec<_>>>()?);
+    }
+    let key = vault.record_key(&mut tx, RecordKind::Call, call).await?;
+    let transcript = artifacts::get(&mut tx, (call, Artifact::NormalizedTranscript), &key).await?;
+    let mut documents = Vec::new();
+    for (artifact, name) in DOCUMENTS {
+        documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
+    }
+    // A recording that the tenant retains belongs here.
+    tx.commit().await?;
+    Ok(Some(Folder { about: About { call: row.detail(document)?, recognition, events }, transcript, documents }))
+}
+
+async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {
+    let archive = &mut building.archive;
+    let about = serde_json::to_vec_pretty(&folder.about)?;
+    archive.entry(&format!("calls/{call}/call.json"), about.into()).await?;
+    if let Some(transcript) = folder.transcript {
+        let text = readable(&transcript)?;
+        archive.entry(&format!("calls/{call}/transcript.json"), transcript).await?;
+        archive.entry(&format!("calls/{call}/transcript.txt"), text).await?;
+    }
+    for (name, document) in folder.documents {
+        archive.entry(&format!("calls/{call}/{name}"), document).await?;
+    }
+    Ok(())
+}
+
+/// A transcript as people read it.
+fn readable(json: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let transcript = transcripts::store::parse(json)?;
+    let mut text = Zeroizing::new(Vec::new());
+    insight::export::write(&transcript, Format::Txt, Style::default(), &mut *text)?;
+    Ok(text)
+}
+
+/// Adds the rows of the calls to the page that was begun.
+pub(super) async fn list(building: &mut Building<'_>) -> Result<(), Failure> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = building.app.database.write(&building.scope).await?;
+        hold(building.claim, &mut tx).await?;
+        let ids = store::exported(&mut tx, building.claim, after, BATCH).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        let rows = calls::store::among(&mut tx, &ids).await?;
+        let documents = calls::store::open_all(&mut tx, &building.app.vault, &rows).await?;
+        tx.commit().await?;
+        let mut html = String::new();
+        for (row, document) in rows.iter().zip(documents) {
+            page::call(&mut html, &row.detail(document)?);
+        }
+        building.archive.add(html).await?;
+    }
+}

@@ -1,0 +1,62 @@
+//! What an archive costs in memory, however much is in it.
+
+use std::process::Command;
+
+use server::{
+    artifacts::{self, Artifact},
+    vault::{blobs::Blobs, seal::RecordKind},
+};
+
+use super::{ask, build};
+use crate::{client::Service, memory::status, people::Person};
+
+/// Calls, and bytes of text in each: 96 MiB together.
+const CALLS: u8 = 96;
+const BYTES: usize = 1 << 20;
+
+/// Bytes that an archive may add to the process: some copies of one document, a part of 4 MiB in clear and sealed, the allocator's slack.
+const ALLOWED: u64 = 56 << 20;
+
+#[test]
+fn an_archive_of_many_calls_adds_no_more_to_the_memory_of_the_process_than_one_of_them() {
+    // In a process of its own, where nothing else runs.
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "exports::memory::many_calls_are_exported", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&child.stderr));
+}
+
+#[tokio::test]
+#[ignore = "run by the test above in a process of its own"]
+async fn many_calls_are_exported() {
+    let directory = tempfile::tempdir().unwrap();
+    let service = Service::with(Blobs::local(&directory.path().join("blobs")).unwrap(), &[]).await;
+    let person = Person::new(&service).await;
+    for seed in 0..CALLS {
+        let call = person.upload(seed, "a long call").await.parse().unwrap();
+        // Letters at random, which hardly get smaller.
+        let mut state = u64::from(seed) + 1;
+        let letters = (0..BYTES).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b' ' + 2 + (state >> 58) as u8 % 58)
+        });
+        let text = serde_json::to_vec(&letters.collect::<String>()).unwrap();
+        let mut tx = service.app.database.write(&person.scope).await.unwrap();
+        let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+        artifacts::put(&mut tx, (call, Artifact::RawTranscript), (&key, None), &text).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    let export = ask(&person).await;
+    // The peak of the preparations is forgotten (proc(5)).
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmRSS");
+    build(&service).await;
+    let added = status("VmHWM").saturating_sub(before);
+    let shown = person.get(&export).await.json();
+    assert_eq!((&shown["status"], &shown["calls"]), (&"READY".into(), &CALLS.into()));
+    println!("{} MiB added {} MiB at the peak", shown["bytes"].as_u64().unwrap() >> 20, added >> 20);
+    assert!(shown["bytes"].as_u64().unwrap() > 60 << 20);
+    assert!(added < ALLOWED, "{} MiB", added >> 20);
+}

@@ -1,0 +1,74 @@
+//! Data subjects: found in the calls of a tenant, whoever made them and however their number was written.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{ann, ask_about, bob, build, download, files, json_of, state, with};
+use crate::{
+    client::Service,
+    people::{Person, recording},
+};
+
+/// Uploads a call with somebody; gives its id.
+async fn call(person: &Person<'_>, seed: u8, metadata: &str) -> String {
+    let file = recording(seed, 1000);
+    let answer = person.form(&[("metadata", metadata.as_bytes()), ("file", &file)], &[]).await;
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    answer.json()["callId"].as_str().unwrap().to_owned()
+}
+
+/// The calls that an export about somebody holds.
+async fn found(person: &Person<'_>, subject: &Value) -> BTreeSet<String> {
+    let export = ask_about(person, subject).await;
+    build(person.service).await;
+    assert_eq!(state(person, &export).await.0, "READY");
+    let files = files(&download(person, &export).await);
+    assert!(!files.contains_key("profile.json"), "an archive about a data subject holds calls");
+    let folders = files.keys().filter_map(|name| name.strip_prefix("calls/")?.strip_suffix("/call.json"));
+    let calls: BTreeSet<String> = folders.map(str::to_owned).collect();
+    for call in &calls {
+        assert_eq!(json_of(&files, &format!("calls/{call}/call.json"))["callId"], **call);
+    }
+    calls
+}
+
+#[tokio::test]
+async fn a_data_subject_is_found_in_the_calls_of_all_members_however_the_number_was_written() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let bob = bob(&ann).await;
+    let stranger = Person::new(&service).await;
+    let mut with_carl = BTreeSet::new();
+    for (seed, (person, number)) in [
+        (&ann, "+49 30 901820"),
+        (&bob, "0049-30-901820"),
+        (&bob, "(030) 90 18 20"),
+        (&ann, "+49 (30) 90 18 20 ext. 7"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        with_carl.insert(call(person, u8::try_from(seed).unwrap(), &with(Some(number), None)).await);
+    }
+    call(&ann, 10, &with(Some("+49 30 901821"), None)).await;
+    call(&bob, 11, &with(None, Some("Carl"))).await;
+    call(&stranger, 12, &with(Some("+49 30 901820"), None)).await;
+    assert_eq!(found(&ann, &json!({"phoneNumber": "+49 30 901820"})).await, with_carl);
+    assert_eq!(found(&ann, &json!({"phoneNumber": "+49 30 901899"})).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_data_subject_is_found_by_name_also_in_calls_that_an_older_program_took_in() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let bob = bob(&ann).await;
+    let new = call(&ann, 1, &with(None, Some("Carl Heron"))).await;
+    let old = call(&bob, 2, &with(None, Some("  HERON, Carl "))).await;
+    call(&bob, 3, &with(None, Some("Carla Heron"))).await;
+    ann.sql(format!(
+        "UPDATE tenant.calls SET is_indexed = false, name_token = NULL, phone_token = NULL WHERE id = '{old}'"
+    ))
+    .await;
+    assert_eq!(found(&ann, &json!({"contactName": "carl heron"})).await, BTreeSet::from([new, old]));
+}
