@@ -206,7 +206,9 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
         tokio::select! {
             removed = erase(&app, &caller, user) => removed,
             () = app.operation.cut_off() => {
-                Err(ApiError::new(ErrorCode::Unavailable, "the service is stopping: nothing was removed").retry_after(30))
+                // Its end may be on its way to the database.
+                let message = "the service is stopping: the user may not have been removed; ask again";
+                Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
             }
         }
     };

@@ -275,3 +275,32 @@ async fn a_member_with_much_data_is_removed_although_nobody_waits_for_it_any_mor
     assert_eq!(service.call(Method::GET, &path, Some(&owner.access)).await.json()["subjectId"], bob.to_string());
     assert_eq!(remove(&service, &owner.access, bob).await.status, StatusCode::NOT_FOUND);
 }
+
+#[tokio::test]
+async fn who_removes_a_member_while_the_service_stops_is_not_told_what_nobody_knows() {
+    let service = Service::set(&[("limits.shutdown_time", "50ms")]).await;
+    let owner = owner(&service, ANN).await;
+    let (bob, _) = member(&service, &owner, "bob@example.org", Role::Member).await;
+    // The removal is on its way to its end when the service stops.
+    let mut holder = service.installation.postgres.superuser().await;
+    let statements = "CREATE FUNCTION public.held_up() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER held_up AFTER DELETE ON tenant.memberships DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION public.held_up();
+         SELECT pg_advisory_lock(1)";
+    sqlx::raw_sql(statements).execute(&mut holder).await.unwrap();
+    let mut observer = service.installation.postgres.superuser().await;
+    let stop = async {
+        let commits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE '%COMMIT'";
+        while sqlx::query(commits).fetch_optional(&mut observer).await.unwrap().is_none() {}
+        service.app.operation.stop();
+    };
+    let (answer, ()) = tokio::join!(remove(&service, &owner.access, bob), stop);
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let said = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("may not have been removed"), "{said}");
+    sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut holder).await.unwrap();
+    let receipts = "SELECT 1 FROM tenant.deletion_receipts WHERE class = 4";
+    let removed = async { while sqlx::query(receipts).fetch_optional(&mut observer).await.unwrap().is_none() {} };
+    timeout(PATIENCE, removed).await.expect("he was removed");
+}
