@@ -230,6 +230,18 @@ async fn new_invitations_bring_no_new_guesses_of_a_password() {
 }
 
 #[tokio::test]
+async fn a_new_password_that_is_too_simple_is_not_taken_for_a_guess() {
+    let service = Service::set(&[("rates.sign_in", "1000/1m")]).await;
+    let owner = owner(&service, ANN).await;
+    let invitation = invite(&service, &owner.access, "bob@example.org", "MEMBER").await.json();
+    for _ in 0..30 {
+        assert_eq!(accept(&service, &invitation, "password").await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(accept(&service, &invitation, PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(login(&service, ANN, PASSWORD).await.status, StatusCode::OK, "from the same address");
+}
+
+#[tokio::test]
 async fn a_member_with_much_data_is_removed_although_nobody_waits_for_it_any_more() {
     let service = Service::new().await;
     let owner = owner(&service, "ann@example.org").await;
