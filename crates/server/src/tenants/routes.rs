@@ -31,6 +31,7 @@ use crate::{
     http::{
         extract::{Json, Path, Query},
         idempotency::{IdempotencyKey, ShownOnce},
+        request_id,
     },
     redaction,
     vault::{receipts::Receipt, seal::RecordKind},
@@ -212,7 +213,7 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
             }
         }
     };
-    let removed = tokio::spawn(tracing::Instrument::in_current_span(work)).await;
+    let removed = request_id::to_its_end(work).await;
     let receipt = removed.map_err(|error| ApiError::internal(&error))??;
     let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())

@@ -1,11 +1,8 @@
 //! Changes that are asked for twice.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use axum::{Router, http::Method, routing::post};
