@@ -287,6 +287,38 @@ async fn bytes_that_are_not_those_of_their_checksum_do_not_count() {
 }
 
 #[tokio::test]
+async fn uploads_that_are_begun_at_once_are_counted_one_after_the_other() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    person.begin(1000).await;
+    person
+        .sql(
+            "INSERT INTO tenant.uploads (tenant_id, id, owner_id, sealed, length, expires_at)
+               SELECT tenant_id, gen_random_uuid(), owner_id, sealed, length, expires_at
+               FROM tenant.uploads, generate_series(1, 97)"
+                .to_owned(),
+        )
+        .await;
+    // None is added until all have come as far as they come.
+    let mut holder = service.installation.postgres.superuser().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE tenant.uploads IN SHARE MODE").execute(&mut holder).await.unwrap();
+    let begin = || person.send(Method::POST, "/api/uploads", &[TUS, ("upload-length", "1000")], b"");
+    let begun = futures::future::join_all([begin(), begin(), begin(), begin()]);
+    let go = async {
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut holder).await.unwrap() < 4 {
+            tokio::task::yield_now().await;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    };
+    let (answers, ()) = futures::join!(begun, go);
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 201, 429, 429]);
+}
+
+#[tokio::test]
 async fn bytes_that_come_when_the_time_of_their_request_is_over_are_not_waited_for() {
     // Pauses have no end here: only the time of the whole request has.
     let service = Service::set(&[("limits.upload_time", "3s"), ("limits.body_pause", "1h")]).await;
