@@ -65,11 +65,12 @@ async fn upkeep(app: &App) {
         if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
             tracing::warn!(fault = %error, "uploads that are over were not all removed");
         }
-        if let Err(error) = retention::enforce(app).await {
-            tracing::warn!(fault = %error, "calls that are too old were not all deleted");
-        }
+        // What may be a day old at most goes before what is kept for months.
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
             tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");
+        }
+        if let Err(error) = retention::enforce(app).await {
+            tracing::warn!(fault = %error, "calls that are too old were not all deleted");
         }
         if let Err(error) = sweep::processing_events(&app.database).await {
             tracing::warn!(fault = %error, "processing events that are over were not removed");

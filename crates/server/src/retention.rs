@@ -15,7 +15,12 @@ use crate::{
 /// Calls that are looked at together.
 const BATCH: i32 = 100;
 
-/// Deletes every call that is too old, each in a transaction of its own, and returns how many. A call that was put under legal hold, deleted, or is to be kept longer meanwhile is passed over, and one that cannot be
+/// Calls that are deleted in a round, a fraction of a minute's work, so that what else is to be removed waits no longer than that: 30,000
+/// an hour.
+const ROUND: u64 = 500;
+
+/// Deletes calls that are too old, oldest first, each in a transaction of its own, and returns how many: all of them, or as many as a
+/// round has. A call that was put under legal hold, deleted, or is to be kept longer meanwhile is passed over, and one that cannot be
 /// deleted does not hold up the others.
 ///
 /// # Errors
@@ -33,7 +38,7 @@ pub async fn enforce(app: &App) -> Result<u64, DbError> {
                 Err(DeletionError::Database(error)) => _ = first.get_or_insert(error),
             }
         }
-        if expired.len() < BATCH as usize {
+        if expired.len() < BATCH as usize || deleted >= ROUND {
             break;
         }
     }
