@@ -5,6 +5,7 @@ pub mod auth;
 pub mod calls;
 pub mod error;
 pub mod page;
+pub mod redactions;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;

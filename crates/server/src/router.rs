@@ -19,7 +19,7 @@ use crate::{
     health,
     http::{access, docs, headers, idempotency, limits, request_id},
     openai::routes as openai,
-    tenants,
+    redaction, tenants,
     transcripts::routes as transcripts,
     users,
 };
@@ -95,6 +95,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
+        .routes(routes!(redaction::findings::list))
         // OpenAI's clients
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))

@@ -215,11 +215,10 @@ pub async fn put_contact(tx: &mut TenantTx<Write>, call: Uuid, contact: Option<U
 pub async fn insert(
     tx: &mut TenantTx<Write>,
     (call, key): (Uuid, &Key),
-    (metadata, recognition): (&RecordingMetadata, Option<Recognition>),
+    (metadata, said): (&RecordingMetadata, &CallDocument),
     token: &[u8; 32],
 ) -> Result<(), VaultError> {
-    let document = CallDocument { recognition, ..CallDocument::of(metadata) };
-    let sealed = seal(tx, key, call, &document).await?;
+    let sealed = seal(tx, key, call, said).await?;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be at most a month")]
     let duration_ms = metadata.duration_seconds.map(|seconds| (seconds * 1000.0) as i64);
     sqlx::query!(

@@ -15,7 +15,10 @@ use axum::{
     },
     response::{IntoResponse as _, Response},
 };
-use insight::export::{self, Format, Style};
+use insight::{
+    export::{self, Format, Style},
+    redact::Redacted,
+};
 use serde_json::Value;
 use speech::transcript::Transcript;
 use uuid::Uuid;
@@ -31,7 +34,8 @@ use crate::{
         extract::{self, Path, Query},
         idempotency::IdempotencyKey,
     },
-    redaction,
+    redaction::{self, findings},
+    vault::seal::RecordKind,
 };
 
 /// Characters of a speaker's name.
@@ -145,8 +149,10 @@ async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Tran
 /// Stores a transcript that somebody corrected, without what must not stay in it: people type numbers as well.
 async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, transcript: Transcript) -> ApiResult<Transcript> {
     let policy = redaction::policy(tx, &app.vault, call).await?;
-    let transcript = redaction::redacted(transcript, policy).await.transcript;
+    let Redacted { transcript, findings } = redaction::redacted(transcript, policy).await;
     store::put(tx, &app.vault, call, &transcript).await?;
+    let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
+    findings::put(tx, &key, call, (&transcript, &findings)).await?;
     Ok(transcript)
 }
 

@@ -21,6 +21,7 @@ mod memory;
 mod openai;
 mod operation;
 mod people;
+mod redactions;
 mod retention;
 mod serving;
 mod sessions;

@@ -28,7 +28,7 @@ fn document() -> Value {
 }
 
 /// A call with a transcript.
-async fn transcribed(person: &Person<'_>) -> String {
+pub(crate) async fn transcribed(person: &Person<'_>) -> String {
     let call = person.upload(1, "Offer / to: \"Ana\" ü").await;
     let mut tx = person.service.app.database.write(&person.scope).await.unwrap();
     let transcript = serde_json::from_value(document()).unwrap();

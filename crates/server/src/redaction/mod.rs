@@ -1,6 +1,8 @@
 //! What goes out of a call's transcript before anything else sees it (H7), and out of what people write into it afterwards. Its one
 //! invariant: telephone numbers always do; the tenant says what else.
 
+pub mod findings;
+
 use std::panic::resume_unwind;
 
 use api::tenants::RedactedKind;
@@ -11,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::person::Person,
-    calls,
+    calls::{self, CallDocument},
     db::{Access, DbError, TenantTx},
     vault::keys::{Vault, VaultError},
 };
@@ -49,6 +51,20 @@ pub fn bits(kinds: &[RedactedKind]) -> i32 {
 /// # Errors
 /// [`DbError::NotFound`] when there is no such call; what a transaction may fail with.
 pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Policy, VaultError> {
+    let row = calls::store::get(tx, call).await?;
+    let contact = calls::store::open(tx, vault, &row).await?.contact_name;
+    policy_with(tx, vault, contact).await
+}
+
+/// The same of a call with this contact.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn policy_with<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    contact: Option<String>,
+) -> Result<Policy, VaultError> {
     let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
     let bits = sqlx::query_scalar!("SELECT redaction FROM tenant.tenants WHERE tenant_id = $1", tenant)
         .fetch_one(tx.conn())
@@ -58,8 +74,6 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
     if !chosen(bits).any(|(_, kind)| kind == Kind::PersonName) {
         return Ok(policy);
     }
-    let row = calls::store::get(tx, call).await?;
-    let contact = calls::store::open(tx, vault, &row).await?.contact_name;
     let user = Person::read(tx, vault, &[user]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
     Ok(policy.with_names(contact.into_iter().chain(user)))
 }
@@ -68,6 +82,19 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
 pub async fn redacted(transcript: Transcript, policy: Policy) -> Redacted {
     let work = spawn_blocking(move || redact::redact(transcript, &policy));
     // It is cancelled by nobody, so what ended it is a panic of its own.
+    work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// Takes it out of what people say of a call: its title, its summary, their notes. A contact that goes by a full number goes by the end
+/// of it. `language` is that of the call.
+pub async fn redacted_words(mut said: CallDocument, language: Option<String>, policy: Policy) -> CallDocument {
+    let work = spawn_blocking(move || {
+        for text in [&mut said.title, &mut said.summary, &mut said.notes].into_iter().flatten() {
+            *text = redact::redact_text(std::mem::take(text), language.as_deref(), &policy);
+        }
+        said.contact_name = said.contact_name.map(|name| redact::contact_label(&name).unwrap_or(name));
+        said
+    });
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
