@@ -111,11 +111,12 @@ async fn a_call_that_its_tenant_keeps_longer_at_the_last_moment_stays() {
     is_old(&person, &calls[0], 101).await;
     is_old(&person, &calls[1], 100).await;
     // Both were found to be too old, and the first is about to go.
-    let mut holder = service.installation.postgres.superuser().await;
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
     sqlx::raw_sql("BEGIN; SELECT FROM tenant.calls FOR UPDATE").execute(&mut holder).await.unwrap();
     let keep = async {
         let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sqlx::query(waits).fetch_optional(&mut holder).await.unwrap().is_none() {}
+        while sqlx::query(waits).fetch_optional(&mut observer).await.unwrap().is_none() {}
         let kept = person.json(Method::PATCH, "/api/tenant", &json!({"retentionDays": 365})).await;
         assert_eq!(kept.status, 200);
         sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();

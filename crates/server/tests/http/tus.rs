@@ -300,14 +300,15 @@ async fn uploads_that_are_begun_at_once_are_counted_one_after_the_other() {
         )
         .await;
     // None is added until all have come as far as they come.
-    let mut holder = service.installation.postgres.superuser().await;
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
     sqlx::raw_sql("BEGIN; LOCK TABLE tenant.uploads IN SHARE MODE").execute(&mut holder).await.unwrap();
     let begin = || person.send(Method::POST, "/api/uploads", &[TUS, ("upload-length", "1000")], b"");
     let begun = futures::future::join_all([begin(), begin(), begin(), begin()]);
     let go = async {
         let waits =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut holder).await.unwrap() < 4 {
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() < 4 {
             tokio::task::yield_now().await;
         }
         sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
