@@ -179,7 +179,7 @@ pub async fn patch(
             *field = filled(text.as_deref());
         }
     }
-    let policy = redaction::policy_with(&mut tx, &app.vault, document.contact_name.clone()).await?;
+    let policy = redaction::policy_with(&mut tx, &app.vault, (row.owner_id, document.contact_name.clone())).await?;
     let document = redaction::redacted_words(document, row.language, policy).await;
     store::put_document(&mut tx, &app.vault, id, &document).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;

@@ -19,6 +19,7 @@ use crate::{
 /// A call as it is stored.
 pub struct Row {
     pub(super) id: Uuid,
+    pub(crate) owner_id: Uuid,
     pub(super) contact_id: Option<Uuid>,
     pub(super) status: i16,
     pub(super) direction: i16,
@@ -48,7 +49,7 @@ macro_rules! rows {
         let tenant = $tx.scope().tenant();
         sqlx::query_as!(
             Row,
-            r#"SELECT c.id, c.contact_id, c.status, c.direction, c.error_code, c.language, c.channels, c.duration_ms, c.legal_hold,
+            r#"SELECT c.id, c.owner_id, c.contact_id, c.status, c.direction, c.error_code, c.language, c.channels, c.duration_ms, c.legal_hold,
                  c.recorded_at, c.created_at, c.updated_at, c.sealed AS "sealed: Vec<u8>",
                  CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
                    WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint

@@ -256,7 +256,8 @@ pub async fn record(
     })?;
     let kind =
         if wishes.as_ref().is_some_and(|wishes| wishes.translate) { JobKind::Translate } else { JobKind::Process };
-    let policy = redaction::policy_with(tx, &app.vault, metadata.contact_name.clone()).await?;
+    let owner = tx.scope().user();
+    let policy = redaction::policy_with(tx, &app.vault, (owner, metadata.contact_name.clone())).await?;
     let said = CallDocument { recognition: wishes, ..CallDocument::of(metadata) };
     let said = redaction::redacted_words(said, metadata.language.clone(), policy).await;
     store::insert(tx, (call, key), (metadata, &said), &received.token).await.map_err(|error| match error {

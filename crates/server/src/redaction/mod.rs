@@ -46,26 +46,27 @@ pub fn bits(kinds: &[RedactedKind]) -> i32 {
     KINDS.iter().enumerate().map(bit).sum()
 }
 
-/// What is taken out of the transcript of a call: what its tenant chose. Whom it was with and the transaction's user are known by name.
+/// What is taken out of the transcript of a call: what its tenant chose. Whom it was with and its owner are known by name, where
+/// the transaction may know them.
 ///
 /// # Errors
 /// [`DbError::NotFound`] when there is no such call; what a transaction may fail with.
 pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Policy, VaultError> {
     let row = calls::store::get(tx, call).await?;
     let contact = calls::store::open(tx, vault, &row).await?.contact_name;
-    policy_with(tx, vault, contact).await
+    policy_with(tx, vault, (row.owner_id, contact)).await
 }
 
-/// The same of a call with this contact.
+/// The same of a call of this owner's with this contact.
 ///
 /// # Errors
 /// What a transaction may fail with.
 pub async fn policy_with<A: Access>(
     tx: &mut TenantTx<A>,
     vault: &Vault,
-    contact: Option<String>,
+    (owner, contact): (Uuid, Option<String>),
 ) -> Result<Policy, VaultError> {
-    let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
+    let tenant = tx.scope().tenant();
     let bits = sqlx::query_scalar!("SELECT redaction FROM tenant.tenants WHERE tenant_id = $1", tenant)
         .fetch_one(tx.conn())
         .await
@@ -74,8 +75,8 @@ pub async fn policy_with<A: Access>(
     if !chosen(bits).any(|(_, kind)| kind == Kind::PersonName) {
         return Ok(policy);
     }
-    let user = Person::read(tx, vault, &[user]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
-    Ok(policy.with_names(contact.into_iter().chain(user)))
+    let owner = Person::read(tx, vault, &[owner]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
+    Ok(policy.with_names(contact.into_iter().chain(owner)))
 }
 
 /// Takes it out, off the threads that answer requests: an hour of talk takes some 50 ms.

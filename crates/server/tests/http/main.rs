@@ -7,6 +7,7 @@ mod api_keys;
 mod calls;
 mod client;
 mod cookies;
+mod corrections;
 mod crossfire;
 mod deletions;
 mod events;
