@@ -16,6 +16,7 @@ pub mod calls;
 pub mod error;
 pub mod exports;
 pub mod page;
+pub mod redactions;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;

@@ -90,7 +90,7 @@ pub struct TenantPatch {
     pub name: Option<String>,
     /// Whether members see each other's calls.
     pub shares_calls: Option<bool>,
-    /// What to take out of transcripts besides telephone numbers, from the next one on.
+    /// What to take out of transcripts besides telephone numbers, from the next one on; of earlier ones, out of segments that are corrected.
     pub redaction_policy: Option<Vec<RedactedKind>>,
     /// 1 to 3650.
     #[schema(minimum = 1, maximum = 3650)]

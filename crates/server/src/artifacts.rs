@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// A document of a call. The numbers are those of the database; 1 and 6 are recordings, which lie in the object store.
+/// A document of a call. The numbers are those of the database; 1, 6 and 8 are recordings, which lie in the object store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i16)]
 pub enum Artifact {
@@ -26,6 +26,8 @@ pub enum Artifact {
     NormalizedTranscript = 4,
     /// The analysis.
     Analysis = 5,
+    /// What was taken out of the transcript: kinds, places and times.
+    Findings = 7,
 }
 
 impl Artifact {
@@ -35,6 +37,7 @@ impl Artifact {
             Self::RawTranscript => "raw transcript",
             Self::NormalizedTranscript => "normalized transcript",
             Self::Analysis => "analysis",
+            Self::Findings => "findings",
         };
         Field::with_part("artifacts", "sealed", call, part)
     }

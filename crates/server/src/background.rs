@@ -67,11 +67,12 @@ async fn upkeep(app: &App) {
         if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
             log::warning!(fault = &error, "uploads that are over were not all removed");
         }
-        if let Err(error) = retention::enforce(app).await {
-            log::warning!(fault = &error, "calls that are too old were not all deleted");
-        }
+        // What may be a day old at most goes before what is kept for months.
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
             log::warning!(fault = &error, "recordings and objects of deleted records were not all removed");
+        }
+        if let Err(error) = retention::enforce(app).await {
+            log::warning!(fault = &error, "calls that are too old were not all deleted");
         }
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");

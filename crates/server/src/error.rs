@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
+use insight::redact::Unfinished;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -124,6 +125,12 @@ impl From<DbError> for ApiError {
             _ if error.is_transient() || error.is_outage() => Self::unavailable(&error),
             _ => Self::internal(&error),
         }
+    }
+}
+
+impl From<Unfinished> for ApiError {
+    fn from(error: Unfinished) -> Self {
+        Self::internal(&error)
     }
 }
 

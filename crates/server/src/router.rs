@@ -20,7 +20,7 @@ use crate::{
     health,
     http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
-    tenants,
+    redaction, tenants,
     transcripts::routes as transcripts,
     users,
 };
@@ -102,6 +102,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
+        .routes(routes!(redaction::findings::list))
         // OpenAI's clients
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))

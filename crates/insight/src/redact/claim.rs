@@ -57,7 +57,8 @@ pub(super) fn claims(page: &Page, policy: &Policy) -> Vec<Claim> {
     // number: one in ten has the check digit of a card.
     let special: [Vec<Claim>; 3] =
         [iban::find(page, &items), national::find(page, &items, &runs), card::find(page, &items, &runs)];
-    let special: Vec<Claim> = special.into_iter().flatten().filter(|claim| policy.takes_out(claim.kind)).collect();
+    let is_wanted = |claim: &Claim| policy.takes_out_in(claim.kind, page.tokens[claim.first].segment);
+    let special: Vec<Claim> = special.into_iter().flatten().filter(is_wanted).collect();
     let mut taken = vec![false; page.tokens.len()];
     for claim in &special {
         taken[claim.first..=claim.last].fill(true);
@@ -80,7 +81,7 @@ pub(super) fn claims(page: &Page, policy: &Policy) -> Vec<Claim> {
     if policy.takes_out(Kind::PersonName) {
         claims.extend(name::find(page, policy));
     }
-    claims.retain(|claim| policy.takes_out(claim.kind));
+    claims.retain(is_wanted);
     merged(claims)
 }
 

@@ -6,6 +6,7 @@
 //! findings. How it decides: `docs/adr/016-redaction.md`; how well: `docs/benchmarks.md`.
 
 mod address;
+mod beside;
 mod birth;
 mod card;
 mod claim;
@@ -30,6 +31,7 @@ mod token;
 use serde::Serialize;
 use speech::transcript::Transcript;
 
+pub use self::beside::redact_text;
 pub use self::label::contact_label;
 pub use self::policy::{Kind, Policy};
 

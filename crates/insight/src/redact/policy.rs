@@ -64,6 +64,7 @@ impl Kind {
 pub struct Policy {
     kinds: Vec<Kind>,
     pub(super) names: Vec<String>,
+    segment: Option<usize>,
 }
 
 impl Policy {
@@ -80,8 +81,19 @@ impl Policy {
         self
     }
 
+    /// Only for the segment at this place in the transcript, of which all others were redacted by the policy of their time; telephone
+    /// numbers are taken out everywhere.
+    #[must_use]
+    pub fn in_segment(self, segment: usize) -> Self {
+        Self { segment: Some(segment), ..self }
+    }
+
     pub(super) fn takes_out(&self, kind: Kind) -> bool {
         kind == Kind::PhoneNumber || self.kinds.contains(&kind)
+    }
+
+    pub(super) fn takes_out_in(&self, kind: Kind, segment: usize) -> bool {
+        kind == Kind::PhoneNumber || (self.takes_out(kind) && self.segment.is_none_or(|only| only == segment))
     }
 }
 

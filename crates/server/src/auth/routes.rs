@@ -241,10 +241,20 @@ pub async fn accept_invitation(
     // up count against who sends them.
     let account = found.as_ref().map_or(request.token.expose_secret().as_bytes(), |found| &found.address);
     let attempt = app.operation.limiter.sign_in(from, account).await.map_err(|_| refused())?;
-    let accepted = invitations::accept(&app, found?, request.password, name).await;
-    let (proved, tenant) = accepted?;
-    attempt.succeeded().await;
-    enter(&app, &proved, Some(tenant), request.keeping).await
+    let accepted = async { invitations::accept(&app, found?, request.password, name).await };
+    match accepted.await {
+        Ok((proved, tenant)) => {
+            attempt.succeeded().await;
+            enter(&app, &proved, Some(tenant), request.keeping).await
+        }
+        Err(error) => {
+            // A new password that is too simple, or a service that is busy, is no guess.
+            if !matches!(error.code(), ErrorCode::AuthInvalid | ErrorCode::NotFound) {
+                attempt.forgiven().await;
+            }
+            Err(error)
+        }
+    }
 }
 
 impl From<AccountError> for ApiError {

@@ -23,6 +23,7 @@ use crate::{
         idempotency::IdempotencyKey,
         page::{self, Cursor},
     },
+    redaction,
 };
 
 /// Calls that are opened at once while a list is searched.
@@ -144,7 +145,8 @@ pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
     Ok(Json(row.detail(document)?))
 }
 
-/// Changes what is said of a call. What is left out stays; an empty text clears.
+/// Changes what is said of a call. What is left out stays; an empty text clears. What the tenant has taken out of transcripts is taken out
+/// of these texts as well.
 #[utoipa::path(
     patch, operation_id = "change_call", path = "/api/calls/{id}", tag = "calls", request_body = CallPatch,
     params(("id" = Uuid, Path), IdempotencyKey),
@@ -177,6 +179,8 @@ pub async fn patch(
             *field = filled(text.as_deref());
         }
     }
+    let policy = redaction::policy_with(&mut tx, &app.vault, (row.owner_id, document.contact_name.clone())).await?;
+    let document = redaction::redacted_words(document, row.language, policy).await?;
     store::put_document(&mut tx, &app.vault, id, &document).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     tx.commit().await?;

@@ -22,6 +22,7 @@ use crate::{
 /// A call as it is stored.
 pub struct Row {
     pub(crate) id: Uuid,
+    pub(crate) owner_id: Uuid,
     pub(super) contact_id: Option<Uuid>,
     pub(super) status: i16,
     pub(super) direction: i16,
@@ -51,7 +52,7 @@ macro_rules! rows {
         let tenant = $tx.scope().tenant();
         sqlx::query_as!(
             Row,
-            r#"SELECT c.id, c.contact_id, c.status, c.direction, c.error_code, c.language, c.channels, c.duration_ms, c.legal_hold,
+            r#"SELECT c.id, c.owner_id, c.contact_id, c.status, c.direction, c.error_code, c.language, c.channels, c.duration_ms, c.legal_hold,
                  c.recorded_at, c.created_at, c.updated_at, c.sealed AS "sealed: Vec<u8>",
                  CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
                    WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint
@@ -265,11 +266,10 @@ pub async fn insert(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
     (call, key): (Uuid, &Key),
-    (metadata, recognition): (&RecordingMetadata, Option<Recognition>),
+    (metadata, said): (&RecordingMetadata, &CallDocument),
     token: &[u8; 32],
 ) -> Result<(), VaultError> {
-    let document = CallDocument { recognition, ..CallDocument::of(metadata) };
-    let sealed = seal(tx, key, call, &document).await?;
+    let sealed = seal(tx, key, call, said).await?;
     #[expect(clippy::cast_possible_truncation, reason = "checked to be at most a month")]
     let duration_ms = metadata.duration_seconds.map(|seconds| (seconds * 1000.0) as i64);
     sqlx::query!(
@@ -290,7 +290,7 @@ pub async fn insert(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
-    subject::index(tx, vault, call, &document).await
+    subject::index(tx, vault, call, said).await
 }
 
 /// The call that the same recording of the transaction's user became since a time, unless it failed. Holds whoever else brings that

@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use futures::{Stream, StreamExt as _};
 use uuid::Uuid;
 
-use super::{Recognition, STATUSES, of_code, store};
+use super::{CallDocument, Recognition, STATUSES, of_code, store};
 use crate::{
     app::App,
     auth::Caller,
@@ -24,7 +24,7 @@ use crate::{
     deletion::blobs::{Upload, UploadError, expect_upload},
     error::{ApiError, ApiResult},
     queue::{self, JobKind},
-    recordings,
+    recordings, redaction,
     vault::{
         blobs::BlobPlace,
         key::Key,
@@ -256,7 +256,11 @@ pub async fn record(
     })?;
     let kind =
         if wishes.as_ref().is_some_and(|wishes| wishes.translate) { JobKind::Translate } else { JobKind::Process };
-    store::insert(tx, &app.vault, (call, key), (metadata, wishes), &received.token).await.map_err(
+    let owner = tx.scope().user();
+    let policy = redaction::policy_with(tx, &app.vault, (owner, metadata.contact_name.clone())).await?;
+    let said = CallDocument { recognition: wishes, ..CallDocument::of(metadata) };
+    let said = redaction::redacted_words(said, metadata.language.clone(), policy).await?;
+    store::insert(tx, &app.vault, (call, key), (metadata, &said), &received.token).await.map_err(
         |error| match error {
             VaultError::Database(error) => contact_or(error),
             other => other.into(),

@@ -88,7 +88,8 @@ pub async fn expect_upload(
 ) -> Result<Upload, DbError> {
     let place = BlobPlace { tenant: tx.scope().tenant(), record, object };
     sqlx::query!(
-        "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, object_id, run_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, object_id, run_at, due_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $6)",
         place.tenant,
         Uuid::now_v7(),
         class as i16,
@@ -215,7 +216,8 @@ async fn due(database: &Database) -> Result<Vec<Entry>, DbError> {
     Ok(due)
 }
 
-/// Seconds since the oldest deletion was committed whose bytes are still there, for metrics.
+/// Seconds since the oldest bytes that are still there were to go, for metrics: those of a deletion at once, those of an upload at its
+/// deadline.
 ///
 /// # Errors
 /// When the transaction fails.

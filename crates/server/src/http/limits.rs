@@ -28,7 +28,7 @@ use http_body_util::Limited;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::yield_now,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{class::Class, proxy};
@@ -55,9 +55,21 @@ pub struct Places {
 }
 
 /// A place, given back when it is dropped.
+#[derive(Default)]
 struct Place {
-    any: OwnedSemaphorePermit,
+    any: Option<OwnedSemaphorePermit>,
+    #[expect(dead_code, reason = "given back when it is dropped")]
     own: Option<Own>,
+}
+
+tokio::task_local! {
+    /// The place of the request that is being served.
+    static PLACE: Arc<Place>;
+}
+
+/// Work that goes on when the request that is being served was dropped: its place is not given back before.
+pub(super) fn in_its_place<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    PLACE.scope(PLACE.try_with(Arc::clone).unwrap_or_default(), work)
 }
 
 /// One of the uploads that somebody has under way, with whatever keys.
@@ -91,17 +103,17 @@ impl Places {
         }
     }
 
-    /// A place; `Ok(None)` where none is needed. Nobody gets all places for uploads, which may take hours.
-    fn take(&self, class: Class, client: Client) -> Result<Option<Place>, ApiError> {
+    /// A place, an empty one where none is needed. Nobody gets all places for uploads, which may take hours.
+    fn take(&self, class: Class, client: Client) -> Result<Place, ApiError> {
         let (places, own) = match class {
-            Class::Public => return Ok(None),
+            Class::Public => return Ok(Place::default()),
             Class::Upload => (&self.uploads, Some(self.own(client)?)),
             Class::Read | Class::Write | Class::SignIn => (&self.requests, None),
         };
         let any = Arc::clone(places).try_acquire_owned().map_err(|_| {
             ApiError::new(ErrorCode::Unavailable, "too many requests at once; try again").retry_after(COME_AGAIN)
         })?;
-        Ok(Some(Place { any, own }))
+        Ok(Place { any: Some(any), own })
     }
 
     fn own(&self, client: Client) -> Result<Own, ApiError> {
@@ -180,7 +192,7 @@ async fn bounded(
     next: Next,
 ) -> Result<Response, ApiError> {
     let limits = &app.operation.config.limits;
-    let place = app.operation.places.take(class, client)?;
+    let mut place = app.operation.places.take(class, client)?;
     let (most, time) = match class {
         Class::Upload => (limits.upload_body + FRAMING, limits.upload_time),
         _ => (limits.json_body, limits.request_time),
@@ -193,17 +205,12 @@ async fn bounded(
     let watch = Watch::of(&body);
     // An upload has its place for as long as it comes: OpenAI's clients then wait for minutes. What one caller has under way is counted
     // until the answer.
-    let (through_body, through_answer) = match place {
-        Some(Place { any, own }) if class == Class::Upload => (Some(any), (None, own)),
-        Some(Place { any, own }) => (None, (Some(any), own)),
-        None => (None, (None, None)),
-    };
-    let body = watch.body(body, limits.body_pause, through_body);
-    let _through_answer = through_answer;
+    let through_body = if class == Class::Upload { place.any.take() } else { None };
+    let body = watch.body(body, (limits.body_pause, Instant::now() + time), through_body);
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let request = Request::from_parts(parts, Body::new(Limited::new(body, most)));
     let too_slow = || ApiError::new(ErrorCode::RequestTimeout, "the body comes too slowly");
-    match timeout(time, next.run(request)).await {
+    match timeout(time, PLACE.scope(Arc::new(place), next.run(request))).await {
         Ok(response) if watch.paused() && !response.status().is_success() => Err(too_slow()),
         // What is left of the body is not read. A client that is not told takes the connection for one that it may use again.
         Ok(mut response) if !watch.ended() && !response.status().is_success() => {
@@ -242,13 +249,14 @@ impl Watch {
         self.0.ended.load(Ordering::Relaxed)
     }
 
-    /// The body, until it pauses for too long, with what is kept while it comes.
-    fn body(&self, body: Body, pause: Duration, kept: Option<OwnedSemaphorePermit>) -> Body {
+    /// The body, until it pauses for too long or its time is over, with what is kept while it comes. Its time is kept here as well as
+    /// around the handler, because handlers leave work to tasks that nobody drops.
+    fn body(&self, body: Body, (pause, end): (Duration, Instant), kept: Option<OwnedSemaphorePermit>) -> Body {
         let state = (body.into_data_stream(), Arc::clone(&self.0), kept);
         let pieces = futures::stream::unfold(state, move |(mut body, seen, kept)| async move {
             // Forms are read until there is nothing for the moment: a body that is always there would be held as a whole.
             yield_now().await;
-            match timeout(pause, body.next()).await {
+            match timeout_at(end.min(Instant::now() + pause), body.next()).await {
                 Ok(Some(piece)) => Some((piece.map_err(io::Error::other), (body, seen, kept))),
                 Ok(None) => {
                     seen.ended.store(true, Ordering::Relaxed);

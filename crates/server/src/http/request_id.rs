@@ -11,7 +11,7 @@ use tokio::task::JoinError;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::access;
+use super::{access, limits};
 use crate::telemetry::log;
 
 /// The header.
@@ -27,14 +27,14 @@ pub fn current() -> String {
     CURRENT.try_with(Uuid::to_string).unwrap_or_else(|_| Uuid::nil().to_string())
 }
 
-/// Runs work of the request that is being served to its end, under the request's id, although the client may go away and the request be
-/// dropped.
+/// Runs work of the request that is being served to its end, under the request's id and in its place, although the client may go away
+/// and the request be dropped.
 ///
 /// # Errors
 /// When the work panics.
 pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
     let id = CURRENT.try_with(|id| *id).unwrap_or_default();
-    tokio::spawn(CURRENT.scope(id, work).in_current_span()).await
+    tokio::spawn(CURRENT.scope(id, limits::in_its_place(work)).in_current_span()).await
 }
 
 /// Gives a request its id.

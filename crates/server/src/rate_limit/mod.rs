@@ -197,7 +197,7 @@ impl Limiter {
 }
 
 /// An attempt to sign in; dropped, it stays a failed one.
-#[must_use = "an attempt that is not said to have succeeded counts as failed"]
+#[must_use = "an attempt of which nothing else is said counts as failed"]
 pub struct Attempt<'a> {
     limiter: &'a Limiter,
     address: Tag,
@@ -208,6 +208,12 @@ impl Attempt<'_> {
     /// The password was right: earlier failures on the account are forgotten, and this attempt is no failure of the address.
     pub async fn succeeded(self) {
         self.limiter.penalise(self.account, Act::Clear, &ACCOUNT).await;
+        self.limiter.penalise(self.address, Act::Forgive, &ADDRESS).await;
+    }
+
+    /// It came to no guess: it is no failure of the account or of the address. Earlier ones stay.
+    pub async fn forgiven(self) {
+        self.limiter.penalise(self.account, Act::Forgive, &ACCOUNT).await;
         self.limiter.penalise(self.address, Act::Forgive, &ADDRESS).await;
     }
 }

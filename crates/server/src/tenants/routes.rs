@@ -31,6 +31,7 @@ use crate::{
     http::{
         extract::{Json, Path, Query},
         idempotency::{IdempotencyKey, ShownOnce},
+        request_id,
     },
     redaction,
     vault::{receipts::Receipt, seal::RecordKind},
@@ -206,11 +207,13 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
         tokio::select! {
             removed = erase(&app, &caller, user) => removed,
             () = app.operation.cut_off() => {
-                Err(ApiError::new(ErrorCode::Unavailable, "the service is stopping: nothing was removed").retry_after(30))
+                // Its end may be on its way to the database.
+                let message = "the service is stopping: the user may not have been removed; ask again";
+                Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
             }
         }
     };
-    let removed = tokio::spawn(tracing::Instrument::in_current_span(work)).await;
+    let removed = request_id::to_its_end(work).await;
     let receipt = removed.map_err(|error| ApiError::internal(&error))??;
     let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())

@@ -18,10 +18,11 @@ fn rename(transcript: &mut Transcript, speaker: &str, name: &str) -> Option<()> 
     Some(())
 }
 
-/// Says what was said in a segment; `None` when there is no such segment. Its words go: they are what was heard, with its times.
-fn correct(transcript: &mut Transcript, segment: &str, text: &str) -> Option<()> {
+/// Says what was said in a segment, and gives its place; `None` when there is no such segment. Its words go: they are what was heard, with
+/// its times.
+fn correct(transcript: &mut Transcript, segment: &str, text: &str) -> Option<usize> {
     let place = transcript.segments.iter().position(|one| one.id == segment)?;
     text.trim().clone_into(&mut transcript.segments[place].text);
     transcript.segments[place].words.clear();
-    Some(())
+    Some(place)
 }

@@ -15,7 +15,10 @@ use axum::{
     },
     response::{IntoResponse as _, Response},
 };
-use insight::export::{self, Format, Style};
+use insight::{
+    export::{self, Format, Style},
+    redact::{Policy, Redacted},
+};
 use serde_json::Value;
 use speech::transcript::Transcript;
 use uuid::Uuid;
@@ -31,11 +34,16 @@ use crate::{
         extract::{self, Path, Query},
         idempotency::IdempotencyKey,
     },
-    redaction,
+    redaction::{self, findings},
+    vault::seal::RecordKind,
+    worker::sweep,
 };
 
 /// Characters of a speaker's name.
 const MAX_NAME: usize = 200;
+
+/// How often a correction is made that others overtake, each time after tenths of a second at most.
+const TRIES: usize = 3;
 
 /// Characters of a file's name: file systems allow 255 bytes, and one character takes up to four.
 const MAX_FILE_NAME: usize = 60;
@@ -136,19 +144,47 @@ fn percent_encoded(byte: u8) -> String {
     if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
 }
 
-/// Opens the transcript of a call, which stays locked until the transaction ends.
-async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Transcript> {
-    calls::store::lock(tx, call).await.map_err(or_call)?;
-    store::get(tx, &app.vault, call).await?.ok_or_else(not_yet)
+/// Changes the transcript of a call, and takes out what must not stay in it: people type numbers as well. `edit` gives the segment that
+/// it says anew, if any. No lock is held while that takes its time: who was overtaken by another change begins again.
+async fn change(
+    app: &App,
+    caller: &Caller,
+    call: Uuid,
+    edit: impl Fn(&mut Transcript) -> ApiResult<Option<usize>>,
+) -> ApiResult<Transcript> {
+    for _ in 0..TRIES {
+        let mut tx = app.database.read(caller.scope()).await?;
+        calls::store::get(&mut tx, call).await.map_err(or_call)?;
+        let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
+        let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
+        tx.rollback().await?;
+        let policy = match edit(&mut transcript)? {
+            Some(segment) => policy(app, caller, call).await?.in_segment(segment),
+            None => Policy::default(),
+        };
+        let redacted = redaction::redacted(transcript, policy).await?;
+        let mut tx = app.database.write(caller.scope()).await?;
+        calls::store::lock(&mut tx, call).await.map_err(or_call)?;
+        if store::changed(&mut tx, call).await? == Some(read_at) {
+            put(app, &mut tx, call, &redacted).await?;
+            tx.commit().await?;
+            return Ok(redacted.transcript);
+        }
+    }
+    let message = "others change this call at the same time; send the correction again";
+    Err(ApiError::new(ErrorCode::Conflict, message).retry_after(1))
 }
 
-/// Stores a transcript that somebody corrected, without what must not stay in it: people type numbers as well.
-async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, transcript: Transcript) -> ApiResult<Transcript> {
-    let policy = redaction::policy(tx, &app.vault, call).await?;
-    let redacted = redaction::redacted(transcript, policy).await;
-    let transcript = redacted.map_err(|error| ApiError::internal(&error))?.transcript;
-    store::put(tx, &app.vault, call, &transcript).await?;
-    Ok(transcript)
+/// What is taken out of a call, as a worker reads it: the same whoever of the tenant corrects it.
+async fn policy(app: &App, caller: &Caller, call: Uuid) -> ApiResult<Policy> {
+    let mut tx = app.database.read(&sweep::scope(caller.scope().tenant())).await?;
+    Ok(redaction::policy(&mut tx, &app.vault, call).await?)
+}
+
+async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, redacted: &Redacted) -> ApiResult<()> {
+    store::put(tx, &app.vault, call, &redacted.transcript).await?;
+    let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
+    Ok(findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?)
 }
 
 /// Names a speaker.
@@ -170,17 +206,17 @@ pub async fn patch_speaker(
     extract::Json(patch): extract::Json<SpeakerPatch>,
 ) -> ApiResult<Json<Value>> {
     check_length("displayName", Some(&patch.display_name), MAX_NAME)?;
-    let mut tx = app.database.write(caller.scope()).await?;
-    let mut transcript = open(&app, &mut tx, id).await?;
-    rename(&mut transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
-    let transcript = put(&app, &mut tx, id, transcript).await?;
+    let named = |transcript: &mut Transcript| {
+        rename(transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
+        Ok(None)
+    };
+    let transcript = change(&app, &caller, id, named).await?;
     let renamed = transcript.speakers.iter().find(|one| one.speaker_id == speaker);
-    let shown = serde_json::to_value(renamed).map_err(|error| ApiError::internal(&error))?;
-    tx.commit().await?;
-    Ok(Json(shown))
+    Ok(Json(serde_json::to_value(renamed).map_err(|error| ApiError::internal(&error))?))
 }
 
-/// Corrects what was said in a segment.
+/// Corrects what was said in a segment. The tenant's policy of today applies to that segment; the others stay as that of their time left
+/// them, but for telephone numbers.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/segments/{segId}", tag = "transcripts", request_body = SegmentPatch,
     params(("id" = Uuid, Path), ("segId" = String, Path), IdempotencyKey),
@@ -199,12 +235,10 @@ pub async fn patch_segment(
     extract::Json(patch): extract::Json<SegmentPatch>,
 ) -> ApiResult<Json<Value>> {
     check_length("text", Some(&patch.text), MAX_TEXT)?;
-    let mut tx = app.database.write(caller.scope()).await?;
-    let mut transcript = open(&app, &mut tx, id).await?;
-    correct(&mut transcript, &segment, &patch.text).ok_or_else(ApiError::not_found)?;
-    let transcript = put(&app, &mut tx, id, transcript).await?;
+    let corrected = |transcript: &mut Transcript| {
+        correct(transcript, &segment, &patch.text).map(Some).ok_or_else(ApiError::not_found)
+    };
+    let transcript = change(&app, &caller, id, corrected).await?;
     let corrected = transcript.segments.iter().find(|one| one.id == segment);
-    let shown = serde_json::to_value(corrected).map_err(|error| ApiError::internal(&error))?;
-    tx.commit().await?;
-    Ok(Json(shown))
+    Ok(Json(serde_json::to_value(corrected).map_err(|error| ApiError::internal(&error))?))
 }

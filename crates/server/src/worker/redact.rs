@@ -3,7 +3,7 @@
 //! nothing from before redaction ever opens again.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use insight::redact::Policy;
+use insight::redact::{Policy, Redacted};
 use serde::{Deserialize, Serialize};
 use speech::{diarize::Turn, normalize::source_speaker_id, transcribe::Transcription, transcript::Transcript};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::failure::Failure;
 use crate::{
     artifacts::{self, Artifact},
     db::{TenantTx, Write},
-    redaction,
+    redaction::{self, findings},
     vault::{key::Key, keys::Vault, seal::RecordKind},
 };
 
@@ -52,8 +52,7 @@ impl Documents {
 
     /// Takes out what must not stay.
     pub(super) async fn redacted(self, policy: Policy) -> Result<Fit, Failure> {
-        let transcript = redaction::redacted(self.transcript, policy).await?.transcript;
-        Ok(Fit(Self { transcript, ..self }))
+        Ok(Fit { redacted: redaction::redacted(self.transcript, policy).await?, diarization: self.diarization })
     }
 
     /// Stores them under the key of a new run.
@@ -89,11 +88,14 @@ impl Documents {
 }
 
 /// Documents that were redacted.
-pub(super) struct Fit(Documents);
+pub(super) struct Fit {
+    redacted: Redacted,
+    diarization: Zeroizing<Vec<u8>>,
+}
 
 impl Fit {
     pub(super) fn transcript(&self) -> &Transcript {
-        &self.0.transcript
+        &self.redacted.transcript
     }
 
     /// Stores them under the key of the call and destroys that of the run.
@@ -104,7 +106,7 @@ impl Fit {
         (call, run): (Uuid, Uuid),
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let Documents { mut transcript, diarization } = self.0;
+        let Self { redacted: Redacted { mut transcript, findings }, diarization } = self;
         let key: Key = vault.record_key(tx, RecordKind::Call, call).await?;
         vault.destroy_run_key(tx, run).await?;
         artifacts::put(tx, (call, Artifact::Diarization), (&key, None), &diarization).await?;
@@ -112,7 +114,7 @@ impl Fit {
         transcript.call_id = Some(call.to_string());
         transcript.created_at = Some(now.to_rfc3339_opts(SecondsFormat::Millis, true));
         artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json(&transcript)?).await?;
-        Ok(())
+        Ok(findings::put(tx, &key, call, (&transcript, &findings)).await?)
     }
 }
 

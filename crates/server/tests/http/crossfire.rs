@@ -124,6 +124,7 @@ fn table() -> Vec<Row> {
         ("GET /api/deletions/{receiptId}", Tenant, 200, "", Nothing),
         ("GET /api/calls/{id}/transcript", Own, 200, "", Nothing),
         ("GET /api/calls/{id}/transcript", Own, 200, "?format=docx", Nothing),
+        ("GET /api/calls/{id}/redactions", Own, 200, "", Nothing),
         ("PATCH /api/calls/{id}/speakers/{speakerId}", Own, 200, "", Json(r#"{"displayName": "mine"}"#)),
         ("PATCH /api/calls/{id}/segments/{segId}", Own, 200, "", Json(r#"{"text": "mine"}"#)),
         ("OPTIONS /api/uploads", Public, 204, "", Headers(&[TUS])),

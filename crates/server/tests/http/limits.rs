@@ -1,6 +1,6 @@
 //! How often, how much, how long: what a client meets that wants more.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -187,4 +187,28 @@ async fn one_caller_does_not_take_every_place_for_uploads_and_has_them_again_whe
     };
     let ((first, next), ()) = tokio::join!(first, meanwhile);
     assert_eq!((first.status, next.status), (StatusCode::ACCEPTED, StatusCode::ACCEPTED));
+}
+
+#[tokio::test]
+async fn a_change_whose_client_went_away_keeps_its_place_until_it_is_made() {
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes) = (Arc::clone(&begun), Arc::clone(&go));
+    let wait = async move || {
+        begins.notify_one();
+        goes.notified().await;
+    };
+    let routes = Router::new().route("/api/wait", post(wait));
+    let service = Service::with_routes(&[("limits.requests", "1"), ("rates.read", "100000/1m")], routes).await;
+    let person = Person::new(&service).await;
+    let change = person.send(Method::POST, "/api/wait", &[("idempotency-key", "k")], b"");
+    tokio::select! {
+        answer = change => panic!("{answer:?}"),
+        () = begun.notified() => {}
+    }
+    let ask = async || person.get("/api/nothing").await.status;
+    assert_eq!(ask().await, StatusCode::SERVICE_UNAVAILABLE);
+    go.notify_one();
+    let free = async { while ask().await == StatusCode::SERVICE_UNAVAILABLE {} };
+    tokio::time::timeout(Duration::from_secs(60), free).await.expect("its place is free again");
+    assert_eq!(ask().await, StatusCode::NOT_FOUND);
 }

@@ -1,11 +1,14 @@
 //! Members and invitations, as who manages a tenant and as who does not.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::{
     auth::accounts,
     db::{Role, Scope},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::{
@@ -16,6 +19,9 @@ use crate::{
 
 /// Somebody who has an account.
 const ANN: &str = "ann@example.org";
+
+/// How long something that nobody waits for may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A member who signed in.
 async fn member(service: &Service, owner: &Owner, email: &str, role: Role) -> (Uuid, String) {
@@ -224,6 +230,18 @@ async fn new_invitations_bring_no_new_guesses_of_a_password() {
 }
 
 #[tokio::test]
+async fn a_new_password_that_is_too_simple_is_not_taken_for_a_guess() {
+    let service = Service::set(&[("rates.sign_in", "1000/1m")]).await;
+    let owner = owner(&service, ANN).await;
+    let invitation = invite(&service, &owner.access, "bob@example.org", "MEMBER").await.json();
+    for _ in 0..30 {
+        assert_eq!(accept(&service, &invitation, "password").await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(accept(&service, &invitation, PASSWORD).await.status, StatusCode::OK);
+    assert_eq!(login(&service, ANN, PASSWORD).await.status, StatusCode::OK, "from the same address");
+}
+
+#[tokio::test]
 async fn a_member_with_much_data_is_removed_although_nobody_waits_for_it_any_more() {
     let service = Service::new().await;
     let owner = owner(&service, "ann@example.org").await;
@@ -257,15 +275,44 @@ async fn a_member_with_much_data_is_removed_although_nobody_waits_for_it_any_mor
     // The request was given up; what it asked for was not.
     sqlx::raw_sql("COMMIT").execute(&mut superuser).await.unwrap();
     let receipts = "SELECT id FROM tenant.deletion_receipts WHERE class = 4";
-    let mut receipt: Option<Uuid> = None;
-    for _ in 0..10_000 {
-        receipt = sqlx::query_scalar(receipts).fetch_optional(&mut observer).await.unwrap();
-        if receipt.is_some() {
-            break;
+    let written = async {
+        loop {
+            if let Some(receipt) = sqlx::query_scalar(receipts).fetch_optional(&mut observer).await.unwrap() {
+                break receipt;
+            }
         }
-    }
-    let receipt = receipt.expect("a receipt of the removal");
+    };
+    let receipt: Uuid = timeout(PATIENCE, written).await.expect("a receipt of the removal");
     let path = format!("/api/deletions/{receipt}");
     assert_eq!(service.call(Method::GET, &path, Some(&owner.access)).await.json()["subjectId"], bob.to_string());
     assert_eq!(remove(&service, &owner.access, bob).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn who_removes_a_member_while_the_service_stops_is_not_told_what_nobody_knows() {
+    let service = Service::set(&[("limits.shutdown_time", "50ms")]).await;
+    let owner = owner(&service, ANN).await;
+    let (bob, _) = member(&service, &owner, "bob@example.org", Role::Member).await;
+    // The removal is on its way to its end when the service stops.
+    let mut holder = service.installation.postgres.superuser().await;
+    let statements = "CREATE FUNCTION public.held_up() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+         CREATE CONSTRAINT TRIGGER held_up AFTER DELETE ON tenant.memberships DEFERRABLE INITIALLY DEFERRED
+           FOR EACH ROW EXECUTE FUNCTION public.held_up();
+         SELECT pg_advisory_lock(1)";
+    sqlx::raw_sql(statements).execute(&mut holder).await.unwrap();
+    let mut observer = service.installation.postgres.superuser().await;
+    let stop = async {
+        let commits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory' AND query LIKE '%COMMIT'";
+        while sqlx::query(commits).fetch_optional(&mut observer).await.unwrap().is_none() {}
+        service.app.operation.stop();
+    };
+    let (answer, ()) = tokio::join!(remove(&service, &owner.access, bob), stop);
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let said = answer.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(said.contains("may not have been removed"), "{said}");
+    sqlx::raw_sql("SELECT pg_advisory_unlock(1)").execute(&mut holder).await.unwrap();
+    let receipts = "SELECT 1 FROM tenant.deletion_receipts WHERE class = 4";
+    let removed = async { while sqlx::query(receipts).fetch_optional(&mut observer).await.unwrap().is_none() {} };
+    timeout(PATIENCE, removed).await.expect("he was removed");
 }

@@ -7,8 +7,16 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt as _;
 use serde_json::json;
-use server::{auth::tokens::TokenRole, vault::blobs::Blobs};
+use server::{
+    auth::tokens::TokenRole,
+    deletion::blobs::{expect_upload, remove_object},
+    vault::{
+        blobs::{BlobPlace, Blobs},
+        seal::RecordKind,
+    },
+};
 use tower::ServiceExt as _;
+use uuid::Uuid;
 
 use crate::{client::Service, people::Person};
 
@@ -116,6 +124,35 @@ async fn metrics_name_templates_and_enums_and_never_what_a_client_wrote() {
     );
 }
 
+fn value(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is missing in {metrics}")).parse().unwrap()
+}
+
+#[tokio::test]
+async fn deletion_lags_behind_from_when_bytes_were_to_go_however_often_that_was_tried() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let lag = async || value(&metrics(&service).await, "subrosa_deletion_lag_seconds");
+    // An upload that never ended was begun a day ago, and its removal failed just now.
+    let mut tx = service.app.database.write(&person.scope).await.unwrap();
+    let place = BlobPlace { tenant: person.scope.tenant(), record: Uuid::now_v7(), object: Uuid::now_v7() };
+    let _ = expect_upload(&mut tx, RecordKind::Call, (place.record, place.object), Utc::now()).await.unwrap();
+    tx.commit().await.unwrap();
+    let failed = "UPDATE tenant.blob_deletions SET created_at = now() - interval '1 day', attempts = 2, run_at = now()";
+    person.sql(failed.to_owned()).await;
+    assert!(lag().await < 1200.0);
+    // A recording was to go an hour ago, and nobody came for it.
+    let mut tx = service.app.database.write(&person.scope).await.unwrap();
+    remove_object(&mut tx, RecordKind::Call, place).await.unwrap();
+    tx.commit().await.unwrap();
+    let waited =
+        "UPDATE tenant.blob_deletions SET created_at = now() - interval '1 hour', due_at = due_at - interval '1 hour'
+                    WHERE attempts = 0";
+    person.sql(waited.to_owned()).await;
+    assert!((3600.0..4800.0).contains(&lag().await));
+}
+
 #[tokio::test]
 async fn metrics_tell_what_waits_and_for_how_long_and_no_old_numbers_when_the_database_is_away() {
     let service = Service::new().await;
@@ -127,15 +164,12 @@ async fn metrics_tell_what_waits_and_for_how_long_and_no_old_numbers_when_the_da
             "UPDATE tenant.jobs SET run_at = now() - interval '1 hour';
              UPDATE tenant.artifacts SET created_at = now() - interval '2 hours';
              UPDATE tenant.calls SET created_at = now() - interval '91 days';
-             INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, created_at)
+             INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, due_at)
                VALUES ('{tenant}', gen_random_uuid(), 1, gen_random_uuid(), now() - interval '3 hours')"
         ))
         .await;
     let text = metrics(&service).await;
-    let value = |name: &str| -> f64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{name} is missing in {text}")).parse().unwrap()
-    };
+    let value = |name: &str| value(&text, name);
     assert_eq!(value(r#"subrosa_jobs{state="Waiting"}"#), 1.0);
     assert_eq!(value(r#"subrosa_jobs{state="Running"}"#), 0.0);
     for (name, hours) in [

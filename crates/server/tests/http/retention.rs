@@ -1,8 +1,11 @@
 //! How long calls are kept, and what keeps one longer.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use serde_json::json;
-use server::retention;
+use server::{background, retention};
+use tokio::time::timeout;
 
 use crate::{client::Service, people::Person};
 
@@ -98,4 +101,73 @@ async fn one_call_that_cannot_be_deleted_does_not_keep_the_others() {
         .await;
     assert!(retention::enforce(&service.app).await.is_err());
     assert_eq!(titles(&person).await, ["bad"]);
+}
+
+#[tokio::test]
+async fn a_call_that_its_tenant_keeps_longer_at_the_last_moment_stays() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let calls = [person.upload(1, "first").await, person.upload(2, "second").await];
+    is_old(&person, &calls[0], 101).await;
+    is_old(&person, &calls[1], 100).await;
+    // Both were found to be too old, and the first is about to go.
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
+    sqlx::raw_sql("BEGIN; SELECT FROM tenant.calls FOR UPDATE").execute(&mut holder).await.unwrap();
+    let keep = async {
+        let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waits).fetch_optional(&mut observer).await.unwrap().is_none() {}
+        let kept = person.json(Method::PATCH, "/api/tenant", &json!({"retentionDays": 365})).await;
+        assert_eq!(kept.status, 200);
+        sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    };
+    let (deleted, ()) = tokio::join!(retention::enforce(&service.app), keep);
+    assert_eq!((deleted.unwrap(), titles(&person).await), (0, vec!["first".into(), "second".into()]));
+}
+
+#[tokio::test]
+async fn a_round_of_retention_has_an_end_and_the_next_one_goes_on() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (tenant, user) = (person.scope.tenant(), person.scope.user());
+    person
+        .sql(format!(
+            "INSERT INTO tenant.calls (tenant_id, id, owner_id, created_at)
+               SELECT '{tenant}', gen_random_uuid(), '{user}', now() - interval '91 days' FROM generate_series(1, 501)"
+        ))
+        .await;
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 500);
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_recording_that_is_too_old_goes_before_any_call_that_is() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (heard, old) = (person.upload(1, "heard").await, person.upload(2, "old").await);
+    is_old(&person, &old, 91).await;
+    // Counts the recordings of the other call that are there when this one goes.
+    person
+        .sql(format!(
+            "UPDATE tenant.artifacts SET created_at = now() - interval '25 hours' WHERE call_id = '{heard}';
+             CREATE TABLE public.seen (recordings bigint);
+             CREATE FUNCTION public.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+               $$BEGIN INSERT INTO public.seen SELECT count(*) FROM tenant.artifacts WHERE call_id = '{heard}'; RETURN OLD; END$$;
+             CREATE TRIGGER see BEFORE DELETE ON tenant.calls FOR EACH ROW EXECUTE FUNCTION public.see()"
+        ))
+        .await;
+    let mut observer = service.installation.postgres.superuser().await;
+    let seen = async {
+        loop {
+            let seen = sqlx::query_scalar("SELECT recordings FROM public.seen").fetch_optional(&mut observer).await;
+            if let Some(recordings) = seen.unwrap() {
+                break recordings;
+            }
+        }
+    };
+    let recordings: i64 = tokio::select! {
+        () = background::run(&service.app, None, None) => panic!("it runs until the program stops"),
+        recordings = timeout(Duration::from_secs(60), seen) => recordings.expect("the call is deleted"),
+    };
+    assert_eq!(recordings, 0);
 }

@@ -1,6 +1,6 @@
 //! Uploads over a bad network, as a tus client sees them.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::digest;
 use axum::{body::Body, http::Method};
@@ -16,6 +16,7 @@ use server::{
     recordings,
     vault::{blobs::Blobs, seal::RecordKind},
 };
+use tokio::time::timeout;
 
 use crate::{
     client::{Answer, Service},
@@ -25,6 +26,9 @@ use crate::{
 type Sender = mpsc::UnboundedSender<Result<Bytes, std::io::Error>>;
 
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
+
+/// How long something that nobody waits for may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Person<'_> {
     /// Begins an upload with the title "Offer"; gives its address.
@@ -280,4 +284,77 @@ async fn bytes_that_are_not_those_of_their_checksum_do_not_count() {
     let last = add(400, &plain[400..], &sha256(&plain[400..])).await;
     assert_eq!(last.status, 204);
     assert!(person.stored(last.headers["call-id"].to_str().unwrap()).await == plain);
+}
+
+#[tokio::test]
+async fn uploads_that_are_begun_at_once_are_counted_one_after_the_other() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    person.begin(1000).await;
+    person
+        .sql(
+            "INSERT INTO tenant.uploads (tenant_id, id, owner_id, sealed, length, expires_at)
+               SELECT tenant_id, gen_random_uuid(), owner_id, sealed, length, expires_at
+               FROM tenant.uploads, generate_series(1, 97)"
+                .to_owned(),
+        )
+        .await;
+    // None is added until all have come as far as they come.
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
+    sqlx::raw_sql("BEGIN; LOCK TABLE tenant.uploads IN SHARE MODE").execute(&mut holder).await.unwrap();
+    let begin = || person.send(Method::POST, "/api/uploads", &[TUS, ("upload-length", "1000")], b"");
+    let begun = futures::future::join_all([begin(), begin(), begin(), begin()]);
+    let go = async {
+        let waits =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() < 4 {
+            tokio::task::yield_now().await;
+        }
+        sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    };
+    let (answers, ()) = futures::join!(begun, go);
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 201, 429, 429]);
+}
+
+#[tokio::test]
+async fn bytes_that_come_when_the_time_of_their_request_is_over_are_not_waited_for() {
+    // Pauses have no end here: only the time of the whole request has.
+    let service = Service::set(&[("limits.upload_time", "3s"), ("limits.body_pause", "1h")]).await;
+    let person = Person::new(&service).await;
+    let upload = person.begin(1000).await;
+    let (sender, request) = person.begin_to_add(&upload, 0);
+    sender.unbounded_send(Ok(Bytes::from(recording(1, 400)))).unwrap();
+    request.await;
+    let given_up = async { while person.offset(&upload).await != Some(400) {} };
+    timeout(PATIENCE, given_up).await.expect("what came counts");
+    assert!(sender.is_closed(), "nobody reads on");
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_went_away_is_one_under_way_until_it_has_ended() {
+    let service = Service::set(&[("limits.uploads_each", "1")]).await;
+    let person = Person::new(&service).await;
+    let (left, next) = (person.begin(1000).await, person.begin(1000).await);
+    let (sender, request) = person.begin_to_add(&left, 0);
+    let mut superuser = service.installation.postgres.superuser().await;
+    let goes_on = async {
+        // Its object is expected once its bytes are.
+        let is_expected = "SELECT 1 FROM tenant.blob_deletions";
+        while sqlx::query(is_expected).fetch_optional(&mut superuser).await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        answer = request => panic!("{answer:?}"),
+        () = goes_on => {}
+    }
+    let add = || person.add(&next, 0, &[0; 400]);
+    assert_eq!(add().await.code(), "rate_limited");
+    drop(sender);
+    let added = async { while add().await.status == 429 {} };
+    timeout(PATIENCE, added).await.expect("its place is free again");
+    assert_eq!(person.offset(&next).await, Some(400));
 }

@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
+use api::redactions::FindingKind;
 use server::{
     artifacts::{self, Artifact},
     queue::{self, MAX_ATTEMPTS},
+    redaction::findings,
     vault::{
         blobs::{BlobError, BlobPlace, Blobs},
         key::Key,
@@ -171,6 +173,12 @@ async fn no_number_stays_in_any_document_and_what_else_goes_the_tenant_says() {
             assert!(!text.contains("five") && !text.contains("nine"), "{text}");
             assert_eq!((text.contains("example"), text.contains("[e-mail address]")), (address, !address), "{text}");
         }
+        // The words of a finding are one word then, from the start of the first (the fourth that is "said", 10 ms each) to the end of the
+        // last.
+        let found = findings::get(&mut tx, &studio.app.vault, call).await.unwrap().unwrap();
+        assert_eq!((found[0].kind, found[0].segment_id.as_str()), (FindingKind::PhoneNumber, "seg_0001"));
+        assert_eq!((found[0].word, found[0].start_ms, found[0].end_ms), (Some(4), 140, 240));
+        assert_eq!(found.get(1).map(|finding| finding.kind), (!address).then_some(FindingKind::EmailAddress));
     }
     working.stop().await;
 }

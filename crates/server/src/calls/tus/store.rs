@@ -25,13 +25,21 @@ pub(super) struct Piece {
     pub(super) bytes: i64,
 }
 
-/// Uploads of the transaction's user that are not calls yet.
+/// Uploads of the transaction's user that are not calls yet. Holds back whoever else begins one for that user until the transaction ends.
 pub(super) async fn count_open(tx: &mut TenantTx<Write>, now: DateTime<Utc>) -> Result<i64, DbError> {
+    let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
+    sqlx::query!(
+        "SELECT pg_advisory_xact_lock(hashtextextended('uploads ' || $1::uuid || ' ' || $2::uuid, 0))",
+        tenant,
+        user
+    )
+    .execute(tx.conn())
+    .await?;
     let count = sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM tenant.uploads
            WHERE tenant_id = $1 AND owner_id = $2 AND became IS NULL AND expires_at > $3"#,
-        tx.scope().tenant(),
-        tx.scope().user(),
+        tenant,
+        user,
         now,
     )
     .fetch_one(tx.conn())

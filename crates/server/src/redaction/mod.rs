@@ -1,6 +1,8 @@
 //! What goes out of a call's transcript before anything else sees it (H7), and out of what people write into it afterwards. Its one
 //! invariant: telephone numbers always do; the tenant says what else.
 
+pub mod findings;
+
 use std::panic::resume_unwind;
 
 use api::tenants::RedactedKind;
@@ -11,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::person::Person,
-    calls,
+    calls::{self, CallDocument},
     db::{Access, DbError, TenantTx},
     vault::keys::{Vault, VaultError},
 };
@@ -44,12 +46,27 @@ pub fn bits(kinds: &[RedactedKind]) -> i32 {
     KINDS.iter().enumerate().map(bit).sum()
 }
 
-/// What is taken out of the transcript of a call: what its tenant chose. Whom it was with and the transaction's user are known by name.
+/// What is taken out of the transcript of a call: what its tenant chose. Whom it was with and its owner are known by name, where
+/// the transaction may know them.
 ///
 /// # Errors
 /// [`DbError::NotFound`] when there is no such call; what a transaction may fail with.
 pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Policy, VaultError> {
-    let (tenant, user) = (tx.scope().tenant(), tx.scope().user());
+    let row = calls::store::get(tx, call).await?;
+    let contact = calls::store::open(tx, vault, &row).await?.contact_name;
+    policy_with(tx, vault, (row.owner_id, contact)).await
+}
+
+/// The same of a call of this owner's with this contact.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn policy_with<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    (owner, contact): (Uuid, Option<String>),
+) -> Result<Policy, VaultError> {
+    let tenant = tx.scope().tenant();
     let bits = sqlx::query_scalar!("SELECT redaction FROM tenant.tenants WHERE tenant_id = $1", tenant)
         .fetch_one(tx.conn())
         .await
@@ -58,10 +75,8 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
     if !chosen(bits).any(|(_, kind)| kind == Kind::PersonName) {
         return Ok(policy);
     }
-    let row = calls::store::get(tx, call).await?;
-    let contact = calls::store::open(tx, vault, &row).await?.contact_name;
-    let user = Person::read(tx, vault, &[user]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
-    Ok(policy.with_names(contact.into_iter().chain(user)))
+    let owner = Person::read(tx, vault, &[owner]).await?.pop().and_then(|(id, person)| person.of(id).display_name);
+    Ok(policy.with_names(contact.into_iter().chain(owner)))
 }
 
 /// Takes it out, off the threads that answer requests: an hour of talk takes some 50 ms.
@@ -71,6 +86,26 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
 pub async fn redacted(transcript: Transcript, policy: Policy) -> Result<Redacted, Unfinished> {
     let work = spawn_blocking(move || redact::redact(transcript, &policy));
     // It is cancelled by nobody, so what ended it is a panic of its own.
+    work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// Takes it out of what people say of a call: its title, its summary, their notes. A contact that goes by a full number goes by the end
+/// of it. `language` is that of the call.
+///
+/// # Errors
+/// [`Unfinished`], as [`redacted`].
+pub async fn redacted_words(
+    mut said: CallDocument,
+    language: Option<String>,
+    policy: Policy,
+) -> Result<CallDocument, Unfinished> {
+    let work = spawn_blocking(move || {
+        for text in [&mut said.title, &mut said.summary, &mut said.notes].into_iter().flatten() {
+            *text = redact::redact_text(std::mem::take(text), language.as_deref(), &policy)?;
+        }
+        said.contact_name = said.contact_name.map(|name| redact::contact_label(&name).unwrap_or(name));
+        Ok(said)
+    });
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
