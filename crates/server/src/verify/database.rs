@@ -26,8 +26,14 @@ pub const CATALOGUE_RULES: &str = include_str!("catalogue_rules.sql");
 /// What a column of content must refuse, and why.
 const REFUSED: [(&str, &str); 4] = [
     ("plaintext", "convert_to('plaintext that is long enough for every check of a length, is it not?', 'UTF8')"),
-    ("AES-128", "crypto.pgp_sym_encrypt_bytea('a packet', 'key', 'cipher-algo=aes128, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')"),
-    ("a packet without integrity", "crypto.pgp_sym_encrypt_bytea('a packet', 'key', 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0, disable-mdc=1')"),
+    (
+        "AES-128",
+        "crypto.pgp_sym_encrypt_bytea('a packet', 'key', 'cipher-algo=aes128, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')",
+    ),
+    (
+        "a packet without integrity",
+        "crypto.pgp_sym_encrypt_bytea('a packet', 'key', 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0, disable-mdc=1')",
+    ),
     ("nothing", "''::bytea"),
 ];
 

@@ -154,8 +154,7 @@ mod tests {
 
     #[test]
     fn the_transcript_is_one() {
-        let transcript: speech::transcript::Transcript =
-            serde_json::from_value(Canaries::new().transcript()).unwrap();
+        let transcript: speech::transcript::Transcript = serde_json::from_value(Canaries::new().transcript()).unwrap();
         assert_eq!(transcript.segments.len(), 1);
     }
 }

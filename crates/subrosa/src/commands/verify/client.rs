@@ -139,7 +139,8 @@ fn exchange(agent: &Agent, url: &str, ask: Ask) -> Result<Answer, ureq::Error> {
     };
     let (parts, body) = response.into_parts();
     let headers = parts.headers.iter();
-    let headers = headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let mut bytes = Vec::new();
     // An answer that goes on and on, as a stream of events may, is cut.
     body.into_reader().take(MAX_ANSWER).read_to_end(&mut bytes)?;

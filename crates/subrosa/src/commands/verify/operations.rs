@@ -1,7 +1,7 @@
 //! Every operation of the API as somebody uses it who has leave to, in an order in which each finds what it needs. Its one invariant:
 //! wherever a person or a program writes something, a canary is written; `{name}` stands for one, or for an id from an answer before.
 
-use super::client::{Ask, Silent};
+use super::client::Ask;
 
 /// Who asks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,10 @@ pub(super) const HALF: [Step; 4] = [
     step(
         "POST /api/uploads",
         Owner,
-        Tus(&[("upload-length", "{length}"), ("upload-metadata", "title {title in base64},filename {file name in base64}")]),
+        Tus(&[
+            ("upload-length", "{length}"),
+            ("upload-metadata", "title {title in base64},filename {file name in base64}"),
+        ]),
     )
     .keep(&[("upload", "location")]),
     step("PATCH /api/uploads/{id}", Owner, Half(true)),
@@ -156,10 +159,8 @@ pub(super) const CONTENT: [Step; 25] = [
 ];
 
 /// Deletes the call.
-pub(super) const DELETION: [Step; 2] = [
-    get("DELETE /api/calls/{id}").keep(&[("receiptId", "deletion-receipt")]),
-    get("GET /api/deletions/{receiptId}"),
-];
+pub(super) const DELETION: [Step; 2] =
+    [get("DELETE /api/calls/{id}").keep(&[("receiptId", "deletion-receipt")]), get("GET /api/deletions/{receiptId}")];
 
 /// Signs out.
 pub(super) const SIGN_OUT: [Step; 3] = [
@@ -167,9 +168,6 @@ pub(super) const SIGN_OUT: [Step; 3] = [
     step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
     get("POST /api/auth/logout-all"),
 ];
-
-/// What the service answers to a request.
-pub(super) type Asked = Result<super::client::Answer, Silent>;
 
 impl Step {
     /// The method, and the path with the name of what `id` stands for.

@@ -98,8 +98,7 @@ impl Report {
                 Rule::H3 => what != RECORDING,
                 _ => true,
             };
-            let hits: Vec<_> =
-                searched.hits.iter().filter(|(what, _)| **what != CONTROL && concerns(what)).collect();
+            let hits: Vec<_> = searched.hits.iter().filter(|(what, _)| **what != CONTROL && concerns(what)).collect();
             let said: Vec<_> = hits
                 .iter()
                 .map(|(what, hits)| format!("the {what}, {} times: {}", hits.count, hits.places.join(", ")))
@@ -114,7 +113,13 @@ impl Report {
                 Verdict::Unproven => "nothing found in what could be read; run it as root".to_owned(),
                 _ => "nothing found".to_owned(),
             };
-            self.0.push(Check { rule: *rule, looked: format!("{place}: {searched}"), bytes: searched.bytes, verdict, said });
+            self.0.push(Check {
+                rule: *rule,
+                looked: format!("{place}: {searched}"),
+                bytes: searched.bytes,
+                verdict,
+                said,
+            });
         }
     }
 
@@ -128,7 +133,8 @@ impl Report {
 
     /// Broken by one broken check; else unproven by one that could not be made, or where none was.
     fn verdict(&self, rule: Option<Rule>) -> Verdict {
-        let has = |verdict| self.0.iter().any(|check| rule.is_none_or(|rule| check.rule == rule) && check.verdict == verdict);
+        let has =
+            |verdict| self.0.iter().any(|check| rule.is_none_or(|rule| check.rule == rule) && check.verdict == verdict);
         let is_empty = |rule: &Rule| self.of(*rule).all(|check| check.verdict == Verdict::LeftOut);
         let has_gap = || RULES.iter().any(|(of, _)| rule.is_none_or(|rule| rule == *of) && is_empty(of));
         match () {
@@ -154,7 +160,8 @@ impl Report {
             let bytes: u64 = self.of(rule).map(|check| check.bytes).sum();
             let mebibytes = bytes as f64 / f64::from(1 << 20);
             // Writing to a string does not fail.
-            let _ = write!(text, "{rule:?} {}: {title}; {} checks", self.verdict(Some(rule)).name(), self.of(rule).count());
+            let _ =
+                write!(text, "{rule:?} {}: {title}; {} checks", self.verdict(Some(rule)).name(), self.of(rule).count());
             let _ = if bytes > 0 { writeln!(text, ", {mebibytes:.1} MiB searched") } else { writeln!(text) };
             for Check { looked, verdict, said, .. } in self.of(rule) {
                 let _ = writeln!(text, "    {:<8} {}", verdict.name(), exit::plain(&format!("{looked}: {said}")));

@@ -18,6 +18,9 @@ use super::{
 /// Methods of operations in a document of OpenAPI.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
 
+/// An id of nothing.
+const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
+
 /// The field of a body that no operation takes.
 const NO_FIELD: &str = "no-such-field";
 
@@ -33,6 +36,8 @@ pub(super) struct Visit<'a> {
     /// Requests that did not do what they should, and what was answered.
     pub(super) unsuccessful: Vec<String>,
     pub(super) requests: usize,
+    /// The id of the last one.
+    pub(super) request: String,
 }
 
 /// Who asks for everything that is somebody else's.
@@ -57,7 +62,17 @@ impl<'a> Visit<'a> {
         ];
         let (succeeded, refused) = (BTreeSet::new(), BTreeSet::new());
         let kept = kept.into_iter().collect();
-        Ok(Self { client, canaries, kept, document, succeeded, refused, unsuccessful: Vec::new(), requests: 1 })
+        Ok(Self {
+            client,
+            canaries,
+            kept,
+            document,
+            succeeded,
+            refused,
+            unsuccessful: Vec::new(),
+            requests: 1,
+            request: String::new(),
+        })
     }
 
     /// An id that an answer gave.
@@ -73,6 +88,11 @@ impl<'a> Visit<'a> {
             methods.map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
         };
         paths.flat_map(of).collect()
+    }
+
+    /// The paths of the document.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.document["paths"].as_object().into_iter().flatten().map(|(path, _)| path.clone()).collect()
     }
 
     fn described(&self, operation: &str) -> &Value {
@@ -103,6 +123,13 @@ impl<'a> Visit<'a> {
         words.chain(kept).fold(text.to_owned(), |text, (name, word)| text.replace(&format!("{{{name}}}"), word))
     }
 
+    /// A path with ids in it; what no answer gave is an id of nothing.
+    fn path(&self, path: &str) -> String {
+        let filled = self.fill(path);
+        let segments = filled.split('/').map(|part| if part.starts_with('{') { NOTHING } else { part });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
     /// Asks one after the other; what is not answered with success is noted, and the visit goes on.
     pub(super) async fn make(&mut self, steps: &[Step]) -> Result<(), Silent> {
         for step in steps {
@@ -125,7 +152,7 @@ impl<'a> Visit<'a> {
 
     fn request(&self, step: &Step) -> Ask {
         let (method, path) = step.address();
-        let ask = Ask::new(method.parse().unwrap_or_default(), self.fill(&path) + &self.fill(step.query));
+        let ask = Ask::new(method.parse().unwrap_or_default(), self.path(&path) + &self.fill(step.query));
         let ask = match step.by {
             By::Nobody => ask,
             By::Owner => ask.header("authorization", self.fill("Bearer {owner}")),
@@ -155,6 +182,7 @@ impl<'a> Visit<'a> {
     async fn send(&mut self, operation: &str, ask: Ask) -> Result<Answer, Silent> {
         let answer = self.client.send(ask).await?;
         self.requests += 1;
+        self.request = answer.header("x-request-id").to_owned();
         match answer.status {
             200..300 => self.succeeded.insert(operation.to_owned()),
             400..500 => self.refused.insert(operation.to_owned()),
@@ -172,7 +200,7 @@ impl<'a> Visit<'a> {
         let mut wrong = Vec::new();
         for operation in self.operations() {
             let (method, path) = address(&operation);
-            let (is_named, path) = (path.contains('{'), self.fill(&path));
+            let (is_named, path) = (path.contains('{'), self.path(&path));
             let ask = Ask::new(method.parse().unwrap_or_default(), path);
             let is_read = matches!(ask.method, Method::GET | Method::HEAD);
             let ask = match who {
@@ -228,6 +256,12 @@ impl<'a> Visit<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Signs somebody else in; gives their token.
+    pub(super) async fn sign_in(&mut self, body: String) -> Result<String, Silent> {
+        let answer = self.send("POST /api/auth/login", Ask::new(Method::POST, "/api/auth/login").json(body)).await?;
+        Ok(answer.json()["accessToken"].as_str().unwrap_or_default().to_owned())
     }
 
     /// What the service says of the call: its state, and why it failed.
