@@ -130,7 +130,7 @@ pub(super) const ACCOUNT: [Step; 27] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 25] = [
+pub(super) const CONTENT: [Step; 23] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -154,16 +154,16 @@ pub(super) const CONTENT: [Step; 25] = [
     step("POST /api/uploads", Owner, Tus(&[("upload-length", "{length}")])).keep(&[("upload", "location")]),
     step("DELETE /api/uploads/{id}", Owner, Tus(&[])),
     step("DELETE /api/calls", Owner, Json(r#"{"callIds": ["{other call}"]}"#)),
-    step("POST /api/auth/password", Owner, Json(PASSWORDS)),
-    step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
 ];
 
 /// Deletes the call.
 pub(super) const DELETION: [Step; 2] =
     [get("DELETE /api/calls/{id}").keep(&[("receiptId", "deletion-receipt")]), get("GET /api/deletions/{receiptId}")];
 
-/// Signs out.
-pub(super) const SIGN_OUT: [Step; 3] = [
+/// Takes another password, and signs out.
+pub(super) const SIGN_OUT: [Step; 5] = [
+    step("POST /api/auth/password", Owner, Json(PASSWORDS)),
+    step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
     step("POST /api/auth/logout", Owner, Json(r#"{"refreshToken": "{refresh}"}"#)),
     step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
     get("POST /api/auth/logout-all"),
