@@ -32,7 +32,7 @@ pub struct Needle {
 
 impl Needle {
     /// A text in every spelling: UTF-8, UTF-16, hexadecimal, base64 at each of its three offsets, percent and JSON escapes of each
-    /// letter, and within PostgreSQL's compression.
+    /// letter, and as PostgreSQL compresses it.
     #[must_use]
     pub fn text(what: &'static str, text: &str) -> Self {
         let mut needle = Self::bytes(what, text.as_bytes());
@@ -43,11 +43,10 @@ impl Needle {
             text.bytes().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect(),
             utf_16().flat_map(|unit| format!("\\u{unit:04x}").into_bytes()).collect(),
         ]);
-        needle.spellings.extend((1..=PGLZ_LITERALS).map(|first| compressed(text.as_bytes(), first)));
         needle
     }
 
-    /// Bytes as they are, in hexadecimal and in base64.
+    /// Bytes as they are, in hexadecimal, in base64 and as PostgreSQL compresses them.
     #[must_use]
     pub fn bytes(what: &'static str, bytes: &[u8]) -> Self {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -62,6 +61,7 @@ impl Needle {
                 }
             }
         }
+        spellings.extend((1..=PGLZ_LITERALS).map(|first| compressed(bytes, first)));
         Self { what, spellings }
     }
 
@@ -79,13 +79,29 @@ impl Needle {
     }
 }
 
-/// Text as literals of PostgreSQL's compression, of which the first `first` still follow the control byte before.
-fn compressed(text: &[u8], first: usize) -> Vec<u8> {
-    let (head, rest) = text.split_at(first.min(text.len()));
-    let mut bytes = head.to_vec();
-    for literals in rest.chunks(PGLZ_LITERALS) {
-        bytes.push(0);
-        bytes.extend(literals);
+/// Bytes that repeat nothing before them as literals of PostgreSQL's compression, of which the first `first` still follow the control
+/// byte before. What follows the last whole eight of many may be followed by a repetition, which its control byte would say.
+fn compressed(bytes: &[u8], first: usize) -> Vec<u8> {
+    let (head, rest) = bytes.split_at(first.min(bytes.len()));
+    let certain = rest.len() / PGLZ_LITERALS * PGLZ_LITERALS;
+    let rest = if certain > PGLZ_LITERALS { &rest[..certain] } else { rest };
+    let literals = rest.chunks(PGLZ_LITERALS);
+    literals.fold(head.to_vec(), |compressed, literals| [&compressed[..], &[0], literals].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four digits of a phone number are, in the catalogue of any PostgreSQL.
+    #[test]
+    fn no_spelling_is_so_short_that_it_is_found_by_chance() {
+        for text in [word().as_str(), "30123456789"] {
+            let Needle { spellings, .. } = Needle::text("a word", text);
+            assert!(spellings.len() > 15);
+            for spelling in spellings {
+                assert!(spelling.len() >= 10, "{}", String::from_utf8_lossy(&spelling));
+            }
+        }
     }
-    bytes
 }

@@ -68,8 +68,11 @@ impl Seen {
         let descriptors = match fs::read_dir(format!("/proc/{id}/fd")) {
             Ok(descriptors) => descriptors,
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let name = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
                 match limit(id, "Max file size") {
                     Some((_, 0)) => _ = self.locked_in.insert(id),
+                    // Its files are those of its cluster, and searched there.
+                    Some(_) if name.trim() == "postgres" => {}
                     Some(_) => self.searched.unreadable += u64::from(self.processes.insert(id)),
                     None => {}
                 }
@@ -129,21 +132,25 @@ pub(super) fn listener(port: u16) -> Option<u32> {
     })
 }
 
-/// What is wrong with core dumps of a process: what could hold its memory after a crash. A program of the system that takes dumps from a
-/// pipe gets them whatever the limit is (core(5)), so the kernel has to be told to put nothing into them as well.
+/// What is wrong with core dumps of a process: what could hold its memory after a crash.
 pub(super) fn core_dumps(id: u32) -> Result<Option<String>, String> {
     let read = |file: &str| {
         fs::read_to_string(Path::new("/proc").join(file)).map_err(|error| format!("/proc/{file}: {error}"))
     };
-    let (soft, hard) = limit(id, "Max core file size").ok_or_else(|| format!("/proc/{id}/limits cannot be read"))?;
-    if (soft, hard) != (0, 0) {
-        return Ok(Some(format!("process {id} may leave a core dump (RLIMIT_CORE)")));
-    }
-    let takes_all = read("sys/kernel/core_pattern")?.starts_with('|');
-    let filter = read(&format!("{id}/coredump_filter"))?;
+    let limit = limit(id, "Max core file size").ok_or_else(|| format!("/proc/{id}/limits cannot be read"))?;
+    let (pattern, filter) = (read("sys/kernel/core_pattern")?, read(&format!("{id}/coredump_filter"))?);
+    Ok(dump(limit, &pattern, &filter).map(|fault| format!("process {id} {fault}")))
+}
+
+/// A program of the system that takes dumps from a pipe gets them whatever the limit is (core(5)), so the kernel has to be told to put
+/// nothing into them as well.
+fn dump(limit: (u64, u64), pattern: &str, filter: &str) -> Option<&'static str> {
     let is_empty = u32::from_str_radix(filter.trim(), 16) == Ok(0);
-    Ok((takes_all && !is_empty)
-        .then(|| format!("a core dump of process {id} goes to a program (core_pattern), with its memory")))
+    match limit {
+        (0, 0) if !pattern.starts_with('|') || is_empty => None,
+        (0, 0) => Some("gives core dumps with its memory to a program (core_pattern)"),
+        _ => Some("may leave a core dump (RLIMIT_CORE)"),
+    }
 }
 
 /// A limit of a process, soft and hard.
@@ -171,6 +178,14 @@ mod tests {
         let mut seen = Seen::default();
         seen.look_into(std::process::id(), &search, since, &[]);
         assert!(seen.searched.found("title") && seen.searched.unreadable == 0, "{:?}", seen.searched);
+    }
+
+    #[test]
+    fn a_process_leaves_no_dump_when_its_limit_is_0_and_no_program_gets_one_with_memory_in_it() {
+        assert_eq!(dump((0, 0), "core", "00000033"), None);
+        assert_eq!(dump((0, 0), "|/usr/lib/systemd/systemd-coredump", "00000000"), None);
+        assert!(dump((0, 0), "|/usr/share/apport/apport", "00000033").unwrap().contains("core_pattern"));
+        assert!(dump((0, u64::MAX), "core", "00000000").unwrap().contains("RLIMIT_CORE"));
     }
 
     #[test]
