@@ -1,7 +1,7 @@
 //! `subrosa verify`, which is the audit: of a service that is right, at level `trace`, through every operation; and of one that leaks in
 //! every way there is.
 
-use std::{fs, os::unix::fs::MetadataExt as _, process::Stdio};
+use std::{fs, os::unix::fs::MetadataExt as _, process::Stdio, time::Duration};
 
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::Value;
@@ -14,6 +14,9 @@ use crate::{
 
 /// The model that translates as well: every operation has to succeed.
 const MODEL: &str = "worker.model=base";
+
+/// A run takes some ten seconds by itself; beside the other tests of this binary, on two cores, minutes.
+const MOST: Duration = PATIENCE.saturating_mul(2);
 
 /// What a service that was tampered with has in its database: a table of words that the application does not know, a table of tenants
 /// whose owner is not held by its policies, content that is not checked, and upkeep that cannot do its work.
@@ -44,7 +47,7 @@ fn is_root() -> bool {
 async fn verify(place: &Place, arguments: &[String]) -> (Value, i32) {
     let mut command: Command = place.command("verify");
     command.args(["--json"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let output = timeout(MOST, command.output()).await.unwrap().unwrap();
     let report = serde_json::from_slice(&output.stdout);
     let report = report.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     (report, output.status.code().unwrap())

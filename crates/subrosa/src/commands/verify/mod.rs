@@ -213,7 +213,7 @@ async fn visit(
     report: &mut Report,
 ) -> Result<String, VerifyError> {
     let (watch, patience) = (media.watch(service), *media.args.patience);
-    let mut visit = Visit::begin(Client::new(&service.url), media.canaries).await?;
+    let mut visit = Visit::begin(Client::new(&service.url), media.canaries, patience).await?;
     visit.make(&operations::SIGN_IN).await?;
     visit.make(&operations::HALF).await?;
     media.half(report, app, tenant.id, visit.id("upload")).await?;
@@ -224,6 +224,7 @@ async fn visit(
     let end = proofs::end_of_pipeline(&mut visit, patience).await?;
     tenant.tell(app, call, media.canaries).await?;
     visit.make(&operations::CONTENT).await?;
+    visit.make(&operations::EXPORTS).await?;
     proofs::strangers(report, &mut visit, &media.search, stranger).await?;
     proofs::sealed(report, app, tenant).await?;
     media.stored(report, app, (owner, call)).await?;

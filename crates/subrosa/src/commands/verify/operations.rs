@@ -1,5 +1,6 @@
 //! Every operation of the API as somebody uses it who has leave to, in an order in which each finds what it needs. Its one invariant:
 //! wherever a person or a program writes something, a canary is written; `{name}` stands for one, or for an id from an answer before.
+//! What the document of a service does not have is not asked.
 
 use super::client::Ask;
 
@@ -32,13 +33,15 @@ pub(super) struct Step {
     pub(super) by: By,
     pub(super) sent: Sent,
     pub(super) keep: &'static [(&'static str, &'static str)],
+    /// What the answer has to say before the visit goes on: where in the body, and what.
+    pub(super) until: Option<(&'static str, &'static str)>,
 }
 
 /// Parameters of paths that are called `id` in the document, by the beginning of the path.
 pub(super) const IDS: [(&str, &str); 2] = [("/api/uploads", "{upload}"), ("/", "{call}")];
 
 const fn step(operation: &'static str, by: By, sent: Sent) -> Step {
-    Step { operation, query: "", by, sent, keep: &[] }
+    Step { operation, query: "", by, sent, keep: &[], until: None }
 }
 
 const fn get(operation: &'static str) -> Step {
@@ -53,6 +56,10 @@ impl Step {
     const fn keep(self, keep: &'static [(&'static str, &'static str)]) -> Self {
         Self { keep, ..self }
     }
+
+    const fn until(self, at: &'static str, says: &'static str) -> Self {
+        Self { until: Some((at, says)), ..self }
+    }
 }
 
 const LOGIN: &str = r#"{"email": "{e-mail address}@verify.invalid", "password": "{password}"}"#;
@@ -66,6 +73,7 @@ const METADATA: &str = r#"{"title": "{title}", "contactName": "{contact's name}"
 const WORDS: &str = r#"{"title": "{title}", "notes": "{notes}", "summary": "{summary}"}"#;
 const HOLD: &str = r#"{"held": true, "reason": "{hold's reason}"}"#;
 const LIFT: &str = r#"{"held": false, "reason": "{hold's reason}"}"#;
+const SUBJECT: &str = r#"{"phoneNumber": "+49{phone number}"}"#;
 const KEY: &str = r#"{"name": "{API key's name}", "scopes": ["account:read"]}"#;
 const PASSWORDS: &str = r#"{"currentPassword": "{password}", "newPassword": "{new password}"}"#;
 const SESSION: &[(&str, &str)] = &[("owner", "/accessToken"), ("refresh", "/refreshToken")];
@@ -130,7 +138,7 @@ pub(super) const ACCOUNT: [Step; 27] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 23] = [
+pub(super) const CONTENT: [Step; 24] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -143,6 +151,7 @@ pub(super) const CONTENT: [Step; 23] = [
     step("PATCH /api/calls/{id}/speakers/{speakerId}", Owner, Json(r#"{"displayName": "{speaker's name}"}"#)),
     step("PATCH /api/calls/{id}/segments/{segId}", Owner, Json(r#"{"text": "{segment's text}"}"#)),
     get("GET /api/calls/{id}/transcript").with("?format=srt"),
+    get("GET /api/calls/{id}/redactions"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(HOLD)),
     get("GET /api/calls/{id}/legal-hold"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(LIFT)),
@@ -154,6 +163,17 @@ pub(super) const CONTENT: [Step; 23] = [
     step("POST /api/uploads", Owner, Tus(&[("upload-length", "{length}")])).keep(&[("upload", "location")]),
     step("DELETE /api/uploads/{id}", Owner, Tus(&[])),
     step("DELETE /api/calls", Owner, Json(r#"{"callIds": ["{other call}"]}"#)),
+];
+
+/// Everything about exports, of the person and of whose number the call has.
+pub(super) const EXPORTS: [Step; 7] = [
+    step("POST /api/users/me/export", Owner, Nothing).keep(&[("exportId", "/exportId")]),
+    step("POST /api/tenant/data-subjects/export", Owner, Json(SUBJECT)).keep(&[("subjectExportId", "/exportId")]),
+    get("GET /api/users/me/export/{exportId}").until("/status", "READY"),
+    get("GET /api/tenant/data-subjects/export/{subjectExportId}").until("/status", "READY"),
+    step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(SESSION),
+    get("GET /api/users/me/export/{exportId}/download"),
+    get("GET /api/tenant/data-subjects/export/{subjectExportId}/download"),
 ];
 
 /// Deletes the call.

@@ -19,7 +19,7 @@ use super::{
     VerifyError,
     report::{Report, Rule},
     tenant::Tenant,
-    visit::{Stranger, Visit},
+    visit::{LOOK, Stranger, Visit},
 };
 
 /// By how much what is enforced every minute may be late: a round of upkeep that took longer, and one that failed.
@@ -27,9 +27,6 @@ const LATE: Duration = Duration::from_secs(10 * 60);
 
 /// How long processing events are kept (H14).
 const EVENTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Between two looks at something that nobody tells.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// H3 and H6: what the database would let happen.
 pub(super) async fn database(report: &mut Report, locked: &Locked) -> Result<(), VerifyError> {

@@ -75,6 +75,8 @@ impl Service {
         command.args(SETTINGS.map(|setting| format!("--set={setting}")));
         command.arg(format!("--set=traces.endpoint=http://{}", collector.address()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
+        // Ctrl-C is for this program alone, which still wants to delete what it made.
+        command.process_group(0);
         let mut child = command.spawn()?;
         let id = child.id().unwrap_or_default();
         let said = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;

@@ -1,11 +1,15 @@
 //! A visit to the service, with canaries. Its one invariant: whatever was asked is on record, with how it was answered, so that no
 //! operation is missing unseen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use server::verify::search::{Search, Searched};
+use tokio::time::{Instant, sleep};
 use ureq::http::Method;
 use uuid::Uuid;
 
@@ -17,6 +21,9 @@ use super::{
 
 /// Methods of operations in a document of OpenAPI.
 const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// Between two looks at something that nobody tells.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
 
 /// An id of nothing.
 const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
@@ -30,6 +37,7 @@ pub(super) struct Visit<'a> {
     canaries: &'a Canaries,
     /// Ids and tokens of answers, by name.
     kept: BTreeMap<&'static str, String>,
+    patience: Duration,
     document: Value,
     succeeded: BTreeSet<String>,
     refused: BTreeSet<String>,
@@ -50,7 +58,7 @@ pub(super) enum Stranger<'a> {
 
 impl<'a> Visit<'a> {
     /// Reads what there is from the service itself.
-    pub(super) async fn begin(client: Client, canaries: &'a Canaries) -> Result<Self, Silent> {
+    pub(super) async fn begin(client: Client, canaries: &'a Canaries, patience: Duration) -> Result<Self, Silent> {
         let document = client.send(Ask::new(Method::GET, "/openapi.json")).await?.json();
         let in_base64 = |what: &str| STANDARD.encode(canaries.word(what));
         let kept = [
@@ -66,6 +74,7 @@ impl<'a> Visit<'a> {
             client,
             canaries,
             kept,
+            patience,
             document,
             succeeded,
             refused,
@@ -133,7 +142,10 @@ impl<'a> Visit<'a> {
     /// Asks one after the other; what is not answered with success is noted, and the visit goes on.
     pub(super) async fn make(&mut self, steps: &[Step]) -> Result<(), Silent> {
         for step in steps {
-            let answer = self.send(step.operation, self.request(step)).await?;
+            if self.described(step.operation).is_null() {
+                continue;
+            }
+            let answer = self.until(step).await?;
             if !(200..300).contains(&answer.status) {
                 self.unsuccessful.push(format!("{} {}: {}", step.operation, answer.status, code(&answer)));
             }
@@ -148,6 +160,19 @@ impl<'a> Visit<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Asks, and where something is waited for again and again until the patience is over.
+    async fn until(&mut self, step: &Step) -> Result<Answer, Silent> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let answer = self.send(step.operation, self.request(step)).await?;
+            let is_so = |(at, says)| answer.json().pointer(at).and_then(Value::as_str) == Some(says);
+            if step.until.is_none_or(is_so) || answer.status >= 400 || Instant::now() > deadline {
+                return Ok(answer);
+            }
+            sleep(LOOK).await;
+        }
     }
 
     fn request(&self, step: &Step) -> Ask {
