@@ -76,6 +76,8 @@ pub(crate) enum StateError {
     Listen { setting: &'static str, address: std::net::SocketAddr, source: std::io::Error },
     #[error("first.owner is no e-mail address")]
     NoAddress,
+    #[error("no service runs on this data directory, and database.url names no database")]
+    NotRunning,
     #[error("{0}")]
     Tampered(String),
     #[error("no threads or signals: {0}")]
@@ -165,15 +167,15 @@ pub(crate) struct Attached {
 /// Opens an installation that another program runs, beside it: nothing is started, migrated or made.
 pub(crate) async fn attach(place: &Place) -> Result<Attached, StateError> {
     let configured = &place.config.database;
-    let source = place.keys()?;
-    let ring = keyring::load(&source).await?;
     let parse = |url: &SecretString| Address::parse(url.expose_secret(), configured.tls);
     let private = postgres::running(&place.data_dir.join("postgres")).filter(|_| configured.url.is_none());
     let (address, owner_address) = match (&private, &configured.url) {
         (Some((address, owner_address)), _) => (address.clone(), Some(owner_address.clone())),
         (None, Some(url)) => (parse(url)?, configured.owner_url.as_ref().map(parse).transpose()?),
-        (None, None) => return Err(StartError::Address.into()),
+        (None, None) => return Err(StateError::NotRunning),
     };
+    let source = place.keys()?;
+    let ring = keyring::load(&source).await?;
     let owner = match owner_address {
         Some(address) => Some(Owner::connect(&address).await?),
         None => None,

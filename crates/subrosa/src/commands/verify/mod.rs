@@ -33,6 +33,7 @@ use server::{
     deletion::{DeletionError, blobs::SweepError},
     vault::{blobs::BlobError, keys::VaultError},
 };
+use ureq::http::Method;
 
 use crate::{
     exit,
@@ -41,7 +42,7 @@ use crate::{
     signals::Signals,
 };
 use canaries::Canaries;
-use client::{Client, Silent};
+use client::{Ask, Client, Silent};
 use media::Media;
 use report::Report;
 use service::Service;
@@ -160,7 +161,10 @@ async fn verify(args: &Args, place: &Place, arguments: &[OsString]) -> Result<Re
     let signals = Signals::take().map_err(StateError::Runtime)?;
     let mut service = match &args.url {
         None => Service::start(arguments).await.map_err(VerifyError::Service)?,
-        Some(url) => Service::that_runs(url, args, place),
+        Some(url) => {
+            Client::new(url).send(Ask::new(Method::GET, "/api/health")).await?;
+            Service::that_runs(url, args, place)
+        }
     };
     let (canaries, mut report) = (Canaries::new(), Report::default());
     let since = SystemTime::now() - SLACK;
