@@ -17,7 +17,10 @@ use std::{
 use server::verify::search::{Search, Searched};
 
 /// Between two looks at what processes have open: a file that is open for less may be missed, and is searched for where it lies.
-const LOOK: Duration = Duration::from_millis(25);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Looks after which it is asked anew which processes there are, since that reads something of each process of the machine.
+const LOOKS: u64 = 4;
 
 /// A line of `/proc/net/tcp` about a socket that listens.
 const LISTENS: &str = "0A";
@@ -46,10 +49,12 @@ impl Watch {
         let (stop, stopped) = mpsc::channel();
         let looking = thread::spawn(move || {
             let mut seen = Seen::default();
+            let mut processes = Vec::new();
             while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
-                for id in family(&roots) {
-                    seen.look_into(id, &search, since, &but);
+                if seen.looks.is_multiple_of(LOOKS) {
+                    processes = family(&roots);
                 }
+                processes.iter().for_each(|id| seen.look_into(*id, &search, since, &but));
                 seen.looks += 1;
             }
             seen
