@@ -1,7 +1,7 @@
 //! `subrosa verify`: proves the rules of the privacy contract on an installation that runs, by a call full of canaries and by probes. Its
 //! one invariant: what it made is deleted again, what it started is ended, however it ends; and it claims nothing that it did not look at.
 //!
-//! A run makes a tenant of its own, visits every operation as everybody ([`visit`], [`operations`]), searches every medium for what it
+//! A run makes a tenant of its own, visits every operation as everybody ([`mod@visit`], [`operations`]), searches every medium for what it
 //! wrote ([`media`], [`process`], [`exposition`]), asks the database ([`proofs`]), and deletes the call and the tenant.
 
 mod canaries;
