@@ -1,7 +1,9 @@
 //! Chores of the repository: `cargo xtask models`, `cargo xtask tidy`.
 #![expect(clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
 
+mod documents;
 mod ge2e;
+mod markdown;
 mod models;
 mod onnx;
 mod tidy;
@@ -26,7 +28,7 @@ enum Chore {
         #[arg(long, default_value = ".data", env = "SUBROSA_DATA_DIR")]
         data_dir: PathBuf,
     },
-    /// Check what compilers do not: sizes, directions, links.
+    /// Check what compilers do not: sizes, directions, links, and what documents promise.
     Tidy,
 }
 

@@ -1,13 +1,16 @@
-//! What no compiler checks: sizes, the direction of dependencies, links, and what must never be committed.
+//! What no compiler checks: sizes, the direction of dependencies, what documents say, and what must never be committed.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
     process::{Command, Output},
 };
 
-use crate::Result;
+use crate::{
+    Result,
+    documents::{self, Tree},
+};
 
 /// Lines of a source file past which it is split.
 const SOURCE_LINES: usize = 600;
@@ -28,8 +31,23 @@ const DIRECTION: [(&str, &[&str]); 6] = [
     ("xtask", &[]),
 ];
 
-/// What only some places of the program may say, so that the gate to the database stays the only way: words, and where they may stand.
-const GATE: [(&[&str], &[&str]); 2] = [
+/// What only some places of the program may say, so that the gate to the database stays the only way, and what is told of a type that may
+/// be told: words, and where they may stand.
+const GATE: [(&[&str], &[&str]); 3] = [
+    (
+        &[
+            "tracing::trace",
+            "tracing::debug",
+            "tracing::info",
+            "tracing::warn",
+            "tracing::error",
+            "tracing::event",
+            "tracing::span",
+            "tracing::instrument",
+            "use tracing::{",
+        ],
+        &["crates/server/src/telemetry/", "crates/server/tests/", "crates/subrosa/tests/"],
+    ),
     (
         &["PgPool", "PgConnectOptions", "PgConnection", "connect_with"],
         &["crates/server/src/db/", "crates/server/src/postgres/", "crates/server/tests/", "crates/server/benches/"],
@@ -53,15 +71,18 @@ const PRIVATE_PLACES: [&str; 3] = [concat!("/ho", "me/"), concat!("/ro", "ot/"),
 pub(crate) fn run() -> Result<()> {
     let mut wrong = Vec::new();
     let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output()?;
-    let files = files(&listed)?;
+    let (files, mut texts) = (files(&listed)?, BTreeMap::new());
     for path in &files {
-        let bytes = fs::read(path)?;
-        match std::str::from_utf8(&bytes) {
-            Ok(text) => check_text(path, text, &mut wrong),
-            Err(_) if bytes.len() > BINARY_BYTES => wrong.push(format!("{path}: a binary of {} bytes", bytes.len())),
+        match String::from_utf8(fs::read(path)?) {
+            Ok(text) => _ = texts.insert(path.clone(), text),
+            Err(error) if error.as_bytes().len() > BINARY_BYTES => {
+                wrong.push(format!("{path}: a binary of {} bytes", error.as_bytes().len()));
+            }
             Err(_) => {}
         }
     }
+    texts.iter().for_each(|(path, text)| check_text(path, text, &mut wrong));
+    documents::check(&Tree { files: &files, texts: &texts }, &mut wrong);
     for (package, allowed) in DIRECTION {
         check_direction(package, allowed, &fs::read_to_string(format!("{package}/Cargo.toml"))?, &mut wrong);
     }

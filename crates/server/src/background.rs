@@ -17,6 +17,7 @@ use crate::{
     deletion::mirror,
     http::idempotency,
     retention,
+    telemetry::log,
     worker::{Worker, sweep},
 };
 
@@ -48,7 +49,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
     tokio::select! {
         ((), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), work) } => {}
         () = listen => {}
-        () = app.operation.cut_off() => tracing::warn!("calls and upkeep took longer than limits.shutdown_time and were left"),
+        () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
     if let Some(listener) = listener {
         listener.close().await;
@@ -60,22 +61,22 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
 async fn upkeep(app: &App) {
     every(app, UPKEEP, async || {
         if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
-            tracing::warn!(fault = %error, "receipts and events were not copied");
+            log::warning!(fault = &error, "receipts and events were not copied");
         }
         if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
-            tracing::warn!(fault = %error, "uploads that are over were not all removed");
+            log::warning!(fault = &error, "uploads that are over were not all removed");
         }
         if let Err(error) = retention::enforce(app).await {
-            tracing::warn!(fault = %error, "calls that are too old were not all deleted");
+            log::warning!(fault = &error, "calls that are too old were not all deleted");
         }
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
-            tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");
+            log::warning!(fault = &error, "recordings and objects of deleted records were not all removed");
         }
         if let Err(error) = sweep::processing_events(&app.database).await {
-            tracing::warn!(fault = %error, "processing events that are over were not removed");
+            log::warning!(fault = &error, "processing events that are over were not removed");
         }
         if let Err(error) = tokens::follow(app).await {
-            tracing::warn!(fault = %error, "the keys that sign tokens were not looked at");
+            log::warning!(fault = &error, "the keys that sign tokens were not looked at");
         }
     })
     .await;
@@ -84,7 +85,7 @@ async fn upkeep(app: &App) {
 async fn leftovers(app: &App) {
     every(app, LEFTOVERS, async || {
         if let Err(error) = app.blobs.remove_leftovers().await {
-            tracing::warn!(fault = %error, "half-written objects were not all removed");
+            log::warning!(fault = &error, "half-written objects were not all removed");
         }
     })
     .await;

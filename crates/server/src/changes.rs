@@ -1,6 +1,7 @@
 //! That something changed about calls, so that who watches one looks again, and that there may be work. Says nothing about what: any
 //! session of the database can listen, and whoever is woken reads through the gate.
 
+use crate::telemetry::log;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -57,7 +58,7 @@ impl Changes {
                     self.wake();
                 }
                 Err(error) => {
-                    tracing::warn!(fault = %error, "the database does not say what changed; polling goes on");
+                    log::warning!(fault = &error, "the database does not say what changed; polling goes on");
                     tokio::time::sleep(RECONNECT).await;
                 }
             }

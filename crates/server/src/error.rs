@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     db::DbError,
     http::request_id,
+    telemetry::{fault::Fault, log},
     vault::{blobs::BlobError, keys::VaultError},
 };
 
@@ -87,14 +88,16 @@ impl ApiError {
         self.message
     }
 
-    /// A fault of ours. `what` is for the log and must not hold content.
-    pub fn internal(what: &dyn std::fmt::Display) -> Self {
-        tracing::error!(fault = %what, "a request failed");
+    /// A fault of ours, which is told in the log and not to the caller.
+    pub fn internal(fault: impl Into<Fault>) -> Self {
+        let fault = fault.into();
+        log::error!(fault = fault, "a request failed");
         Self::new(ErrorCode::Internal, "something is wrong on our side; the request id finds it in the log")
     }
 
-    fn unavailable(what: &dyn std::fmt::Display) -> Self {
-        tracing::warn!(fault = %what, "a request could not be served");
+    fn unavailable(fault: impl Into<Fault>) -> Self {
+        let fault = fault.into();
+        log::warning!(fault = fault, "a request could not be served");
         Self::new(ErrorCode::Unavailable, "this is not possible right now; try again").retry_after(2)
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     app::App,
     db::{Database, DbError, Reason},
     deletion::{self, DeletionError},
+    telemetry::log,
     vault::seal::RecordKind,
     worker::sweep,
 };
@@ -38,7 +39,7 @@ pub async fn enforce(app: &App) -> Result<u64, DbError> {
         }
     }
     if deleted > 0 {
-        tracing::info!(deleted, "calls were older than their tenants keep them");
+        log::info!(deleted = deleted, "calls were older than their tenants keep them");
         app.changes.wake();
     }
     first.map_or(Ok(deleted), Err)

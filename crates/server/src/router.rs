@@ -1,6 +1,6 @@
 //! Every URL of the service, one line each, and the layers around them.
 
-use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _};
+use axum::{Router, extract::DefaultBodyLimit, middleware, response::IntoResponse as _, routing::get};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::{
@@ -17,7 +17,7 @@ use crate::{
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
     health,
-    http::{access, docs, headers, idempotency, limits, request_id},
+    http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
     tenants,
     transcripts::routes as transcripts,
@@ -110,7 +110,8 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 /// The service.
 pub fn service(app: App) -> Router {
     let (router, document) = operations().split_for_parts();
-    guarded(router.merge(docs::routes(&document)), app)
+    let router = router.merge(docs::routes(&document)).route(security_txt::PATH, get(security_txt::security_txt));
+    guarded(router, app)
 }
 
 /// Routes behind every guard that a request passes, from the outside in.

@@ -18,7 +18,12 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{app::App, config::Limits, telemetry::observed};
+use crate::{
+    app::App,
+    config::Limits,
+    telemetry::observed,
+    telemetry::{fault::Fault, log},
+};
 
 /// Headers of a request. Browsers send some 30.
 const MAX_HEADERS: usize = 100;
@@ -110,7 +115,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, 
             // The one connection is gone; without files left, all wait.
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
-                tracing::error!(fault = %error.kind(), "no connection can be accepted");
+                log::error!(fault = Fault::from(error.kind()), "no connection can be accepted");
                 tokio::time::sleep(BREATH).await;
             }
         }

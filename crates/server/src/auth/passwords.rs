@@ -3,6 +3,7 @@
 //! Invariant: every answer about a password costs one bcrypt of the same cost, whoever it is about, and no more of them run at once
 //! than the machine has cores. bcrypt itself reads 72 bytes: 64 characters of base64 carry all of a password of any length.
 
+use crate::telemetry::fault::Fault;
 use std::{
     sync::{
         Arc,
@@ -168,4 +169,10 @@ fn parsed(stored: &[u8]) -> Option<(i32, std::borrow::Cow<'_, str>)> {
 /// A hash of that cost that is nobody's: 16 bytes of salt and 23 of hash, all zero, in bcrypt's base64.
 fn nobodys(cost: u32) -> String {
     format!("$2b${cost:02}${}{}", ".".repeat(22), ".".repeat(31))
+}
+
+impl From<&PasswordError> for Fault {
+    fn from(_: &PasswordError) -> Self {
+        "a password could not be processed".into()
+    }
 }

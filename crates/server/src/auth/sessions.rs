@@ -18,6 +18,7 @@ use crate::{
     app::App,
     db::{DbError, Reason, Role},
     error::{ApiError, ApiResult},
+    telemetry::log,
 };
 
 /// A session that is not used for so long ends.
@@ -87,7 +88,7 @@ pub(super) async fn rotate(app: &App, token: &SecretString) -> ApiResult<Issued>
         (CHILD, Some(family), Some(user), Some(tenant)) => issue(app, (family, user, tenant), child).await,
         (REUSED, Some(family), ..) => {
             app.auth.liveness.forget();
-            tracing::warn!(session = %family, "a refresh token was used again: its session was revoked");
+            log::warning!(session = family, "a refresh token was used again: its session was revoked");
             Err(invalid())
         }
         _ => Err(invalid()),
@@ -117,7 +118,7 @@ async fn issue(app: &App, (family, user, tenant): (Uuid, Uuid, Uuid), refresh: S
         .auth
         .tokens
         .issue((tenant, user, token_role(role)), family, app.clock.now())
-        .map_err(|_| ApiError::internal(&"an access token could not be signed"))?;
+        .map_err(|_| ApiError::internal("an access token could not be signed"))?;
     Ok(Issued { session: family, access: access.into(), expires_at, refresh })
 }
 

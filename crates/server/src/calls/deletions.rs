@@ -23,6 +23,7 @@ use crate::{
         extract::{self, Path},
         idempotency::IdempotencyKey,
     },
+    telemetry::log,
     vault::{
         chain::Hash,
         receipts::{Counts, HORIZON, Horizon, Receipt},
@@ -92,7 +93,7 @@ pub async fn delete_many(
             Err(DeletionError::NotFound) => outcome.missing.push(id),
             Err(DeletionError::LegalHold) => outcome.failed.push(id),
             Err(DeletionError::Database(error)) => {
-                tracing::warn!(fault = %error, "a call of several was not deleted");
+                log::warning!(fault = &error, "a call of several was not deleted");
                 outcome.failed.push(id);
             }
         }

@@ -170,7 +170,7 @@ fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
 /// What the database's code stands for; its columns allow no other.
 fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
     let known = usize::try_from(code - 1).ok().and_then(|place| codes.get(place).copied());
-    known.ok_or_else(|| ApiError::internal(&"a code in the database that the program does not know"))
+    known.ok_or_else(|| ApiError::internal("a code in the database that the program does not know"))
 }
 
 impl Row {

@@ -36,6 +36,8 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Pages that may call.
     pub cors_origins: Vec<Origin>,
+    /// Whom somebody tells of a hole.
+    pub security_contact: Option<String>,
 }
 
 impl Http {
@@ -167,6 +169,7 @@ pub struct Config {
     pub log: Log,
     pub metrics: Option<SocketAddr>,
     pub traces: Traces,
+    pub errors: Option<sentry::types::Dsn>,
 }
 
 /// One thing that is wrong, without the value that is.
@@ -258,6 +261,9 @@ impl Config {
                 allow_plaintext: reader.get("http.allow_plaintext"),
                 public_url: reader.get::<Option<values::WebUrl>>("http.public_url").map(|url| url.0),
                 cors_origins: reader.get("http.cors_origins"),
+                security_contact: reader
+                    .get::<Option<values::Contact>>("http.security_contact")
+                    .map(|contact| contact.0),
             },
             limits: Limits {
                 json_body: reader.get::<Bytes>("limits.json_body").0,
@@ -307,6 +313,7 @@ impl Config {
                 endpoint: reader.get::<Option<values::WebUrl>>("traces.endpoint").map(|url| url.0),
                 per_mille: reader.get::<values::UpToThousand>("traces.per_mille").0,
             },
+            errors: reader.get("errors.dsn"),
         }
     }
 

@@ -52,6 +52,27 @@ impl Parse for u32 {
     }
 }
 
+impl FromText for sentry::types::Dsn {
+    const EXPECTED: &'static str = "the address of a project, as https://KEY@reports.example/1";
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// Whom somebody tells of a hole (RFC 9116, 2.5.3): an address to write to, to call, or of a page.
+pub(super) struct Contact(pub(super) String);
+
+impl FromText for Contact {
+    const EXPECTED: &'static str = "an address that begins with mailto:, tel: or https://";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let is_one =
+            ["mailto:", "tel:", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme));
+        (is_one && text.chars().all(|c| c.is_ascii_graphic())).then(|| Self(text.to_owned()))
+    }
+}
+
 /// A part of a thousand, or as many of something as that, or none.
 pub(super) struct UpToThousand(pub(super) u32);
 

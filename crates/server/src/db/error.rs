@@ -1,5 +1,6 @@
 //! What can go wrong at the database. Messages of PostgreSQL quote values, so only its code and the constraint's name pass.
 
+use crate::telemetry::fault::{Code, Fault, Sqlstate};
 use thiserror::Error;
 
 /// Why a transaction or a statement failed.
@@ -171,5 +172,25 @@ impl StartError {
 impl From<sqlx::Error> for StartError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
+    }
+}
+
+impl From<&DbError> for Fault {
+    fn from(error: &DbError) -> Self {
+        let sqlstate = |code: &str| Sqlstate::parse(code).map(Code::Sqlstate);
+        match error {
+            DbError::Busy => "the database is busy".into(),
+            DbError::Disconnected(kind) => Self::new("the connection to the database broke", Some(Code::Io(*kind))),
+            DbError::Forbidden(code) => Self::new("the database refused access", sqlstate(code)),
+            DbError::NotFound => "no such row".into(),
+            DbError::Refused { code, .. } => Self::new("the database refused a statement", sqlstate(code)),
+            DbError::Unexpected => "the database answered what the program does not understand".into(),
+        }
+    }
+}
+
+impl From<&StartError> for Fault {
+    fn from(_: &StartError) -> Self {
+        "the database cannot be reached, or is not as it should be".into()
     }
 }

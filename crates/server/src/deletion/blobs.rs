@@ -243,3 +243,16 @@ async fn done(database: &Database, entry: &Entry) -> Result<(), DbError> {
     sqlx::query_scalar!("SELECT app.blob_deletion_done($1, $2)", entry.tenant, entry.id).fetch_one(tx.conn()).await?;
     tx.commit().await
 }
+
+impl From<&SweepError> for crate::telemetry::fault::Fault {
+    fn from(error: &SweepError) -> Self {
+        match error {
+            SweepError::Database(error) => error.into(),
+            SweepError::Blobs(error) => error.into(),
+            SweepError::Class(_) => "objects of a class that this program does not know: run a newer one".into(),
+            SweepError::Chain(_) => {
+                "a tenant's receipts or events were tampered with: run the check of the audit log".into()
+            }
+        }
+    }
+}

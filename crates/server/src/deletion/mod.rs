@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     audit::{self, Action},
     db::{DbError, TenantTx, Write},
+    telemetry::fault::Fault,
     vault::{
         chain::Signer,
         receipts::{self, Counts, Receipt},
@@ -77,5 +78,15 @@ async fn erase(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Re
         RecordKind::User => rows::user(tx, subject).await,
         RecordKind::Tenant if subject == tx.scope().tenant() => rows::tenant(tx).await,
         RecordKind::Tenant => Ok(Counts::default()),
+    }
+}
+
+impl From<&DeletionError> for Fault {
+    fn from(error: &DeletionError) -> Self {
+        match error {
+            DeletionError::NotFound => "there is nothing to delete".into(),
+            DeletionError::LegalHold => "a call is under legal hold".into(),
+            DeletionError::Database(error) => error.into(),
+        }
     }
 }

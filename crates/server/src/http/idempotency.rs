@@ -5,6 +5,8 @@
 
 mod store;
 
+use std::pin::pin;
+
 use api::error::ErrorCode;
 use aws_lc_rs::hmac;
 use axum::{
@@ -22,6 +24,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -31,9 +34,11 @@ use crate::{
     db::Role,
     error::{ApiError, ApiResult},
     http::request_id,
+    telemetry::log,
     vault::keys::IndexKey,
 };
 
+use store::renew;
 pub use store::{Claim, claim, keep, release, sweep};
 
 /// The header.
@@ -142,7 +147,7 @@ impl Answer {
     /// # Errors
     /// When what was stored is not an answer.
     pub fn again(&self) -> ApiResult<Response> {
-        let broken = || ApiError::internal(&"a kept answer cannot be read");
+        let broken = || ApiError::internal("a kept answer cannot be read");
         let body = STANDARD_NO_PAD.decode(&self.body).map_err(|_| broken())?;
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = StatusCode::from_u16(self.status).map_err(|_| broken())?;
@@ -227,8 +232,27 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     if let Some(answer) = claim.answer()? {
         return answer.again();
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let mut serving = pin!(next.run(Request::from_parts(parts, Body::from(body))));
+    let response = loop {
+        match timeout(app.operation.config.limits.request_time, &mut serving).await {
+            Ok(response) => break response,
+            // Some changes take longer than a request may: as long as this one is being made, nobody makes it again.
+            Err(_) => go_on(&app, &caller, &fingerprint).await,
+        }
+    };
     settle(&app, &caller, &fingerprint, response).await
+}
+
+/// Says that a request is still being served. What fails is said again.
+async fn go_on(app: &App, caller: &Caller, fingerprint: &Fingerprint) {
+    let renewed = async {
+        let mut tx = app.database.write(caller.scope()).await?;
+        renew(&mut tx, fingerprint, app.clock.now()).await?;
+        tx.commit().await
+    };
+    if let Err(error) = renewed.await {
+        log::warning!(fault = &error, "the claim of a change that is being made was not renewed");
+    }
 }
 
 /// The call whose content an answer may hold. That of a deletion holds none, and outlives the call.
@@ -237,7 +261,7 @@ fn told_about(parts: &Parts) -> Option<Uuid> {
     rest.split('/').next()?.parse().ok()
 }
 
-/// Now, and how long a request may be under way: twice what a handler may take.
+/// Now, and how long a request counts as being served after its last sign of life: twice the time between two.
 #[must_use]
 pub fn times(app: &App) -> (DateTime<Utc>, TimeDelta) {
     let most = app.operation.config.limits.request_time * 2;
@@ -249,7 +273,7 @@ async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response:
     let (mut parts, body) = response.into_parts();
     let status = parts.status;
     let passing = status.is_server_error() || matches!(status.as_u16(), 401 | 408 | 429);
-    let unreadable = |_| ApiError::internal(&"an answer is too large to be kept");
+    let unreadable = |_| ApiError::internal("an answer is too large to be kept");
     let body = to_bytes(body, MAX_ANSWER).await.map_err(unreadable)?;
     let mut tx = app.database.write(caller.scope()).await?;
     if passing {

@@ -11,3 +11,4 @@ pub mod limits;
 pub mod page;
 pub mod proxy;
 pub mod request_id;
+pub mod security_txt;

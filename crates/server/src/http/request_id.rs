@@ -8,10 +8,11 @@ use axum::{
     response::Response,
 };
 use tokio::task::JoinError;
-use tracing::{Instrument as _, field::Empty};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::access;
+use crate::telemetry::log;
 
 /// The header.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -39,11 +40,16 @@ pub async fn to_its_end<T: Send + 'static>(work: impl Future<Output = T> + Send 
 /// Gives a request its id.
 pub async fn layer(request: Request, next: Next) -> Response {
     let id = Uuid::now_v7();
-    let (verb, template) = access::shown(request.method(), request.extensions().get());
+    let operation = access::operation(&request);
     // In the words of OpenTelemetry, whose spans take no name once they were entered. The status is filled in by `access`.
-    let span = tracing::info_span!(
-        "request", id = %id, otel.name = %format_args!("{verb} {template}"), otel.kind = "server",
-        http.route = template, http.request.method = verb, http.response.status_code = Empty
+    let span = log::span!(
+        "request",
+        id = id,
+        otel.name = operation,
+        otel.kind = "server",
+        http.route = (operation.template),
+        http.request.method = (operation.verb),
+        http.response.status_code = empty
     );
     let mut response = CURRENT.scope(id, next.run(request)).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {

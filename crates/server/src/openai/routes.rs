@@ -201,16 +201,16 @@ async fn finished(app: &App, caller: &Caller, call: Uuid) -> Result<Option<Trans
     let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await.map_err(ApiError::from)?;
     let place = (call, Artifact::NormalizedTranscript);
     let document = artifacts::get(&mut tx, place, &key).await.map_err(ApiError::from)?;
-    let document = document.ok_or_else(|| ApiError::internal(&"a completed call without a transcript"))?;
+    let document = document.ok_or_else(|| ApiError::internal("a completed call without a transcript"))?;
     let transcript =
-        serde_json::from_slice(&document).map_err(|_| ApiError::internal(&"a transcript of another shape"))?;
+        serde_json::from_slice(&document).map_err(|_| ApiError::internal("a transcript of another shape"))?;
     Ok(Some(transcript))
 }
 
 fn answer(transcript: &Transcript, form: &Form, translate: bool) -> Result<Response, OpenAiError> {
     let task = if translate { "translate" } else { "transcribe" };
     let subtitles = |format, kind: &'static str| {
-        let body = render::subtitles(transcript, format).map_err(|error| ApiError::internal(&error.kind()))?;
+        let body = render::subtitles(transcript, format).map_err(|error| ApiError::internal(error.kind()))?;
         Ok(([(CONTENT_TYPE, kind)], body).into_response())
     };
     Ok(match form.format {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a Redis that does not answer costs a request at most [`PATIENCE`], and after that one request a second.
 
+use crate::telemetry::log;
 use std::{
     sync::{
         Mutex, PoisonError,
@@ -116,7 +117,7 @@ impl Shared {
             Ok(Ok(answer)) => {
                 *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 if !self.is_up.swap(true, Ordering::Relaxed) {
-                    tracing::info!("redis answers again: servers count requests together");
+                    log::info!("redis answers again: servers count requests together");
                 }
                 Some(answer)
             }
@@ -124,7 +125,7 @@ impl Shared {
                 *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + PAUSE);
                 if self.is_up.swap(false, Ordering::Relaxed) {
                     let kind = failed.map_or("no answer in time", |_| "the connection or the command failed");
-                    tracing::warn!(fault = kind, "redis is down: this process counts requests for itself");
+                    log::warning!(fault = kind, "redis is down: this process counts requests for itself");
                 }
                 None
             }

@@ -16,17 +16,21 @@ use tracing_subscriber::fmt::MakeWriter;
 const PHONE_DIGITS: usize = 7;
 
 /// What is kept: it comes first, so that the digits of an id are no phone number.
-const KEPT: [&str; 5] = [
+const KEPT: [&str; 4] = [
     r"\\(?:u[0-9a-fA-F]{4}|.)", // escapes of JSON, which are not to be cut
     r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", // UUIDs
     r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?", // RFC 3339
     r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#, // numbers of JSON
-    r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?\b", // hosts, in errors of connections
 ];
 
-/// A name that says that a key follows, as programs and JSON write it; the name stays.
+/// What may be the address of a host, in errors of connections.
+const HOST: &str = r"\b(?:\d{1,3}\.){3,}\d{1,3}\b(?::\d{1,5}\b)?";
+
+/// A name that says that a key follows, as programs, headers and JSON write it; the name stays. The value of a header has several words.
 const NAMED_KEY: &str = concat!(
-    r#"(?P<name>(?i:\b(?:password|passwd|passphrase|secret|token|api[_-]?key|authorization|cookie)\\?["']?\s*[=:]\s*\\?["']?))"#,
+    r#"(?P<name>(?i:\b[\w-]*(?:authorization|cookie)\\?["']?\s*[=:]\s*\\?["']?))[^"\\\r\n]{4,}"#,
+    "|",
+    r#"(?P<named>(?i:\b[\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key)(?:[_-][\w-]*)?\\?["']?\s*[=:]\s*\\?["']?))"#,
     r#"[^\s"',;&}\\]{4,}"#,
 );
 
@@ -44,19 +48,21 @@ const KEYS: [&str; 7] = [
 const EMAIL: &str = r"[\w.!#$%&'*+/?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+";
 
 /// International, with an area code in parentheses, in groups, at one go.
-const PHONES: [&str; 6] = [
+const PHONES: [&str; 7] = [
     r"\+\d[\d\s().\-/]{5,}\d",
-    r"\(\d{2,5}\)[\s.\-/]*\d{2,5}(?:[\s.\-/]\d{2,5})*",
+    r"\(\d{2,5}\)[\s.\-/]*\d{2,9}(?:[\s.\-/]\d{2,5})*",
     r"\b\d{2,5}(?:[\s.\-/]\(?\d{2,8}\)?){2,}\b",
     r"\b0\d{1,4}[\s.\-/]\d{5,10}\b",
     r"\b\d{3}[\s.\-]\d{4}\b",
+    r"\b\d{4,5}[ \-]\d{4,7}\b|\b\d{3}-\d{7}\b",
     r"\b\d{9,15}(?:x|ext)?\b|\b\d{9,15}(?:x|ext)\d{1,6}\b",
 ];
 
 /// All of them, of which the first that fits at the earliest place counts; linear in the line, whatever it holds.
 static PERSONAL: LazyLock<Regex> = LazyLock::new(|| {
     let [kept, keys, phones] = [KEPT.join("|"), KEYS.join("|"), PHONES.join("|")];
-    let all = format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<phone>{phones})");
+    let all =
+        format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})");
     #[expect(clippy::expect_used, reason = "made of constants; every test of this file compiles it")]
     Regex::new(&all).expect("a valid pattern")
 });
@@ -67,7 +73,8 @@ pub fn masked(line: &str) -> Cow<'_, str> {
     PERSONAL.replace_all(line, |found: &Captures<'_>| {
         let text = |group: &str| found.name(group).map(|text| text.as_str());
         let is_short = |number: &str| number.bytes().filter(u8::is_ascii_digit).count() < PHONE_DIGITS;
-        match (text("name"), text("kept"), text("email"), text("phone")) {
+        let kept = text("kept").or_else(|| text("host").filter(|host| is_host(host)));
+        match (text("name").or_else(|| text("named")), kept, text("email"), text("phone").or_else(|| text("host"))) {
             (Some(name), ..) => format!("{name}[key]"),
             (_, Some(kept), ..) => kept.to_owned(),
             (.., Some(_), _) => "[email]".to_owned(),
@@ -76,6 +83,12 @@ pub fn masked(line: &str) -> Cow<'_, str> {
             _ => "[key]".to_owned(),
         }
     })
+}
+
+/// Four numbers of one byte, which do not begin with 0: what has more or others is a telephone number in pairs.
+fn is_host(text: &str) -> bool {
+    let address = text.split_once(':').map_or(text, |(address, _)| address);
+    address.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
 /// Writes lines to standard error, masked.
@@ -132,6 +145,27 @@ mod tests {
             (r#"{"message":"got {\"token\":\"wolves\"}"}"#, r#"{"message":"got {\"token\":\"[key]\"}"}"#),
             ("key AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= given", "key [key] given"),
             (&"0f".repeat(32), "[key]"),
+            ("authorization: Bearer abcdefgh.ijklmnop", "authorization: [key]"),
+            ("Authorization: Basic YWRhOndvbHZlcw==", "Authorization: [key]"),
+            (
+                r#"{"authorization": "Bearer wolvesandsheep", "accept": "*/*"}"#,
+                r#"{"authorization": "[key]", "accept": "*/*"}"#,
+            ),
+            (
+                r#"{"message":"{\"authorization\": \"Bearer wolves\"}","n":1}"#,
+                r#"{"message":"{\"authorization\": \"[key]\"}","n":1}"#,
+            ),
+            ("cookie: a=wolves1; other=AbCd", "cookie: [key]"),
+            ("refresh_token=wolves&x", "refresh_token=[key]&x"),
+            ("refreshToken: wolves", "refreshToken: [key]"),
+            ("DATABASE_PASSWORD=wolves", "DATABASE_PASSWORD=[key]"),
+            ("aws_secret_access_key=wolves", "aws_secret_access_key=[key]"),
+            ("client_secret: 'wolves'", "client_secret: '[key]'"),
+            ("06.12.34.56.78", "[phone]"),
+            ("98765 43210", "[phone]"),
+            ("6123 4567", "[phone]"),
+            ("650-2530000", "[phone]"),
+            ("(11)987654321", "[phone]"),
         ] {
             assert_eq!(masked(line), told, "{line}");
         }

@@ -1,125 +1,51 @@
-//! Numbers for Prometheus. Its one invariant: a label is an enum or the template of a route, so that there are as many series as the
-//! program has routes, and none holds anybody's data.
+//! Numbers for Prometheus, with labels of [`super::labels`]: there are as many series as the program has routes, and none holds
+//! anybody's data.
 
-use std::{fmt, sync::atomic::AtomicU64, time::Duration};
+use std::{sync::atomic::AtomicU64, time::Duration};
 
-use axum::{
-    extract::MatchedPath,
-    http::{Method, StatusCode},
-};
+use axum::http::StatusCode;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    encoding::text::encode,
     metrics::{
         counter::Counter,
-        family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
-        info::Info,
     },
     registry::{Registry, Unit},
 };
 
-use super::observed::{Backlog, Observed};
+use super::{
+    labels::{About, By, Label, Labels},
+    observed::{Backlog, Observed},
+    told::Operation,
+};
 use crate::{http::class::Class, queue::Counts};
 
-/// Requests by route.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Answered {
-    route: Route,
-    method: Verb,
-    status: Status,
-}
-
-/// Durations by route: without the status, which would make five times the series.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Timed {
-    route: Route,
-    method: Verb,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Refused {
-    class: ClassLabel,
-}
-
-/// The template of a route, which only the router makes; what is no route has none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Route(Option<MatchedTemplate>);
-
-/// `/api/calls/{id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct MatchedTemplate(std::sync::Arc<str>);
-
-impl EncodeLabelValue for Route {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        self.0.as_ref().map_or("none", |template| &*template.0).encode(encoder)
+/// Of an answer.
+fn outcome(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        ..300 => "Success",
+        300..400 => "Redirect",
+        400..500 => "ClientError",
+        _ => "ServerError",
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct ClassLabel(Class);
-
-impl EncodeLabelValue for ClassLabel {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
-        self.0.as_str().encode(encoder)
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Verb {
-    Get,
-    Head,
-    Post,
-    Put,
-    Patch,
-    Delete,
-    Options,
-    Other,
-}
-
-impl From<&Method> for Verb {
-    fn from(method: &Method) -> Self {
-        match *method {
-            Method::GET => Self::Get,
-            Method::HEAD => Self::Head,
-            Method::POST => Self::Post,
-            Method::PUT => Self::Put,
-            Method::PATCH => Self::Patch,
-            Method::DELETE => Self::Delete,
-            Method::OPTIONS => Self::Options,
-            _ => Self::Other,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Status {
-    Success,
-    Redirect,
-    ClientError,
-    ServerError,
-}
-
-impl From<StatusCode> for Status {
-    fn from(status: StatusCode) -> Self {
-        match status.as_u16() {
-            ..300 => Self::Success,
-            300..400 => Self::Redirect,
-            400..500 => Self::ClientError,
-            _ => Self::ServerError,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Queued {
-    state: JobState,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+/// Whether a job has a worker.
+#[derive(Clone, Copy)]
 enum JobState {
     Waiting,
     Running,
+}
+
+impl From<JobState> for Labels<1> {
+    fn from(state: JobState) -> Self {
+        let word = match state {
+            JobState::Waiting => "Waiting",
+            JobState::Running => "Running",
+        };
+        Self([("state", Label::Word(word))])
+    }
 }
 
 /// What the database counts: NaN while it does not answer, so that nobody takes an old number for a new one.
@@ -128,7 +54,7 @@ type Counted = Gauge<f64, AtomicU64>;
 /// What waits to be done, and for how long.
 #[derive(Default)]
 struct Waiting {
-    jobs: Family<Queued, Counted>,
+    jobs: By<1, Counted>,
     oldest_job: Counted,
     recording_age: Counted,
     retention_lag: Counted,
@@ -151,8 +77,8 @@ impl Waiting {
     fn set(&self, backlog: Option<Backlog>) {
         let value = |of: fn(Backlog) -> f64| backlog.map_or(f64::NAN, of);
         let counts = |of: fn(Counts) -> i64| backlog.map_or(f64::NAN, |backlog| of(backlog.jobs) as f64);
-        self.jobs.get_or_create(&Queued { state: JobState::Waiting }).set(counts(|jobs| jobs.waiting));
-        self.jobs.get_or_create(&Queued { state: JobState::Running }).set(counts(|jobs| jobs.running));
+        self.jobs.get_or_create(&JobState::Waiting.into()).set(counts(|jobs| jobs.waiting));
+        self.jobs.get_or_create(&JobState::Running.into()).set(counts(|jobs| jobs.running));
         self.oldest_job.set(value(|backlog| backlog.jobs.oldest_seconds));
         self.recording_age.set(value(|backlog| backlog.recording_age));
         self.retention_lag.set(value(|backlog| backlog.retention_lag));
@@ -163,10 +89,11 @@ impl Waiting {
 /// What is counted.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Answered, Counter>,
-    durations: Family<Timed, Histogram>,
+    requests: By<3, Counter>,
+    /// Without the status, which would make five times the series.
+    durations: By<2, Histogram>,
     in_flight: Gauge,
-    refused: Family<Refused, Counter>,
+    refused: By<1, Counter>,
     key_age: Gauge,
     redis_up: Gauge,
     local_limits: Gauge,
@@ -176,15 +103,15 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         // From 1 ms to 65 s, each twice the one before: what is faster or slower needs no histogram.
-        let histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 17));
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.001, 2.0, 17));
         let mut registry = Registry::with_prefix("subrosa");
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let build = About::new(Labels([("version", Label::Word(env!("CARGO_PKG_VERSION")))]));
         registry.register("build", "The program", build);
         let metrics = Self {
-            requests: Family::default(),
-            durations: Family::new_with_constructor(histogram),
+            requests: By::default(),
+            durations: By::new_with_constructor(histogram),
             in_flight: Gauge::default(),
-            refused: Family::default(),
+            refused: By::default(),
             key_age: Gauge::default(),
             redis_up: Gauge::default(),
             local_limits: Gauge::default(),
@@ -214,16 +141,16 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn answered(&self, route: Option<&MatchedPath>, method: &Method, status: StatusCode, took: Duration) {
-        let route = Route(route.map(|path| MatchedTemplate(path.as_str().into())));
-        let (method, status) = (method.into(), status.into());
-        self.durations.get_or_create(&Timed { route: route.clone(), method }).observe(took.as_secs_f64());
-        self.requests.get_or_create(&Answered { route, method, status }).inc();
+    pub fn answered(&self, operation: &Operation, status: StatusCode, took: Duration) {
+        let route = ("route", Label::Route(operation.template.clone()));
+        let method = ("method", Label::Word(operation.verb));
+        self.durations.get_or_create(&Labels([route.clone(), method.clone()])).observe(took.as_secs_f64());
+        self.requests.get_or_create(&Labels([route, method, ("status", Label::Word(outcome(status)))])).inc();
     }
 
     /// A request was one too many.
     pub fn rate_limited(&self, class: Class) {
-        self.refused.get_or_create(&Refused { class: ClassLabel(class) }).inc();
+        self.refused.get_or_create(&Labels([("class", Label::Word(class.as_str()))])).inc();
     }
 
     /// Everything, as OpenMetrics text.

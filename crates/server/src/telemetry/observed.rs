@@ -44,7 +44,8 @@ pub struct Backlog {
 /// Looks.
 pub async fn observe(app: &App) -> Observed {
     let backlog = async { timeout(PATIENCE, backlog(app)).await.ok().flatten() };
-    let (key_age, is_redis_up, backlog) = tokio::join!(health::key_age(app), app.operation.limiter.ping(), backlog);
+    let counted = async { (health::key_age(app).await, backlog.await) };
+    let ((key_age, backlog), is_redis_up) = tokio::join!(counted, app.operation.limiter.ping());
     Observed { key_age, is_redis_up, backlog }
 }
 

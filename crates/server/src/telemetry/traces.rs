@@ -2,6 +2,7 @@
 //!
 //! Invariant: what leaves is spans of this program and not of its dependencies, whose fields hold ids, templates and numbers.
 
+use crate::telemetry::log;
 use std::time::Duration;
 
 use opentelemetry::{KeyValue, trace::TracerProvider as _};
@@ -59,7 +60,7 @@ impl Traces {
         if let Some(provider) = self.0
             && let Err(error) = provider.shutdown()
         {
-            tracing::warn!(fault = %error, "the last traces were not sent");
+            log::warning!(fault = &error, "the last traces were not sent");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A 256-bit key and everything that is derived from one. Its one invariant: a key that encrypts is derived with a fresh
 //! random salt and used for one message, so no key and nonce ever meet twice.
 
+use crate::telemetry::fault::Fault;
 use aws_lc_rs::{
     aead::{AES_256_GCM, LessSafeKey, UnboundKey},
     error::Unspecified,
@@ -157,6 +158,12 @@ pub(crate) fn framed(parts: &[&[u8]]) -> Vec<u8> {
         bytes.extend(*part);
     }
     bytes
+}
+
+impl From<&NotSealed> for Fault {
+    fn from(_: &NotSealed) -> Self {
+        "the system's random number generator or the cipher failed".into()
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod cache;
 
+use crate::telemetry::fault::Fault;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -375,5 +376,18 @@ impl NewRecordKey {
         .await
         .map_err(DbError::from)?;
         Ok(())
+    }
+}
+
+impl From<&VaultError> for Fault {
+    fn from(error: &VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            VaultError::Broken(error) => error.into(),
+            VaultError::Gone(_) => "a key is gone".into(),
+            VaultError::TooLarge { .. } => "more than one field holds".into(),
+            VaultError::Keyring(_) => "the keyring is wrong, or lacks a key".into(),
+            VaultError::NotSealed(error) => error.into(),
+        }
     }
 }

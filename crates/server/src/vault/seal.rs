@@ -1,6 +1,7 @@
 //! One sealed value: a key under a key, or content in its place. Its one invariant: what opens was sealed under this very
 //! key for this very place; anything else is [`Broken`], and nothing of it is returned.
 
+use crate::telemetry::fault::Fault;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce};
@@ -225,6 +226,12 @@ fn open(parent: &Key, purpose: &Purpose, sealed: &[u8]) -> Option<Zeroizing<Vec<
     let length = cipher.open_in_place(only_nonce(), Aad::from(purpose.as_bytes()), &mut plain).ok()?.len();
     plain.truncate(length);
     Some(plain)
+}
+
+impl From<&Broken> for Fault {
+    fn from(_: &Broken) -> Self {
+        "something sealed does not open: it was changed, cut, moved, or sealed under another key".into()
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     db::{Role, Scope},
     deletion::blobs,
     queue::{self, Lease, LeaseError, MAX_ATTEMPTS},
+    telemetry::log,
 };
 
 /// Takes a call as far as it goes; how it ended is in the database.
@@ -34,10 +35,10 @@ pub(super) async fn run(worker: Worker, lease: Lease, stopping: watch::Receiver<
         // The bytes of the recording go at once where the store lets them; the outbox goes on trying where it does not.
         Ok(()) => {
             let swept = blobs::sweep(&worker.app.database, &worker.app.blobs).await;
-            let _ = swept.inspect_err(|error| tracing::warn!(fault = %error, "recordings are still to be removed"));
+            let _ = swept.inspect_err(|error| log::warning!(fault = error, "recordings are still to be removed"));
         }
-        Err(Failure::Lost) => tracing::info!(call = %lease.call, "somebody else has the call"),
-        Err(_) => tracing::warn!(call = %lease.call, "the call is left to the end of its lease"),
+        Err(Failure::Lost) => log::info!(call = lease.call, "somebody else has the call"),
+        Err(_) => log::warning!(call = lease.call, "the call is left to the end of its lease"),
     }
 }
 
@@ -108,7 +109,7 @@ async fn give_up(run: &Run<'_>, failure: Failure) -> Result<(), Failure> {
         Failure::Later(fault) => (fault, false),
     };
     let Fault { stage, code } = fault;
-    tracing::warn!(call = %call, attempt = lease.attempt, code, is_last, "a call failed");
+    log::warning!(call = call, attempt = lease.attempt, code = code, is_last = is_last, "a call failed");
     let mut tx = run.write().await?;
     if let Some(stage) = stage {
         Event::failed(stage, code).record(&mut tx, call).await?;

@@ -7,6 +7,7 @@ use crate::{
     db::DbError,
     decoder::{DecodeError, Refusal},
     queue::LeaseError,
+    telemetry::log,
     vault::{blobs::BlobError, keys::VaultError},
 };
 
@@ -63,7 +64,7 @@ impl From<LeaseError> for Failure {
 
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
-        tracing::warn!(fault = %error, "the database failed a call");
+        log::warning!(fault = &error, "the database failed a call");
         // A statement that is refused may be refused for what the recording says.
         if error.is_outage() || error.is_transient() {
             Self::later("database_failed")
@@ -91,7 +92,7 @@ impl From<&BlobError> for Failure {
             BlobError::Missing(_) => Self::last("audio_missing"),
             BlobError::Broken(_) => Self::last("audio_damaged"),
             _ => {
-                tracing::warn!(fault = %error, "the object store failed a call");
+                log::warning!(fault = error, "the object store failed a call");
                 Self::later("store_failed")
             }
         }
@@ -106,12 +107,12 @@ impl From<&DecodeError> for Failure {
             DecodeError::Refused(refusal @ Refusal::Unreadable) => Self::Again(fault(refusal.code())),
             DecodeError::Refused(refusal) => Self::Final(fault(refusal.code())),
             DecodeError::Misbehaved(what) => {
-                tracing::warn!(fault = what, "the process that decodes misbehaved");
+                log::warning!(fault = *what, "the process that decodes misbehaved");
                 Self::Final(fault(Refusal::Undecodable.code()))
             }
             DecodeError::Killed => {
                 // Counted: a system that runs out of memory kills what takes the most, and that may be this recording's doing.
-                tracing::warn!("the process that decodes was killed from outside, as by a system without memory");
+                log::warning!("the process that decodes was killed from outside, as by a system without memory");
                 Self::Again(fault("decoder_killed"))
             }
             DecodeError::TooSlow => Self::Again(fault("decoder_too_slow")),

@@ -23,7 +23,7 @@ use speech::{
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 use uuid::Uuid;
 
-use crate::{app::App, decoder::Decoder, queue};
+use crate::{app::App, decoder::Decoder, queue, telemetry::log};
 
 /// What makes a transcript of samples.
 pub trait Recognise: Send + Sync {
@@ -120,7 +120,7 @@ impl Worker {
     async fn claim(&self, id: Uuid) -> Option<queue::Lease> {
         queue::claim(&self.app.database, &self.region, id, self.timing.lease)
             .await
-            .inspect_err(|error| tracing::warn!(fault = %error, "the queue cannot be read"))
+            .inspect_err(|error| log::warning!(fault = error, "the queue cannot be read"))
             .ok()?
     }
 }

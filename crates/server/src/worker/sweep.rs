@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::types::PgInterval;
-use tracing::info;
 use uuid::Uuid;
 
 use super::{failure::Failure, pipeline, store};
@@ -14,6 +13,7 @@ use crate::{
     db::{Database, DbError, Reason, Role, Scope},
     deletion::blobs::{self, SweepError},
     recordings,
+    telemetry::log,
 };
 
 /// How old a recording may get; the database knows the upper bound as well.
@@ -52,7 +52,7 @@ pub async fn recordings(app: &App, ttl: Duration) -> Result<u64, SweepError> {
         }
     }
     if found > 0 {
-        info!(found, "recordings were overdue");
+        log::info!(found = found, "recordings were overdue");
         app.changes.wake();
     }
     let swept = blobs::sweep(&app.database, &app.blobs).await;

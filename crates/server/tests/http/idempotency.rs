@@ -1,6 +1,11 @@
 //! Changes that are asked for twice.
 
-use axum::http::Method;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use axum::{Router, http::Method, routing::post};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use server::{
@@ -8,6 +13,8 @@ use server::{
     db::{Role, Scope},
     router,
 };
+
+use tokio::sync::Notify;
 
 use crate::{
     accounts::PASSWORD,
@@ -252,4 +259,33 @@ async fn an_answer_about_a_call_goes_with_the_call() {
     let refused = change().await;
     assert_eq!(refused.status, 404);
     assert!(!String::from_utf8_lossy(&refused.body).contains("canary"));
+}
+
+#[tokio::test]
+async fn a_change_that_takes_longer_than_a_request_may_is_not_made_again_meanwhile() {
+    let (goes, made) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)));
+    let (go, makes) = (Arc::clone(&goes), Arc::clone(&made));
+    let slow = async move || {
+        makes.fetch_add(1, Ordering::Relaxed);
+        go.notified().await;
+        "done"
+    };
+    let routes = Router::new().route("/api/slow", post(slow));
+    let service = Service::with_routes(&[("limits.request_time", "200ms")], routes).await;
+    let person = Person::new(&service).await;
+    // Whoever asked is told to come again, and does when a claim without a sign of life would have ended long ago.
+    let ask = || person.with_key(Method::POST, "/api/slow", "k", "");
+    assert_eq!(ask().await.status, 503);
+    let mut superuser = service.installation.postgres.superuser().await;
+    let begun = chrono::Utc::now();
+    let sign_of_life = "SELECT created_at FROM tenant.idempotency_keys WHERE status_code IS NULL";
+    while sqlx::query_scalar::<_, chrono::DateTime<chrono::Utc>>(sign_of_life).fetch_one(&mut superuser).await.unwrap()
+        < begun + TimeDelta::seconds(1)
+    {}
+    assert_eq!(ask().await.status, 409);
+    goes.notify_one();
+    let kept = "SELECT 1 FROM tenant.idempotency_keys WHERE status_code IS NOT NULL";
+    while sqlx::query(kept).fetch_optional(&mut superuser).await.unwrap().is_none() {}
+    let done = ask().await;
+    assert_eq!((done.body.as_slice(), made.load(Ordering::Relaxed)), (&b"done"[..], 1));
 }

@@ -4,10 +4,10 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt as _;
 use serde_json::json;
-use server::auth::tokens::TokenRole;
+use server::{auth::tokens::TokenRole, vault::blobs::Blobs};
 use tower::ServiceExt as _;
 
 use crate::{client::Service, people::Person};
@@ -101,9 +101,9 @@ async fn metrics_name_templates_and_enums_and_never_what_a_client_wrote() {
     let text = metrics(&service).await;
     assert!(!text.to_lowercase().contains("canary"), "{text}");
     for line in [
-        r#"subrosa_http_requests_total{route="/api/health",method="Get",status="Success"} 1"#,
-        r#"subrosa_http_requests_total{route="none",method="Get",status="ClientError"} 1"#,
-        r#"subrosa_http_requests_total{route="/docs/{*file}",method="Get",status="ClientError"} 1"#,
+        r#"subrosa_http_requests_total{route="/api/health",method="GET",status="Success"} 1"#,
+        r#"subrosa_http_requests_total{route="none",method="GET",status="ClientError"} 1"#,
+        r#"subrosa_http_requests_total{route="/docs/{*file}",method="GET",status="ClientError"} 1"#,
         "subrosa_http_requests_in_flight 0",
         "subrosa_key_age_seconds 0",
         concat!(r#"subrosa_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
@@ -251,3 +251,23 @@ const OPEN: [&str; 7] = [
     "post /api/auth/logout",
     "post /api/auth/refresh",
 ];
+
+#[tokio::test]
+async fn whoever_finds_a_hole_is_told_whom_to_tell_where_the_operator_says_so() {
+    let silent = Service::new().await;
+    assert_eq!(silent.call(Method::GET, "/.well-known/security.txt", None).await.status, 404);
+    let settings =
+        [("http.security_contact", "mailto:security@example.com"), ("http.public_url", "https://calls.example.com/")];
+    let service = Service::with(Blobs::memory(), &settings).await;
+    let answer = service.call(Method::GET, "/.well-known/security.txt", None).await;
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+    let text = String::from_utf8(answer.body).unwrap();
+    let fields: Vec<_> = text.lines().map(|line| line.split_once(": ").unwrap()).collect();
+    let [("Contact", contact), ("Expires", expires), ("Canonical", canonical)] = fields[..] else { panic!("{text}") };
+    assert_eq!(
+        (contact, canonical),
+        ("mailto:security@example.com", "https://calls.example.com/.well-known/security.txt")
+    );
+    let valid = expires.parse::<DateTime<Utc>>().unwrap() - Utc::now();
+    assert!((TimeDelta::days(30)..TimeDelta::days(366)).contains(&valid), "{valid}");
+}

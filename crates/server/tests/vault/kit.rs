@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use secrecy::ExposeSecret as _;
 use server::{
-    db::{Database, Locked, Owner, Role, Scope},
+    db::{Address, Database, Locked, Owner, Role, Scope, Tls},
     vault::{
         blobs::Blobs,
         content::{self, Stored},
@@ -50,6 +50,13 @@ impl Installation {
     /// Opens the same database with another ring.
     pub(crate) async fn with_keys(&self, keys: &str) -> Result<(Database, Vault), OpenError> {
         open(&self.postgres, keys).await
+    }
+
+    /// Opens the same database by another address.
+    pub(crate) async fn through(&self, address: &str) -> Database {
+        let mut owner = Owner::connect(&self.postgres.address("subrosa_owner")).await.unwrap();
+        let locked = Locked::connect(&Address::parse(address, Tls::Required).unwrap(), 2).await.unwrap();
+        start::open(locked, KeySource::Text(self.keys.as_str().into()), Some(&mut owner)).await.unwrap().0
     }
 
     /// A tenant with one user, who owns it.

@@ -9,6 +9,7 @@
 mod audit;
 mod deletion;
 mod disk_full;
+mod interrupted;
 mod kit;
 mod memory;
 mod openpgp;

@@ -57,8 +57,8 @@ pub(crate) fn run(args: Args, mut settings: settings::Args, data_dir: &Path) -> 
         )),
         Err(error) => return exit::report(&error, exit::keyring(&error)),
     }
-    let traces = match telemetry::start(&place.config) {
-        Ok(traces) => traces,
+    let telemetry = match telemetry::start(&place.config) {
+        Ok(telemetry) => telemetry,
         Err(error) => return exit::report(error, exit::FAILED),
     };
     let code = installation::until_asked(
@@ -74,7 +74,7 @@ pub(crate) fn run(args: Args, mut settings: settings::Args, data_dir: &Path) -> 
             }
         },
     );
-    traces.finish();
+    telemetry.finish();
     code
 }
 

@@ -145,6 +145,29 @@ pub async fn keep(
     Ok(())
 }
 
+/// Says that the request of a key is still being served.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(super) async fn renew(
+    tx: &mut TenantTx<Write>,
+    fingerprint: &Fingerprint,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "UPDATE tenant.idempotency_keys SET created_at = $5
+           WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3 AND request_hash = $4 AND status_code IS NULL",
+        tx.scope().tenant(),
+        tx.scope().user(),
+        &fingerprint.key[..],
+        &fingerprint.request[..],
+        now,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Frees a key whose request was not answered.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod read;
 mod stream;
 mod write;
 
+use crate::telemetry::fault::{Code, Fault};
 use std::{io, path::Path, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -217,6 +218,27 @@ pub enum BlobError {
     /// No randomness.
     #[error(transparent)]
     NotSealed(#[from] NotSealed),
+}
+
+impl From<&BlobError> for Fault {
+    fn from(error: &BlobError) -> Self {
+        match error {
+            BlobError::Broken(error) => error.into(),
+            BlobError::Missing(_) => "an object is missing".into(),
+            BlobError::TooLarge { .. } => "more than an object may hold".into(),
+            BlobError::Input { kind, .. } => Self::new("what was to be stored broke off", Some(Code::Io(*kind))),
+            BlobError::Directory { kind } => {
+                Self::new("the directory of the object store cannot be used", Some(Code::Io(*kind)))
+            }
+            BlobError::Address => "the address of the object store is none".into(),
+            BlobError::Store(_) => "the object store failed".into(),
+            BlobError::Mirror { tenant, .. } => Self::new(
+                "the signed copy of a tenant's events is missing, damaged or of another history",
+                Some(Code::Of(*tenant)),
+            ),
+            BlobError::NotSealed(error) => error.into(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// Labels and all that they may say. Routes are those of the document, and these.
 const LABELS: [(&str, &[&str]); 4] = [
-    ("method", &["Get", "Head", "Post", "Put", "Patch", "Delete", "Options", "Other"]),
+    ("method", &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]),
     ("status", &["Success", "Redirect", "ClientError", "ServerError"]),
     ("class", &["public", "read", "write", "upload", "sign-in"]),
     ("state", &["Waiting", "Running"]),
@@ -63,13 +63,13 @@ mod tests {
     #[test]
     fn a_label_says_what_its_list_has_and_nothing_else() {
         let paths = ["/api/calls/{id}".to_owned()].into();
-        let good = "# HELP x {a=\"b\"}\nx_total{route=\"/api/calls/{id}\",method=\"Get\",status=\"Success\"} 1\n\
+        let good = "# HELP x {a=\"b\"}\nx_total{route=\"/api/calls/{id}\",method=\"GET\",status=\"Success\"} 1\n\
                     x_bucket{le=\"+Inf\",route=\"none\"} 2\nx_info{version=\"0.1.0\"} 1\nx_seconds 3\n";
         assert_eq!(faults(good, &paths), (Vec::new(), 6));
         for bad in [
             "x{route=\"/api/calls/7\"} 1",
             "x{user=\"ada\"} 1",
-            "x{method=\"Get\",name=\"a \\\" b\"} 1",
+            "x{method=\"GET\",name=\"a \\\" b\"} 1",
             "x{status=\"ada@example.org\"} 1",
             "x{version=\"1.0.ada\"} 1",
         ] {

@@ -284,6 +284,27 @@ impl<'a> Media<'a> {
         Ok(())
     }
 
+    /// H10: what was reported of faults. There is no control, since nothing need go wrong.
+    pub(super) fn error_reports(&self, report: &mut Report, service: &Service) {
+        let looked = "reports of errors";
+        match &service.started {
+            None if self.place.config.errors.is_none() => report.held(Rule::H10, looked, "none: errors.dsn is not set"),
+            None => {
+                report.unproven(
+                    Rule::H10,
+                    looked,
+                    "they go to errors.dsn, which is not searched; without --url they come here",
+                );
+            }
+            Some(started) => {
+                let mut searched = Searched::default();
+                // Reading from memory does not fail.
+                let _ = self.search.stream("error reports", &started.reports.received()[..], &mut searched);
+                report.searched(&[Rule::H10], "reports of errors, as many as there were", &searched);
+            }
+        }
+    }
+
     /// H9: what was sent to the collector.
     pub(super) fn traces(&self, report: &mut Report, service: &Service) {
         let looked = "spans";
@@ -298,7 +319,7 @@ impl<'a> Media<'a> {
                 "they go to a collector, which is not searched; without --url they come here",
             ),
             Some(started) => {
-                let received = started.collector.received();
+                let received = started.spans.received();
                 let mut searched = Searched::default();
                 // Reading from memory does not fail.
                 let _ = self.search.stream("spans", &received[..], &mut searched);

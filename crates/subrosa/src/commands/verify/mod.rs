@@ -180,6 +180,7 @@ async fn verify(args: &Args, place: &Place, arguments: &[OsString]) -> Result<Re
     // When nothing is written to them any more.
     media.logs(&mut report, &service, &request)?;
     media.traces(&mut report, &service);
+    media.error_reports(&mut report, &service);
     Ok(report)
 }
 

@@ -58,7 +58,8 @@ pub(super) struct Service {
 /// One that was started.
 pub(super) struct Started {
     child: Child,
-    pub(super) collector: Collector,
+    pub(super) spans: Collector,
+    pub(super) reports: Collector,
     /// Of the log.
     _directory: TempDir,
 }
@@ -66,14 +67,16 @@ pub(super) struct Started {
 impl Service {
     /// Starts the service on ports of this machine; `arguments` are those of the configuration.
     pub(super) async fn start(arguments: &[std::ffi::OsString]) -> io::Result<Self> {
-        let (directory, collector) = (TempDir::with_prefix("subrosa-verify-")?, Collector::start()?);
+        let (directory, spans, reports) =
+            (TempDir::with_prefix("subrosa-verify-")?, Collector::start()?, Collector::start()?);
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700))?;
         let log = directory.path().join("log");
         let file = File::options().append(true).create_new(true).mode(0o600).open(&log)?;
         let mut command = Command::new("/proc/self/exe");
         command.arg("serve").args(arguments);
         command.args(SETTINGS.map(|setting| format!("--set={setting}")));
-        command.arg(format!("--set=traces.endpoint=http://{}", collector.address()));
+        command.arg(format!("--set=traces.endpoint=http://{}", spans.address()));
+        command.arg(format!("--set=errors.dsn=http://verify@{}/1", reports.address()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
         // Ctrl-C is for this program alone, which still wants to delete what it made.
         command.process_group(0);
@@ -101,7 +104,7 @@ impl Service {
             let log = fs::read_to_string(&log).unwrap_or_default();
             return Err(io::Error::other(log.lines().last().unwrap_or("it ended").to_owned()));
         };
-        let started = Some(Started { child, collector, _directory: directory });
+        let started = Some(Started { child, spans, reports, _directory: directory });
         Ok(Self { url: format!("http://{address}"), metrics, logs: vec![log], processes: vec![id], started })
     }
 
