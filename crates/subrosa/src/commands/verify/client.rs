@@ -22,7 +22,7 @@ const MAX_WAIT: u64 = 30;
 const BOUNDARY: &str = "5f0a1d8e3b7c4926";
 
 /// What is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) path: String,
@@ -31,7 +31,6 @@ pub(super) struct Ask {
 }
 
 /// What came back.
-#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: BTreeMap<String, String>,
