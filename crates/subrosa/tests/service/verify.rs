@@ -100,7 +100,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     let program = place.start().await;
     place.sql(TAMPERING);
     // Its own process stands for one of the service's: it holds files that have no name, and may dump its memory.
-    setrlimit(Resource::RLIMIT_CORE, 1 << 20, 1 << 20).unwrap();
+    let may_dump = setrlimit(Resource::RLIMIT_CORE, 1 << 20, 1 << 20).is_ok();
     let leaky = Leaky::start(&place, &program).await;
     let arguments = [
         format!("--url=http://{}", leaky.address),
@@ -148,6 +148,10 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         let is_it = |(at, verdict, found): &(&str, &str, &str)| {
             at.contains(looked) && *verdict == "BROKEN" && found.contains(said)
         };
+        if looked == "core dumps" && !may_dump {
+            eprintln!("skipped: this system lets no process have core dumps");
+            continue;
+        }
         if verdict != "BROKEN" || !checks.iter().any(is_it) {
             missed.push(format!("{name} {looked}: {said}"));
         }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 use super::{
     Args, Medium, VerifyError,
     canaries::{CONTROL, Canaries},
-    client::{Ask, Client, Silent},
+    client::{Ask, Client},
     exposition,
     process::{self, Seen, Watch},
     report::{Report, Rule},
@@ -229,20 +229,18 @@ impl<'a> Media<'a> {
     }
 
     /// H9: what Prometheus reads.
-    pub(super) async fn metrics(
-        &self,
-        report: &mut Report,
-        service: &Service,
-        paths: &BTreeSet<String>,
-    ) -> Result<(), Silent> {
+    pub(super) async fn metrics(&self, report: &mut Report, service: &Service, paths: &BTreeSet<String>) {
         let Some(url) = service.metrics.as_ref().filter(|_| !self.without(Medium::Metrics)) else {
             match self.without(Medium::Metrics) {
                 true => report.left_out(Rule::H9, "metrics"),
                 false => report.held(Rule::H9, "metrics", "none: metrics.listen is not set"),
             }
-            return Ok(());
+            return;
         };
-        let answer = Client::new(url).send(Ask::new(Method::GET, "")).await?;
+        let answer = match Client::new(url).send(Ask::new(Method::GET, "")).await {
+            Ok(answer) => answer,
+            Err(error) => return report.unproven(Rule::H9, "metrics", error.to_string()),
+        };
         let text = String::from_utf8_lossy(&answer.body);
         let mut searched = Searched::default();
         // Reading from memory does not fail.
@@ -253,7 +251,6 @@ impl<'a> Media<'a> {
         if !text.contains(ROUTE) {
             report.unproven(Rule::H9, "metrics", "nothing of this run is in them: another service's?");
         }
-        Ok(())
     }
 
     /// H8, and H1: the log, which has to have the request of that id.

@@ -233,7 +233,7 @@ async fn visit(
     proofs::strangers(report, &mut visit, &media.search, stranger).await?;
     proofs::sealed(report, app, tenant).await?;
     media.stored(report, app, (owner, call)).await?;
-    media.metrics(report, service, &visit.paths()).await?;
+    media.metrics(report, service, &visit.paths()).await;
     proofs::recording_is_gone(report, app, (tenant, call), (end, patience)).await?;
     visit.make(&operations::DELETION).await?;
     proofs::deletion(report, app, (tenant, call), (&mut visit, patience)).await?;
