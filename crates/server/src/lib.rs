@@ -1,6 +1,6 @@
 //! Everything with state. Modules use only what stands to their left:
 //! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
-//! auth, http | features | worker | router | serve`; [`app::App`] joins them.
+//! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
 pub mod app;
 pub mod artifacts;
@@ -33,4 +33,5 @@ pub mod tenants;
 pub mod transcripts;
 pub mod users;
 pub mod vault;
+pub mod verify;
 pub mod worker;

@@ -36,6 +36,10 @@ pub(crate) const RETIRE: u8 = 9;
 pub(crate) const CONFIGURATION: u8 = 28;
 /// An address cannot be listened on.
 pub(crate) const LISTEN: u8 = 29;
+/// A rule of the privacy contract is broken.
+pub(crate) const BROKEN: u8 = 30;
+/// Something about a rule could not be looked at.
+pub(crate) const UNPROVEN: u8 = 31;
 /// Interrupted by SIGINT or SIGTERM: 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 

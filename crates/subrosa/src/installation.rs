@@ -14,7 +14,7 @@ use server::{
         mirror,
         restore::{self, RestoreError},
     },
-    postgres::{Embedded, PostgresError},
+    postgres::{self, Embedded, PostgresError},
     rate_limit::RedisAddress,
     vault::{
         blobs::{BlobError, Blobs},
@@ -76,6 +76,8 @@ pub(crate) enum StateError {
     Listen { setting: &'static str, address: std::net::SocketAddr, source: std::io::Error },
     #[error("first.owner is no e-mail address")]
     NoAddress,
+    #[error("no service runs on this data directory, and database.url names no database")]
+    NotRunning,
     #[error("{0}")]
     Tampered(String),
     #[error("no threads or signals: {0}")]
@@ -85,7 +87,7 @@ pub(crate) enum StateError {
 }
 
 impl StateError {
-    fn code(&self) -> u8 {
+    pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Keyring(error)
             | Self::Vault(VaultError::Keyring(error))
@@ -151,6 +153,36 @@ pub(crate) fn until_asked(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => exit::report(&error, error.code()),
     }
+}
+
+/// An installation that another program runs.
+pub(crate) struct Attached {
+    pub(crate) installation: Installation,
+    /// The way into the database without the key that signs contexts.
+    pub(crate) uncontexted: Locked,
+    /// The owner of the schema, where there is a way in.
+    pub(crate) owner: Option<Owner>,
+}
+
+/// Opens an installation that another program runs, beside it: nothing is started, migrated or made.
+pub(crate) async fn attach(place: &Place) -> Result<Attached, StateError> {
+    let configured = &place.config.database;
+    let parse = |url: &SecretString| Address::parse(url.expose_secret(), configured.tls);
+    let private = postgres::running(&place.data_dir.join("postgres")).filter(|_| configured.url.is_none());
+    let (address, owner_address) = match (&private, &configured.url) {
+        (Some((address, owner_address)), _) => (address.clone(), Some(owner_address.clone())),
+        (None, Some(url)) => (parse(url)?, configured.owner_url.as_ref().map(parse).transpose()?),
+        (None, None) => return Err(StateError::NotRunning),
+    };
+    let source = place.keys()?;
+    let ring = keyring::load(&source).await?;
+    let owner = match owner_address {
+        Some(address) => Some(Owner::connect(&address).await?),
+        None => None,
+    };
+    let uncontexted = Locked::connect(&address, 1).await?;
+    let installation = open(place, (Purpose::Look, CONNECTIONS), (ring, source), private).await?;
+    Ok(Attached { installation, uncontexted, owner })
 }
 
 async fn session(

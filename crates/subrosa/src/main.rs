@@ -12,13 +12,11 @@ mod signals;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use nix::sys::resource::{Resource, setrlimit};
-
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use server::decoder::{child, sandbox::Limits};
 
-use commands::{chains, completions, config, keys, man, openapi, restore, serve, transcribe};
+use commands::{chains, completions, config, keys, man, openapi, restore, serve, transcribe, verify};
 use settings::Place;
 
 /// Private speech intelligence for calls, on your own machines.
@@ -60,6 +58,8 @@ enum Command {
     /// Bring a restored database up to its deletion receipts.
     #[command(subcommand)]
     Restore(restore::Command),
+    /// Prove the rules of the privacy contract on a service that runs, or on one that is started for it.
+    Verify(Box<verify::Args>),
     /// Decode a recording that comes over standard input, locked in; the service starts it.
     #[command(hide = true)]
     Decode,
@@ -71,7 +71,7 @@ enum Command {
 
 fn main() -> ExitCode {
     // Before anything could be in memory that a core dump must not hold (H1).
-    if let Err(error) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
+    if let Err(error) = memory::keep_out_of_core_dumps() {
         return exit::report(format_args!("core dumps cannot be turned off: {error}"), exit::FAILED);
     }
     memory::bound();
@@ -102,6 +102,7 @@ fn run() -> ExitCode {
         Command::Receipts(chains::Receipts::Verify) => with(chains::verify_receipts),
         Command::Audit(chains::Audit::Verify) => with(chains::verify_audit),
         Command::Restore(restore::Command::Check) => with(restore::check),
+        Command::Verify(args) => verify::run(&args, &settings, &data_dir),
         Command::Decode => child::run(&Limits::default()),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),

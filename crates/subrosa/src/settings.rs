@@ -33,6 +33,16 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
 }
 
 impl Args {
+    /// The same as options, for another start of this program with this data directory.
+    pub(crate) fn arguments(&self, data_dir: &Path) -> Vec<OsString> {
+        let mut arguments = vec!["--data-dir".into(), data_dir.into()];
+        if let Some(config) = &self.config {
+            arguments.extend(["--config".into(), config.into()]);
+        }
+        arguments.extend(self.set.iter().map(|(name, value)| format!("--set={name}={value}").into()));
+        arguments
+    }
+
     /// Adds what an option of a subcommand says.
     pub(crate) fn set(&mut self, name: &str, value: String) {
         self.set.push((name.to_owned(), value));

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use secrecy::SecretBox;
 use sqlx::{
-    ConnectOptions, Connection, PgConnection,
+    ConnectOptions, Connection, Executor as _, PgConnection,
     migrate::{MigrateError, Migrator},
 };
 use zeroize::Zeroizing;
@@ -69,6 +69,13 @@ impl Owner {
             .await?;
         let stored = <[u8; 32]>::try_from(Zeroizing::new(stored).as_slice()).map_err(|_| DbError::Unexpected)?;
         Ok(ContextKey::new(SecretBox::new(Box::new(stored))))
+    }
+
+    /// Has every page written that was changed, so that files show what the tables hold. It takes a superuser or a member of
+    /// `pg_checkpoint`.
+    pub async fn checkpoint(&mut self) -> Result<(), StartError> {
+        self.connection.execute("CHECKPOINT").await?;
+        Ok(())
     }
 
     /// Ends the session.

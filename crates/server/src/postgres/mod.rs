@@ -60,6 +60,20 @@ pub struct Embedded {
     _lock: File,
 }
 
+/// The ways in to a cluster that another program runs in this directory: the runtime login's and the schema owner's.
+#[must_use]
+pub fn running(directory: &Path) -> Option<(Address, Address)> {
+    let socket = directory.join("socket").canonicalize().ok()?;
+    let address = |login| Address::local(&socket, login, DATABASE);
+    Some((address("subrosa_app"), address("subrosa_owner")))
+}
+
+/// Where such a cluster has its files.
+#[must_use]
+pub fn files(directory: &Path) -> PathBuf {
+    directory.join("cluster")
+}
+
 impl Embedded {
     /// Starts the cluster in a directory, making it first if there is none, and recovers it if it crashed. Started as root, it
     /// runs under `account` (Debian's package makes `postgres`), to which it gives the directories
@@ -134,6 +148,8 @@ impl Embedded {
         session.close().await?;
         let mut session = self.superuser(DATABASE).connect().await?;
         session.execute(sqlx::raw_sql(include_str!("../../roles.sql"))).await?;
+        // So that `subrosa verify` searches pages, and not only the log of what was written to them.
+        session.execute("GRANT pg_checkpoint TO subrosa_owner").await?;
         session.close().await?;
         Ok(())
     }

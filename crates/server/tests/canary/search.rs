@@ -1,19 +1,25 @@
-//! Finds a text in files, however it may have been written down there.
+//! A marked text, and where it is looked for: as `subrosa verify` does, but in every file, however old.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use uuid::Uuid;
+use server::verify::{
+    needles::{Needle, word},
+    search::{Search, Searched},
+};
+
+/// What hits are reported under.
+const CANARY: &str = "canary";
 
 /// A text that is nowhere else.
 pub(crate) struct Canary(String);
 
 impl Canary {
     pub(crate) fn new() -> Self {
-        Self(format!("canary{}", Uuid::new_v4().simple()))
+        Self(word())
     }
 
     /// The text for one place.
@@ -21,69 +27,30 @@ impl Canary {
         format!("{} {place} ", self.0)
     }
 
-    /// The text as bytes, in UTF-16, hexadecimal, and base64 at each of its three offsets.
-    fn spellings(&self) -> Vec<Vec<u8>> {
-        let text = self.0.as_bytes();
-        let hex: String = text.iter().map(|byte| format!("{byte:02x}")).collect();
-        let utf_16: Vec<u8> = self.0.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let mut spellings = vec![text.to_vec(), hex.to_uppercase().into(), hex.into(), utf_16];
-        for offset in 0..3 {
-            // The first digits and the last depend on what is around.
-            let encoded = STANDARD_NO_PAD.encode([&vec![0; offset][..], text].concat());
-            spellings.push(encoded[offset + 1..encoded.len() - 2].into());
-        }
-        spellings
+    fn search(&self) -> Search {
+        Search::new([&Needle::text(CANARY, &self.0)]).unwrap()
     }
 }
 
-/// What was searched, and where something was found.
-#[derive(Default)]
-pub(crate) struct Searched {
-    pub(crate) files: u64,
-    pub(crate) bytes: u64,
-    pub(crate) hits: Vec<PathBuf>,
-}
-
-impl Searched {
-    pub(crate) fn add(&mut self, other: Self) {
-        self.files += other.files;
-        self.bytes += other.bytes;
-        self.hits.extend(other.hits);
-    }
-
-    fn look_into(&mut self, path: &Path, spellings: &[Vec<u8>]) {
-        // Files of a running server come and go.
-        let Ok(bytes) = fs::read(path) else { return };
-        self.files += 1;
-        self.bytes += bytes.len() as u64;
-        if spellings.iter().any(|spelling| bytes.windows(spelling.len()).any(|window| window == spelling)) {
-            self.hits.push(path.to_owned());
-        }
-    }
+/// Where a canary was found; the first places only.
+pub(crate) fn places(searched: &Searched) -> Vec<String> {
+    searched.hits.get(CANARY).map(|hits| hits.places.clone()).unwrap_or_default()
 }
 
 /// Searches all files below these directories.
 pub(crate) fn everywhere(canary: &Canary, directories: &[PathBuf]) -> Searched {
-    let (spellings, mut searched, mut left) = (canary.spellings(), Searched::default(), directories.to_vec());
-    while let Some(directory) = left.pop() {
-        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => left.push(entry.path()),
-                Ok(kind) if kind.is_file() => searched.look_into(&entry.path(), &spellings),
-                _ => {}
-            }
-        }
-    }
+    let mut searched = Searched::default();
+    directories.iter().for_each(|directory| canary.search().below(directory, None, &[], &mut searched));
+    assert_eq!(searched.unreadable, 0);
     searched
 }
 
 /// Searches the files that this process has mapped into its memory.
 pub(crate) fn mapped_files(canary: &Canary) -> Searched {
     let maps = fs::read_to_string("/proc/self/maps").unwrap();
-    let paths: std::collections::BTreeSet<&str> =
-        maps.lines().filter_map(|line| Some(&line[line.find('/')?..])).collect();
-    let (spellings, mut searched) = (canary.spellings(), Searched::default());
-    paths.into_iter().for_each(|path| searched.look_into(Path::new(path), &spellings));
+    let paths: BTreeSet<&str> = maps.lines().filter_map(|line| Some(&line[line.find('/')?..])).collect();
+    let (search, mut searched) = (canary.search(), Searched::default());
+    paths.into_iter().for_each(|path| search.file(Path::new(path), None, &mut searched));
     assert!(searched.files > 3);
     searched
 }

@@ -1,6 +1,7 @@
-//! What the database's catalogue must say. `catalogue_rules.sql` lists violations; `catalogue.txt` is everything that is granted,
+//! What the database's catalogue must say. `src/verify/catalogue_rules.sql` lists violations; `catalogue.txt` is everything that is granted,
 //! restricted and referenced, so that nothing is added unseen.
 
+use server::verify::database::CATALOGUE_RULES;
 use sqlx::{Executor, PgConnection};
 
 use crate::support::TestDatabase;
@@ -8,7 +9,7 @@ use crate::support::TestDatabase;
 /// Violations of the rules, then lines that `catalogue.txt` has too many (-) or lacks (+).
 pub(crate) async fn deviations(superuser: &mut PgConnection) -> Vec<String> {
     let rules: Vec<(String, String)> =
-        sqlx::query_as(include_str!("catalogue_rules.sql")).persistent(false).fetch_all(&mut *superuser).await.unwrap();
+        sqlx::query_as(CATALOGUE_RULES).persistent(false).fetch_all(&mut *superuser).await.unwrap();
     let mut deviations: Vec<String> =
         rules.into_iter().map(|(problem, object)| format!("{problem}: {object}")).collect();
     let there: Vec<String> =

@@ -9,3 +9,4 @@ pub(crate) mod openapi;
 pub(crate) mod restore;
 pub(crate) mod serve;
 pub(crate) mod transcribe;
+pub(crate) mod verify;

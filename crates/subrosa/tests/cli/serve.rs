@@ -178,6 +178,23 @@ fn an_address_that_is_taken_and_plaintext_on_the_network_are_refused() {
 }
 
 #[test]
+fn a_verification_of_what_does_not_answer_says_so_and_claims_nothing() {
+    let (data, address) = (data(), TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let url = format!("http://{address}");
+    run(&mut command(data.path(), &["verify", "--url", &url])).assert_one_line(31, &[&url, "does not answer"]);
+    let listener = TcpListener::bind(address).unwrap();
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 1024]);
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    // It answers, and is no service of this installation, which was never begun.
+    run(&mut command(data.path(), &["verify", "--url", &url])).assert_one_line(7, &["no service runs"]);
+}
+
+#[test]
 fn an_interrupted_or_failed_command_leaves_no_postgresql_behind() {
     let data = data();
     let key = run(&mut command(data.path(), &["keys", "generate", "k1"])).out;

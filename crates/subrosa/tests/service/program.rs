@@ -4,6 +4,7 @@
 use std::{
     ffi::OsString,
     fs::{self, File},
+    io::Write as _,
     net::SocketAddr,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -120,7 +121,8 @@ impl Place {
         &self.data
     }
 
-    fn log(&self) -> PathBuf {
+    /// What its programs say.
+    pub(crate) fn log(&self) -> PathBuf {
         self.directory.path().join("log")
     }
 
@@ -132,11 +134,34 @@ impl Place {
         told.map(|(_, line)| line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Starts the program, which does not listen yet.
-    pub(crate) fn spawn(&self) -> Starting {
+    /// Runs statements in the database of a program that runs, as its superuser.
+    pub(crate) fn psql(&self) -> impl Fn(&str) + use<> {
+        let socket = self.data().join("postgres/socket");
+        move |statements| {
+            let mut command = std::process::Command::new("psql");
+            command.args([
+                "--quiet",
+                "--no-psqlrc",
+                "--set=ON_ERROR_STOP=1",
+                "--username=postgres",
+                "--dbname=subrosa",
+            ]);
+            let mut child = command.arg("--host").arg(&socket).stdin(Stdio::piped()).spawn().unwrap();
+            child.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
+            assert!(child.wait().unwrap().success());
+        }
+    }
+
+    /// The same at once.
+    pub(crate) fn sql(&self, statements: &str) {
+        self.psql()(statements);
+    }
+
+    /// The program with a subcommand and what it is told.
+    pub(crate) fn command(&self, subcommand: &str) -> Command {
         // A test that is killed takes the program with it.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM"]).arg(program()).arg("serve");
+        command.args(["--pdeathsig", "TERM"]).arg(program()).arg(subcommand);
         for name in
             ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "SUBROSA_MODEL", "SUBROSA_TEST_PROGRAM"]
         {
@@ -145,8 +170,15 @@ impl Place {
         command.env_remove("DATABASE_URL").env_remove("DATABASE_OWNER_URL").env("SUBROSA_DATA_DIR", self.data());
         command.args(self.settings.iter().map(|setting| format!("--set={setting}")));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the program, which does not listen yet.
+    pub(crate) fn spawn(&self) -> Starting {
+        let mut command = self.command("serve");
         let log = File::options().append(true).create(true).open(self.log()).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        command.stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Starting { child, lines }

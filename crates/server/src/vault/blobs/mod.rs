@@ -6,6 +6,7 @@
 
 mod mirror;
 mod paths;
+mod raw;
 mod read;
 mod stream;
 mod write;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use super::{key::NotSealed, seal::Broken};
 
 pub use paths::{BlobPlace, MirrorPlace};
+pub use raw::{Raw, is_opaque};
 pub use read::BlobReader;
 pub use stream::{open_part, parts_of, seal_part};
 

@@ -1,0 +1,160 @@
+//! What `subrosa verify` gives the service to keep: a word of its own for each place where people write, and recordings whose bytes are
+//! known. Its one invariant: each is made for this run and reported by its name, never by itself.
+
+use std::collections::BTreeMap;
+
+use server::verify::needles::{Needle, word};
+use uuid::Uuid;
+
+/// Of what a person types or a program sends. Letters alone but for the phone number.
+const WORDS: [&str; 28] = [
+    "accepted person's name",
+    "accepted person's password",
+    "API key's name",
+    "bearer token",
+    "body of a bad request",
+    "contact's name",
+    "cookie",
+    "e-mail address",
+    "file name",
+    "hold's reason",
+    "idempotency key",
+    "invited e-mail address",
+    "new password",
+    "notes",
+    "organization",
+    "password",
+    "path",
+    "person's name",
+    "query",
+    "recording's header",
+    "second invited e-mail address",
+    "segment's text",
+    "speaker's name",
+    "summary",
+    "tenant's name",
+    "title",
+    "user agent",
+    "wrong password",
+];
+
+/// What the transcript says. Words that were replaced by a correction are looked for as well.
+const SPOKEN: [&str; 2] = ["spoken word", "other spoken word"];
+
+/// The phone number among the canaries.
+const PHONE: &str = "phone number";
+
+/// The recordings among the canaries.
+pub(super) const RECORDING: &str = "recording";
+
+/// What has to be found in tables and in their log: the id of the call, which is no secret, as PostgreSQL writes it.
+pub(super) const CONTROL: &str = "control";
+
+/// Samples of a recording: three seconds at 16 kHz.
+const SAMPLES: usize = 48_000;
+
+/// Samples after which a recording repeats itself: 1 ms, so that any kilobyte of it holds what is looked for.
+const PERIOD: usize = 16;
+
+/// All of a run.
+pub(super) struct Canaries {
+    words: BTreeMap<&'static str, String>,
+    period: Vec<i16>,
+}
+
+impl Canaries {
+    pub(super) fn new() -> Self {
+        let mut words: BTreeMap<_, _> = WORDS.into_iter().chain(SPOKEN).map(|what| (what, word())).collect();
+        // Eleven digits after the country's, as Berlin might have it.
+        words.insert(PHONE, format!("30{:09}", Uuid::new_v4().as_u128() % 1_000_000_000));
+        let period: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| *id.as_bytes()).collect();
+        let period = period.chunks(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).take(PERIOD).collect();
+        Self { words, period }
+    }
+
+    /// The words by name, to be put into requests.
+    pub(super) fn words(&self) -> &BTreeMap<&'static str, String> {
+        &self.words
+    }
+
+    /// One of them.
+    pub(super) fn word(&self, what: &str) -> &str {
+        self.words.get(what).map_or("", |word| word)
+    }
+
+    /// Everything to look for; besides, the id of a call as a control.
+    pub(super) fn needles(&self, control: Option<Uuid>) -> Vec<Needle> {
+        let mut needles: Vec<_> = self.words.iter().map(|(what, word)| Needle::text(what, word)).collect();
+        // As it came, and as samples that a decoder gives.
+        let decoded = self.period.iter().flat_map(|sample| (f32::from(*sample) / 32768.0).to_le_bytes());
+        needles.push(Needle::bytes(RECORDING, &self.samples(PERIOD)).or(decoded.collect()));
+        needles.extend(control.map(|id| Needle::exactly(CONTROL, id.as_bytes())));
+        needles
+    }
+
+    fn samples(&self, count: usize) -> Vec<u8> {
+        self.period.iter().cycle().take(count).flat_map(|sample| sample.to_le_bytes()).collect()
+    }
+
+    /// A WAV file with a canary in a chunk that readers skip (RIFF's own `JUNK`), and in each of its samples. Another number makes
+    /// another recording.
+    pub(super) fn recording(&self, number: u32) -> Vec<u8> {
+        let words = self.word("recording's header");
+        let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_le_bytes();
+        let samples = self.samples(SAMPLES);
+        let junk = [words.as_bytes(), &number.to_le_bytes()].concat();
+        let mut wav = b"WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+        wav.extend([size(16_000), size(32_000)].concat());
+        wav.extend(b"\x02\0\x10\0JUNK");
+        wav.extend([&size(junk.len()), &junk[..]].concat());
+        wav.extend([b"data", &size(samples.len())[..], &samples].concat());
+        [b"RIFF", &size(wav.len())[..], &wav].concat()
+    }
+
+    /// A transcript in which the spoken words are said.
+    pub(super) fn transcript(&self) -> serde_json::Value {
+        let (said, other) = (self.word(SPOKEN[0]), self.word(SPOKEN[1]));
+        serde_json::json!({"schemaVersion": 2, "language": "en", "durationSeconds": 3.0, "cleanText": format!("{said} {other}"),
+            "speakers": [{"speakerId": "spk_1", "sourceSpeakerId": "CHANNEL_1", "label": "Speaker 1", "displayName": null,
+                "role": "UNKNOWN", "confidence": null, "labelSource": "DIARIZATION", "voiceMatchScore": null}],
+            "segments": [{"id": "seg_0001", "speaker": "Speaker 1", "speakerId": "spk_1", "sourceSpeakerId": "CHANNEL_1",
+                "role": "UNKNOWN", "startSeconds": 0.5, "endSeconds": 2.5, "text": format!("{said} {other}"),
+                "alignmentConfidence": 1.0, "words": [
+                    {"text": said, "startSeconds": 0.5, "endSeconds": 1.5, "confidence": 0.5},
+                    {"text": other, "startSeconds": 1.5, "endSeconds": 2.5, "confidence": 0.5}]}],
+            "speakerResolution": {"strategyVersion": 0, "usedUserDisplayName": false, "usedContactName": false,
+                "usedDirection": false, "usedPhoneFallback": false, "voiceEmbeddingEnabled": false, "voiceProfileUsed": false,
+                "voiceMatchStatus": null, "totalSpeakerCount": 1, "resolvedSpeakerCount": 0, "warnings": []},
+            "pipeline": {"transcriptionProvider": "local", "transcriptionModel": "base", "diarizationProvider": "channels",
+                "diarizationModel": null, "alignmentVersion": 1, "normalizationVersion": 1, "status": "COMPLETED", "warnings": []}})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use server::verify::search::{Search, Searched};
+
+    use super::*;
+
+    #[test]
+    fn every_canary_and_every_part_of_a_recording_is_found() {
+        let canaries = Canaries::new();
+        let search = Search::new(&canaries.needles(None)).unwrap();
+        let wav = canaries.recording(1);
+        for from in (0..wav.len() - 1024).step_by(1000) {
+            let mut searched = Searched::default();
+            search.stream("here", &wav[from..from + 1024], &mut searched).unwrap();
+            assert!(searched.found(RECORDING), "at {from}");
+        }
+        let mut searched = Searched::default();
+        let text = canaries.words().values().map(String::as_str).collect::<Vec<_>>().join(" ");
+        search.stream("here", text.as_bytes(), &mut searched).unwrap();
+        assert!(canaries.words().keys().all(|what| searched.found(what)), "{searched:?}");
+    }
+
+    #[test]
+    fn the_transcript_is_one() {
+        let transcript: speech::transcript::Transcript = serde_json::from_value(Canaries::new().transcript()).unwrap();
+        assert_eq!(transcript.segments.len(), 1);
+    }
+}

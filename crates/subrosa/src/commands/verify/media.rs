@@ -1,0 +1,334 @@
+//! Every medium on which something could lie that must not, searched for all canaries. Its one invariant: a search counts only when it
+//! finds what has to be there as well (the id of the call, of a request, a route); else it was blind, and says so.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use server::{
+    app::App,
+    db::Owner,
+    postgres,
+    vault::blobs::{Raw, is_opaque},
+    verify::{
+        needles::Needle,
+        search::{Search, Searched},
+    },
+};
+use ureq::http::Method;
+use uuid::Uuid;
+
+use super::{
+    Args, Medium, VerifyError,
+    canaries::{CONTROL, Canaries},
+    client::{Ask, Client},
+    exposition,
+    process::{self, Seen, Watch},
+    report::{Report, Rule},
+    service::Service,
+};
+use crate::settings::Place;
+
+/// Where programs leave temporary files.
+const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
+/// A route that was asked for, which metrics and spans tell of.
+const ROUTE: &str = "/api/calls/analyze";
+
+/// Where a run searches.
+pub(super) struct Media<'a> {
+    pub(super) args: &'a Args,
+    place: &'a Place,
+    pub(super) canaries: &'a Canaries,
+    pub(super) search: Arc<Search>,
+    since: SystemTime,
+    cluster: Option<PathBuf>,
+}
+
+impl<'a> Media<'a> {
+    /// What was not changed since then is not searched.
+    pub(super) fn new(
+        args: &'a Args,
+        place: &'a Place,
+        canaries: &'a Canaries,
+        since: SystemTime,
+    ) -> Result<Self, VerifyError> {
+        let own = place.config.database.url.is_none().then(|| postgres::files(&place.data_dir.join("postgres")));
+        let cluster = args.cluster.clone().or(own).and_then(|directory| directory.canonicalize().ok());
+        let search = Arc::new(search(&canaries.needles(None))?);
+        Ok(Self { args, place, canaries, search, since, cluster })
+    }
+
+    fn without(&self, medium: Medium) -> bool {
+        self.args.without.contains(&medium)
+    }
+
+    fn objects(&self) -> Option<PathBuf> {
+        self.place.config.objects.is_none().then(|| self.place.data_dir.join("objects"))
+    }
+
+    /// Begins to look at what the processes of the service have open.
+    pub(super) fn watch(&self, service: &Service) -> Option<Watch> {
+        if self.without(Medium::Processes) || service.processes.is_empty() {
+            return None;
+        }
+        let elsewhere = [self.cluster.clone(), self.objects().and_then(|path| path.canonicalize().ok())];
+        let but = elsewhere.into_iter().flatten().chain(service.logs.iter().cloned()).collect();
+        Some(Watch::start(service.processes.clone(), Arc::clone(&self.search), self.since, but))
+    }
+
+    /// Reports what processes had open, and whether they could leave a core dump.
+    pub(super) fn processes(&self, report: &mut Report, service: &Service, watch: Option<Watch>) {
+        let dumps = "core dumps of the processes of the service";
+        let Some(seen) = watch.map(Watch::finish) else {
+            for looked in ["files that processes of the service have open", dumps] {
+                match self.without(Medium::Processes) {
+                    true => report.left_out(Rule::H1, looked),
+                    false => report.unproven(
+                        Rule::H1,
+                        looked,
+                        "no process of it was found on this machine; name one with --pid",
+                    ),
+                }
+            }
+            return;
+        };
+        let Seen { searched, looks, processes, locked_in, .. } = seen;
+        let place = format!(
+            "files open in {} processes, {looks} looks ({} more may write no file)",
+            processes.len(),
+            locked_in.difference(&processes).count()
+        );
+        report.searched(&[Rule::H1, Rule::H3], &place, &searched);
+        let (mut wrong, family) = (Vec::new(), process::family(&service.processes));
+        for id in &family {
+            match process::core_dumps(*id) {
+                Ok(fault) => wrong.extend(fault),
+                // It has ended meanwhile.
+                Err(_) if !Path::new(&format!("/proc/{id}")).exists() => {}
+                Err(why) => report.unproven(Rule::H1, dumps, why),
+            }
+        }
+        report.none_of(Rule::H1, format!("core dumps of {} processes", family.len()), &wrong);
+    }
+
+    /// Half of a recording has come: it lies in the object store, and nowhere in the clear.
+    pub(super) async fn half(
+        &self,
+        report: &mut Report,
+        app: &App,
+        tenant: Uuid,
+        upload: Option<Uuid>,
+    ) -> Result<(), VerifyError> {
+        let parts = match upload {
+            Some(upload) => app.blobs.parts_of_record(tenant, upload).await?,
+            None => 0,
+        };
+        let looked = "half of a recording in the object store";
+        if parts == 0 {
+            report.unproven(Rule::H1, looked, "no part of it is there: another store than the service's?");
+        } else {
+            report.held(Rule::H1, looked, format!("{parts} parts, searched with the rest of the store"));
+        }
+        self.store(report, app, "the object store with half of a recording").await?;
+        self.temporary(report, "while half of a recording is there");
+        Ok(())
+    }
+
+    /// Everything that lies somewhere once the call has its content.
+    pub(super) async fn stored(
+        &self,
+        report: &mut Report,
+        app: &App,
+        (owner, call): (&mut Option<Owner>, Uuid),
+    ) -> Result<(), VerifyError> {
+        self.store(report, app, "the object store").await?;
+        self.temporary(report, "at the end");
+        let mut searched = Searched::default();
+        let but = ["postgres", "objects", "models"].map(|name| self.place.data_dir.join(name));
+        self.search.below(&self.place.data_dir, Some(self.since), &but, &mut searched);
+        report.searched(&[Rule::H1, Rule::H3], "the data directory besides cluster, objects and models", &searched);
+        self.database(report, owner, call).await
+    }
+
+    async fn store(&self, report: &mut Report, app: &App, place: &str) -> Result<(), VerifyError> {
+        let (mut searched, mut telling, mut keys) = (Searched::default(), BTreeSet::new(), 0_u64);
+        let directory = self.objects();
+        let since = if directory.is_some() { SystemTime::now() } else { self.since };
+        let look = |key: &str, bytes: Raw<'_>| {
+            keys += 1;
+            if !is_opaque(key) {
+                telling.insert(
+                    "a key that is not made of ids: what it names is in the list of files that were searched"
+                        .to_owned(),
+                );
+            }
+            let bytes = match bytes {
+                Raw::Bytes(bytes) => bytes,
+                Raw::Older => return searched.older += u64::from(directory.is_none()),
+                Raw::TooLarge => return searched.unreadable += 1,
+            };
+            // Reading from memory does not fail.
+            let _ = self.search.stream(key, &[key.as_bytes(), b"\n", bytes].concat()[..], &mut searched);
+        };
+        app.blobs.each_stored(since, look).await?;
+        if let Some(directory) = &directory {
+            // Files that the store does not list, too.
+            self.search.below(directory, Some(self.since), &[], &mut searched);
+        }
+        report.searched(&[Rule::H1, Rule::H3], place, &searched);
+        report.none_of(Rule::H11, format!("{keys} keys of {place}"), &Vec::from_iter(telling));
+        Ok(())
+    }
+
+    fn temporary(&self, report: &mut Report, when: &str) {
+        let usual = TEMPORARY.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(self.args.temp.clone());
+        let all: BTreeSet<_> = usual.filter_map(|directory| directory.canonicalize().ok()).collect();
+        let known = [self.place.data_dir.canonicalize().ok(), self.cluster.clone()];
+        let but: Vec<_> = known.into_iter().flatten().collect();
+        let mut searched = Searched::default();
+        all.iter().for_each(|directory| self.search.below(directory, Some(self.since), &but, &mut searched));
+        report.searched(&[Rule::H1, Rule::H3], &format!("temporary directories {when}"), &searched);
+    }
+
+    async fn database(&self, report: &mut Report, owner: &mut Option<Owner>, call: Uuid) -> Result<(), VerifyError> {
+        let rules = [Rule::H1, Rule::H3];
+        let Some(cluster) = &self.cluster else {
+            for rule in rules {
+                match self.without(Medium::Cluster) {
+                    true => report.left_out(rule, "files of PostgreSQL"),
+                    false => report.unproven(rule, "files of PostgreSQL", "name its data directory with --cluster"),
+                }
+            }
+            return Ok(());
+        };
+        // Without it, tables may not be in their files yet; the control shows.
+        if let Some(owner) = owner {
+            let _ = owner.checkpoint().await;
+        }
+        let search = search(&self.canaries.needles(Some(call)))?;
+        let log = cluster.join("pg_wal");
+        let spaces = fs::read_dir(cluster.join("pg_tblspc")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let tables = [cluster.clone()].into_iter().chain(spaces.filter_map(|link| link.canonicalize().ok()));
+        let (mut searched, mut logged) = (Searched::default(), Searched::default());
+        let written = [log.clone()];
+        tables.for_each(|directory| search.below(&directory, Some(self.since), &written, &mut searched));
+        search.below(&log.canonicalize().unwrap_or(log), Some(self.since), &[], &mut logged);
+        for (place, searched) in [("tables and indexes", searched), ("write-ahead log", logged)] {
+            report.searched(&rules, place, &searched);
+            if !searched.found(CONTROL) {
+                let why = "the id of the canary call is not in it: another cluster, or pages that were not written (run CHECKPOINT)";
+                report.unproven(Rule::H3, place, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// H9: what Prometheus reads.
+    pub(super) async fn metrics(&self, report: &mut Report, service: &Service, paths: &BTreeSet<String>) {
+        let Some(url) = service.metrics.as_ref().filter(|_| !self.without(Medium::Metrics)) else {
+            match self.without(Medium::Metrics) {
+                true => report.left_out(Rule::H9, "metrics"),
+                false => report.held(Rule::H9, "metrics", "none: metrics.listen is not set"),
+            }
+            return;
+        };
+        let answer = match Client::new(url).send(Ask::new(Method::GET, "")).await {
+            Ok(answer) => answer,
+            Err(error) => return report.unproven(Rule::H9, "metrics", error.to_string()),
+        };
+        let text = String::from_utf8_lossy(&answer.body);
+        let mut searched = Searched::default();
+        // Reading from memory does not fail.
+        let _ = self.search.stream("metrics", &answer.body[..], &mut searched);
+        report.searched(&[Rule::H9], "metrics", &searched);
+        let (faults, labels) = exposition::faults(&text, paths);
+        report.none_of(Rule::H9, format!("{labels} labels of metrics, each against its list"), &faults);
+        if !text.contains(ROUTE) {
+            report.unproven(Rule::H9, "metrics", "nothing of this run is in them: another service's?");
+        }
+    }
+
+    /// H8, and H1: the log, which has to have the request of that id.
+    pub(super) fn logs(&self, report: &mut Report, service: &Service, request: &str) -> Result<(), VerifyError> {
+        if self.without(Medium::Log) {
+            report.left_out(Rule::H8, "the log");
+            return Ok(());
+        }
+        if service.logs.is_empty() {
+            report.unproven(Rule::H8, "the log", "name its file with --log-file");
+            return Ok(());
+        }
+        let mut needles = self.canaries.needles(None);
+        needles.push(Needle::exactly(CONTROL, request.as_bytes()));
+        let (search, mut searched) = (search(&needles)?, Searched::default());
+        service.logs.iter().for_each(|log| search.file(log, None, &mut searched));
+        let level =
+            if service.started.is_some() { "the log, at level trace" } else { "the log, at the level that it has" };
+        report.searched(&[Rule::H8, Rule::H1], level, &searched);
+        if request.is_empty() || !searched.found(CONTROL) {
+            report.unproven(Rule::H8, level, "no request of this run is in it: another log, or one of errors only");
+        }
+        if let Some(log) = self.cluster.as_ref().map(|cluster| cluster.join("log")).filter(|log| log.is_dir()) {
+            let mut searched = Searched::default();
+            self.search.below(&log, Some(self.since), &[], &mut searched);
+            report.searched(&[Rule::H8], "the log of PostgreSQL", &searched);
+        }
+        Ok(())
+    }
+
+    /// H10: what was reported of faults. There is no control, since nothing need go wrong.
+    pub(super) fn error_reports(&self, report: &mut Report, service: &Service) {
+        let looked = "reports of errors";
+        match &service.started {
+            None if self.place.config.errors.is_none() => report.held(Rule::H10, looked, "none: errors.dsn is not set"),
+            None => {
+                report.unproven(
+                    Rule::H10,
+                    looked,
+                    "they go to errors.dsn, which is not searched; without --url they come here",
+                );
+            }
+            Some(started) => {
+                let mut searched = Searched::default();
+                // Reading from memory does not fail.
+                let _ = self.search.stream("error reports", &started.reports.received()[..], &mut searched);
+                report.searched(&[Rule::H10], "reports of errors, as many as there were", &searched);
+            }
+        }
+    }
+
+    /// H9: what was sent to the collector.
+    pub(super) fn traces(&self, report: &mut Report, service: &Service) {
+        let looked = "spans";
+        match &service.started {
+            _ if self.without(Medium::Traces) => report.left_out(Rule::H9, looked),
+            None if self.place.config.traces.endpoint.is_none() => {
+                report.held(Rule::H9, looked, "none: traces.endpoint is not set");
+            }
+            None => report.unproven(
+                Rule::H9,
+                looked,
+                "they go to a collector, which is not searched; without --url they come here",
+            ),
+            Some(started) => {
+                let received = started.spans.received();
+                let mut searched = Searched::default();
+                // Reading from memory does not fail.
+                let _ = self.search.stream("spans", &received[..], &mut searched);
+                report.searched(&[Rule::H9], "spans of every request", &searched);
+                if !received.windows(ROUTE.len()).any(|window| window == ROUTE.as_bytes()) {
+                    report.unproven(Rule::H9, looked, "none of this run came");
+                }
+            }
+        }
+    }
+}
+
+fn search(needles: &[Needle]) -> Result<Search, VerifyError> {
+    Search::new(needles).map_err(|error| VerifyError::Search(error.to_string()))
+}

@@ -1,0 +1,304 @@
+//! A visit to the service, with canaries. Its one invariant: whatever was asked is on record, with how it was answered, so that no
+//! operation is missing unseen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::Value;
+use server::verify::search::{Search, Searched};
+use tokio::time::{Instant, sleep};
+use ureq::http::Method;
+use uuid::Uuid;
+
+use super::{
+    canaries::Canaries,
+    client::{Answer, Ask, Client, Silent},
+    operations::{By, Sent, Step, address, tus},
+};
+
+/// Methods of operations in a document of OpenAPI.
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// Between two looks at something that nobody tells.
+pub(super) const LOOK: Duration = Duration::from_millis(250);
+
+/// An id of nothing.
+const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
+
+/// The field of a body that no operation takes.
+const NO_FIELD: &str = "no-such-field";
+
+/// What somebody sees who visits.
+pub(super) struct Visit<'a> {
+    client: Client,
+    canaries: &'a Canaries,
+    /// Ids and tokens of answers, by name.
+    kept: BTreeMap<&'static str, String>,
+    patience: Duration,
+    document: Value,
+    succeeded: BTreeSet<String>,
+    refused: BTreeSet<String>,
+    /// Requests that did not do what they should, and what was answered.
+    pub(super) unsuccessful: Vec<String>,
+    pub(super) requests: usize,
+    /// The id of the last one.
+    pub(super) request: String,
+}
+
+/// Who asks for everything that is somebody else's.
+pub(super) enum Stranger<'a> {
+    /// Without any credential.
+    Nobody,
+    /// With this token of another tenant.
+    Tenant(&'a str),
+}
+
+impl<'a> Visit<'a> {
+    /// Reads what there is from the service itself.
+    pub(super) async fn begin(client: Client, canaries: &'a Canaries, patience: Duration) -> Result<Self, Silent> {
+        let document = client.send(Ask::new(Method::GET, "/openapi.json")).await?.json();
+        let in_base64 = |what: &str| STANDARD.encode(canaries.word(what));
+        let kept = [
+            ("length", canaries.recording(1).len().to_string()),
+            ("speakerId", "spk_1".to_owned()),
+            ("segId", "seg_0001".to_owned()),
+            ("title in base64", in_base64("title")),
+            ("file name in base64", in_base64("file name")),
+        ];
+        let (succeeded, refused) = (BTreeSet::new(), BTreeSet::new());
+        let kept = kept.into_iter().collect();
+        Ok(Self {
+            client,
+            canaries,
+            kept,
+            patience,
+            document,
+            succeeded,
+            refused,
+            unsuccessful: Vec::new(),
+            requests: 1,
+            request: String::new(),
+        })
+    }
+
+    /// An id that an answer gave.
+    pub(super) fn id(&self, name: &str) -> Option<Uuid> {
+        self.kept.get(name)?.parse().ok()
+    }
+
+    /// The operations of the document: `GET /api/calls/{id}`.
+    pub(super) fn operations(&self) -> Vec<String> {
+        let paths = self.document["paths"].as_object().into_iter().flatten();
+        let of = |(path, item): (&String, &Value)| {
+            let methods = METHODS.into_iter().filter(|method| item.get(method).is_some());
+            methods.map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
+        };
+        paths.flat_map(of).collect()
+    }
+
+    /// The paths of the document.
+    pub(super) fn paths(&self) -> BTreeSet<String> {
+        self.document["paths"].as_object().into_iter().flatten().map(|(path, _)| path.clone()).collect()
+    }
+
+    fn described(&self, operation: &str) -> &Value {
+        let (method, path) = operation.split_once(' ').unwrap_or_default();
+        &self.document["paths"][path][method.to_lowercase()]
+    }
+
+    /// Whether anybody may ask, by the document.
+    fn is_public(&self, operation: &str) -> bool {
+        let ways = self.described(operation).get("security").and_then(Value::as_array);
+        ways.is_some_and(|ways| ways.iter().any(|way| way.as_object().is_some_and(serde_json::Map::is_empty)))
+    }
+
+    /// Operations that were not seen to do what they are for, and those that were not seen to refuse although they can.
+    pub(super) fn missing(&self) -> (Vec<String>, Vec<String>) {
+        let refuses = |operation: &String| {
+            let answers = self.described(operation)["responses"].as_object().into_iter().flatten();
+            answers.into_iter().any(|(status, _)| status.starts_with('4') && status != "429")
+        };
+        let all = self.operations();
+        let unused = all.iter().filter(|operation| !self.succeeded.contains(*operation)).cloned().collect();
+        (unused, all.into_iter().filter(|operation| refuses(operation) && !self.refused.contains(operation)).collect())
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let words = self.canaries.words().iter().map(|(name, word)| (*name, word));
+        let kept = self.kept.iter().map(|(name, id)| (*name, id));
+        words.chain(kept).fold(text.to_owned(), |text, (name, word)| text.replace(&format!("{{{name}}}"), word))
+    }
+
+    /// A path with ids in it; what no answer gave is an id of nothing.
+    fn path(&self, path: &str) -> String {
+        let filled = self.fill(path);
+        let segments = filled.split('/').map(|part| if part.starts_with('{') { NOTHING } else { part });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// Asks one after the other; what is not answered with success is noted, and the visit goes on.
+    pub(super) async fn make(&mut self, steps: &[Step]) -> Result<(), Silent> {
+        for step in steps {
+            if self.described(step.operation).is_null() {
+                continue;
+            }
+            let answer = self.until(step).await?;
+            if !(200..300).contains(&answer.status) {
+                self.unsuccessful.push(format!("{} {}: {}", step.operation, answer.status, code(&answer)));
+            }
+            for (name, at) in step.keep {
+                let value = match at.strip_prefix('/') {
+                    Some(_) => answer.json().pointer(at).and_then(Value::as_str).map(str::to_owned),
+                    None => answer.header(at).rsplit('/').next().map(str::to_owned),
+                };
+                if let Some(value) = value.filter(|value| !value.is_empty()) {
+                    self.kept.insert(name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks, and where something is waited for again and again until the patience is over.
+    async fn until(&mut self, step: &Step) -> Result<Answer, Silent> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let answer = self.send(step.operation, self.request(step)).await?;
+            let is_so = |(at, says)| answer.json().pointer(at).and_then(Value::as_str) == Some(says);
+            if step.until.is_none_or(is_so) || answer.status >= 400 || Instant::now() > deadline {
+                return Ok(answer);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn request(&self, step: &Step) -> Ask {
+        let (method, path) = step.address();
+        let ask = Ask::new(method.parse().unwrap_or_default(), self.path(&path) + &self.fill(step.query));
+        let ask = match step.by {
+            By::Nobody => ask,
+            By::Owner => ask.header("authorization", self.fill("Bearer {owner}")),
+            By::Guest => ask.header("authorization", self.fill("Bearer {guest}")),
+        };
+        match &step.sent {
+            Sent::Nothing => ask,
+            Sent::Json(body) => ask.json(self.fill(body)),
+            Sent::Tus(headers) => {
+                headers.iter().fold(tus(ask), |ask, (name, value)| ask.header(name, self.fill(value)))
+            }
+            Sent::Half(is_first) => {
+                let recording = self.canaries.recording(1);
+                let (first, second) = recording.split_at(recording.len() / 2);
+                let (offset, half) = if *is_first { (0, first) } else { (first.len(), second) };
+                let ask = tus(ask).header("content-type", "application/offset+octet-stream");
+                Ask { body: half.to_vec(), ..ask.header("upload-offset", offset.to_string()) }
+            }
+            Sent::Form(number, fields) => {
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, self.fill(value))).collect();
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                ask.form((self.canaries.word("file name"), &self.canaries.recording(*number)), &fields)
+            }
+        }
+    }
+
+    async fn send(&mut self, operation: &str, ask: Ask) -> Result<Answer, Silent> {
+        let answer = self.client.send(ask).await?;
+        self.requests += 1;
+        self.request = answer.header("x-request-id").to_owned();
+        match answer.status {
+            200..300 => self.succeeded.insert(operation.to_owned()),
+            400..500 => self.refused.insert(operation.to_owned()),
+            _ => false,
+        };
+        if answer.status >= 500 {
+            self.unsuccessful.push(format!("{operation} {}: {}", answer.status, code(&answer)));
+        }
+        Ok(answer)
+    }
+
+    /// Asks every operation for what is somebody else's. Gives those that answered as if it were the stranger's, and those in whose answer
+    /// a canary was.
+    pub(super) async fn ask_as(&mut self, who: Stranger<'_>, search: &Search) -> Result<Vec<String>, Silent> {
+        let mut wrong = Vec::new();
+        for operation in self.operations() {
+            let (method, path) = address(&operation);
+            let (is_named, path) = (path.contains('{'), self.path(&path));
+            let ask = Ask::new(method.parse().unwrap_or_default(), path);
+            let is_read = matches!(ask.method, Method::GET | Method::HEAD);
+            let ask = match who {
+                Stranger::Nobody if self.is_public(&operation) => continue,
+                Stranger::Nobody => ask,
+                // What names nothing is the stranger's own; a change of that is none of ours.
+                Stranger::Tenant(_) if !is_named && !is_read => continue,
+                Stranger::Tenant(token) => ask.header("authorization", format!("Bearer {token}")),
+            };
+            let answer = self.send(&operation, tus(ask)).await?;
+            let is_answered = match who {
+                Stranger::Nobody => answer.status != 401,
+                Stranger::Tenant(_) => is_named && (200..300).contains(&answer.status),
+            };
+            if is_answered {
+                wrong.push(format!("{operation} answers {}", answer.status));
+            }
+            let mut found = Searched::default();
+            // Reading from memory does not fail.
+            let _ = search.stream(&operation, &answer.everything()[..], &mut found);
+            wrong.extend(found.hits.keys().map(|what| format!("{operation} gives away the {what}")));
+        }
+        Ok(wrong)
+    }
+
+    /// Asks every operation wrongly: with a token that is none, and with canaries wherever something can be written that does not belong
+    /// there. Nothing of it may do anything.
+    pub(super) async fn ask_wrongly(&mut self) -> Result<(), Silent> {
+        let (login, email) = ("POST /api/auth/login", "{e-mail address}@verify.invalid");
+        let body = format!(r#"{{"email": "{email}", "password": "{{wrong password}}"}}"#);
+        self.send(login, Ask::new(Method::POST, "/api/auth/login").json(self.fill(&body))).await?;
+        self.client.send(Ask::new(Method::GET, self.fill("/{path}?{query}={query}"))).await?;
+        for operation in self.operations() {
+            let (method, path) = operation.split_once(' ').unwrap_or_default();
+            let method: Method = method.parse().unwrap_or_default();
+            let segments = path.split('/').map(|part| if part.starts_with('{') { "{path}" } else { part });
+            let path = self.fill(&(segments.collect::<Vec<_>>().join("/") + "?q={query}&cursor={query}"));
+            let takes_body = self.described(&operation).get("requestBody").is_some();
+            let dirty = |ask: Ask| {
+                let ask = ask.header("user-agent", self.fill("{user agent}")).header("cookie", self.fill("c={cookie}"));
+                let ask = tus(ask).header("idempotency-key", self.fill("{idempotency key}"));
+                let body = format!(r#"{{"{NO_FIELD}": "{{body of a bad request}}", "{{body of a bad request}}": "#);
+                if takes_body { ask.json(self.fill(&body)) } else { ask }
+            };
+            let bearer = self.fill("Bearer {bearer token}");
+            let stranger = dirty(Ask::new(method.clone(), path.clone())).header("authorization", bearer);
+            // What takes neither a parameter nor a body would do what it is for.
+            let is_safe = takes_body || operation.contains('{') || method == Method::GET;
+            let owner = dirty(Ask::new(method, path)).header("authorization", self.fill("Bearer {owner}"));
+            self.send(&operation, stranger).await?;
+            if is_safe && !self.is_public(&operation) {
+                self.send(&operation, owner).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Signs somebody else in; gives their token.
+    pub(super) async fn sign_in(&mut self, body: String) -> Result<String, Silent> {
+        let answer = self.send("POST /api/auth/login", Ask::new(Method::POST, "/api/auth/login").json(body)).await?;
+        Ok(answer.json()["accessToken"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// What the service says of the call: its state, and why it failed.
+    pub(super) async fn state(&mut self) -> Result<(String, String), Silent> {
+        let ask = Ask::new(Method::GET, self.fill("/api/calls/{call}"));
+        let call = self.client.send(ask.header("authorization", self.fill("Bearer {owner}"))).await?.json();
+        let text = |name: &str| call[name].as_str().unwrap_or_default().to_owned();
+        Ok((text("status"), text("errorReason")))
+    }
+}
+
+/// The code of an error; never what it says.
+fn code(answer: &Answer) -> String {
+    answer.json().pointer("/error/code").and_then(Value::as_str).unwrap_or("no code").to_owned()
+}
