@@ -17,8 +17,9 @@ pub(crate) const PAGE: i32 = 1000;
 
 /// The erasure horizon, which every receipt states (H13).
 pub const HORIZON: &str = "Its key was destroyed and its rows were removed when this receipt was written; blobs follow within 24 \
-     hours. Sealed copies of the key remain in write-ahead logs and backups until those expire or the key-encryption key is \
-     destroyed; a restored backup applies this receipt before it serves.";
+     hours. Sealed copies of the key remain in write-ahead logs and backups until those expire, and open to whoever has such a backup \
+     and the key above it: of a call the tenant's, of a tenant or a user the key-encryption key. A restored backup applies this receipt \
+     before it serves.";
 
 /// [`HORIZON`] as a part of a receipt that is shown or copied.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
