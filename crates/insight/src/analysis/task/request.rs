@@ -1,0 +1,99 @@
+//! Requests, commands and proposals that the other party takes on. Its one invariant: what was asked as a question needs a yes, and what
+//! was refused is no task.
+
+use super::clause::verb;
+use super::document::Intent;
+use super::reply::{Reply, reply};
+use super::{Task, Weight, title};
+use crate::analysis::Call;
+use crate::analysis::sentence::Sentence;
+
+/// Tasks that the sentence `at` gives to somebody else, or to both.
+pub(super) fn requests(call: &Call<'_>, at: usize) -> Option<Task> {
+    let sentence = &call.sentences[at];
+    let lexicon = sentence.lexicon();
+    let find = |list: &str| lexicon.first(list, &sentence.words).map(|(at, hit)| at + hit.words);
+    if let Some(from) = find("propose")
+        && let Some(task) = together(call, at, from)
+    {
+        return Some(task);
+    }
+    if let Some(from) = find("ask").filter(|_| sentence.question) {
+        let reply = reply(call, at).filter(|reply| reply.accepts && !reply.refuses)?;
+        return task(call, at, from, Some(&reply));
+    }
+    let from = find("command").filter(|_| !sentence.question)?;
+    // "Please" may stand in front of a promise, too.
+    if lexicon.any("promise", &sentence.words) || lexicon.any("negation", &sentence.words) {
+        return None;
+    }
+    let reply = reply(call, at);
+    match &reply {
+        Some(reply) if reply.refuses => None,
+        reply => task(call, at, from, reply.as_ref()),
+    }
+}
+
+/// "Let's meet on Thursday": a meeting of both.
+fn together(call: &Call<'_>, at: usize, from: usize) -> Option<Task> {
+    let sentence = &call.sentences[at];
+    let verb = verb(sentence, from).filter(|verb| verb.intent == Intent::Meeting)?;
+    let reply = reply(call, at)?;
+    if reply.refuses || (sentence.question && !reply.accepts) {
+        return None;
+    }
+    let due = call.due(at, 0, sentence.words.len());
+    Some(Task {
+        sentence: at,
+        vague: false,
+        owner: None,
+        title: title::title(call, at, verb.at, sentence.words.len())?,
+        intent: Intent::Meeting,
+        verb: sentence.key(verb.at).to_owned(),
+        about: title::about(call, at, verb.at + 1, sentence.words.len()),
+        due: due.and_then(|due| due.date),
+        time: due.and_then(|due| due.time),
+        urgent: false,
+        evidence: [at].into_iter().chain(reply.sentences.first().copied()).collect(),
+        weight: Weight::Task,
+    })
+}
+
+fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Option<Task> {
+    let sentence = &call.sentences[at];
+    let verb = verb(sentence, from).filter(|verb| !names(sentence, verb.at))?;
+    let end = sentence.words.len();
+    let asked = call.due(at, 0, end);
+    let answered =
+        reply.and_then(|reply| reply.sentences.iter().find_map(|at| call.due(*at, 0, call.sentences[*at].words.len())));
+    let due = asked.or(answered);
+    if verb.weak && due.is_none() {
+        return None;
+    }
+    let owner = reply.map(|reply| reply.speaker).or_else(|| call.other(sentence.speaker))?;
+    let accepted = reply.filter(|reply| reply.accepts);
+    Some(Task {
+        sentence: at,
+        vague: false,
+        owner: Some(owner),
+        title: title::title(call, at, verb.at, end)?,
+        intent: verb.intent,
+        verb: sentence.key(verb.at).to_owned(),
+        about: title::about(call, at, verb.at + 1, end),
+        due: due.and_then(|due| due.date),
+        time: due.and_then(|due| due.time),
+        urgent: sentence.lexicon().any("urgent", &sentence.words),
+        evidence: [at].into_iter().chain(accepted.and_then(|reply| reply.sentences.first().copied())).collect(),
+        weight: Weight::Task,
+    })
+}
+
+/// "Please call me Bob".
+fn names(sentence: &Sentence<'_>, verb: usize) -> bool {
+    let name = sentence.words.get(verb + 2).is_some_and(|word| {
+        word.capital
+            && word.placeholder.is_none()
+            && sentence.lexicon().find("weekday", &sentence.words, verb + 2).is_none()
+    });
+    sentence.key(verb) == "call" && sentence.key(verb + 1) == "me" && name
+}
