@@ -15,7 +15,8 @@ pub(super) struct Phrases(HashSet<Vec<String>>);
 impl Phrases {
     fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let phrases = lines.flat_map(|line| line.split(',')).map(|phrase| keys(phrase)).filter(|phrase| !phrase.is_empty());
+        let phrases =
+            lines.flat_map(|line| line.split(',')).map(|phrase| keys(phrase)).filter(|phrase| !phrase.is_empty());
         Self(phrases.collect())
     }
 
@@ -72,9 +73,7 @@ fn keys(text: &str) -> Vec<String> {
 
 /// Lower case without diacritics of Latin, Greek, Cyrillic and Arabic letters. Vowel signs of Indic scripts are letters and stay.
 fn fold(word: &str) -> String {
-    let is_diacritic = |c: char| {
-        matches!(c, '\u{300}'..='\u{36F}' | '\u{610}'..='\u{61A}' | '\u{640}' | '\u{64B}'..='\u{65F}' | '\u{670}' | '\u{200C}' | '\u{200D}')
-    };
+    let is_diacritic = |c: char| matches!(c, '\u{300}'..='\u{36F}' | '\u{610}'..='\u{61A}' | '\u{640}' | '\u{64B}'..='\u{65F}' | '\u{670}' | '\u{200C}' | '\u{200D}');
     word.nfkd().filter(|c| !is_diacritic(*c)).flat_map(char::to_lowercase).collect::<String>().replace('ß', "ss")
 }
 
@@ -106,9 +105,9 @@ impl Name {
     /// Tokens of the name that begins at `at`.
     fn at(&self, tokens: &[Token], at: usize) -> Option<usize> {
         let said = |form: &&Vec<String>| {
-            form.iter().enumerate().all(|(offset, part)| {
-                tokens.get(at + offset).is_some_and(|token| token.key == *part && is_name(token))
-            })
+            form.iter()
+                .enumerate()
+                .all(|(offset, part)| tokens.get(at + offset).is_some_and(|token| token.key == *part && is_name(token)))
         };
         self.forms.iter().filter(said).map(Vec::len).max()
     }

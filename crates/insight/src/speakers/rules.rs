@@ -130,9 +130,9 @@ fn greets(tokens: &[Token], name: &Name) -> bool {
     (0..tokens.len()).any(|at| {
         let Some(length) = GREETING.at(tokens, at) else { return false };
         let behind = at + length;
-        called.iter().any(|name| {
-            *name >= behind && name - behind <= GREETING_WITHIN && !diverts(&tokens[behind..*name])
-        })
+        called
+            .iter()
+            .any(|name| *name >= behind && name - behind <= GREETING_WITHIN && !diverts(&tokens[behind..*name]))
     })
 }
 
