@@ -65,8 +65,13 @@ pub(super) fn sentiment(call: &Call<'_>) -> Option<Sentiment> {
     })
 }
 
+/// The feeling of a sentence without its greeting: "good" in "good morning" says nothing.
 fn felt(call: &Call<'_>, at: usize) -> Felt {
-    Felt { at, score: VADER.polarity_scores(call.sentences[at].text).compound }
+    let sentence = &call.sentences[at];
+    let greeting = sentence.lexicon().find("courtesy", &sentence.words, 0).map_or(0, |hit| hit.words);
+    // From behind the greeting to the end, with the marks that VADER reads.
+    let text = sentence.words.get(greeting).and_then(|word| sentence.text.get(word.start - sentence.words[0].start..));
+    Felt { at, score: VADER.polarity_scores(text.unwrap_or_default()).compound }
 }
 
 /// "Good morning", "thank you": politeness is no feeling.

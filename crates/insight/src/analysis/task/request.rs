@@ -22,14 +22,17 @@ pub(super) fn requests(call: &Call<'_>, at: usize) -> Option<Task> {
         let reply = reply(call, at).filter(|reply| reply.accepts && !reply.refuses)?;
         return task(call, at, from, Some(&reply));
     }
-    let from = find("command").filter(|_| !sentence.question)?;
+    let (first, hit) = lexicon.first("command", &sentence.words).filter(|_| !sentence.question)?;
+    let from = first + hit.words;
     // "Please" may stand in front of a promise, too.
-    if lexicon.any("promise", &sentence.words) || lexicon.any("negation", &sentence.words) {
+    if lexicon.any("promise", &sentence.words) || lexicon.any("negation", &sentence.words[from..]) {
         return None;
     }
     let reply = reply(call, at);
+    // "Don't forget!" "I won't."
+    let denied = lexicon.find("forget", &sentence.words, first).is_some();
     match &reply {
-        Some(reply) if reply.refuses => None,
+        Some(reply) if reply.refuses && !denied => None,
         reply => task(call, at, from, reply.as_ref()),
     }
 }

@@ -188,6 +188,10 @@ impl<'s, 't> Reader<'s, 't> {
     /// "by the fifteenth", "le 15": only behind words for a day, and with nothing counted behind it.
     fn of_month(&self, at: usize) -> Option<Found> {
         let from = at + self.find("on_the", at)?.1;
+        // "by the fifteenth of May" has its month.
+        if self.calendar(from).is_some() {
+            return None;
+        }
         let english = self.sentence.language == Language::En;
         let (day, words) = if english { self.ordinal(from)? } else { self.day_of_month(from)? };
         let end = from + words;
