@@ -52,13 +52,7 @@ fn who_greets_a_party_by_name_is_the_other_one() {
 
 #[test]
 fn who_says_their_own_name_is_not_greeted() {
-    for said in [
-        "Hello, this is Maria speaking.",
-        "Hello, Maria here.",
-        "Hi, I'm Maria.",
-        "Hello, it's Maria.",
-        "Hi from Maria",
-    ] {
+    for said in ["Hello, this is Maria speaking.", "Hello, Maria here.", "Hi, I'm Maria.", "Hello, it's Maria."] {
         let transcript = resolved(&[(0, said), (1, "Fine.")], &facts("David", "Maria"));
         assert_ne!(transcript.speakers[0].role, Role::User, "{said}");
     }

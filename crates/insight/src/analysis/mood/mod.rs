@@ -77,8 +77,8 @@ fn felt(call: &Call<'_>, at: usize) -> Felt {
 /// "Good morning", "thank you": politeness is no feeling.
 fn is_courtesy(call: &Call<'_>, at: usize) -> bool {
     let sentence = &call.sentences[at];
-    let first = sentence.lexicon().find("courtesy", &sentence.words, 0);
-    first.is_some_and(|hit| sentence.words.len() <= hit.words + 2)
+    let find = |list: &str| sentence.lexicon().find(list, &sentence.words, 0);
+    find("courtesy").or_else(|| find("accept")).is_some_and(|hit| sentence.words.len() <= hit.words + 2)
 }
 
 /// The feeling of several sentences, and their mean score; those that feel like nothing do not count.
@@ -124,7 +124,10 @@ fn progression(call: &Call<'_>, all: &[Felt]) -> Vec<PhaseSentiment> {
             phase,
             overall: of(mine.iter().copied()).0,
             note: strong.map(|at| quote(call, at)),
-            source_segment_ids: call.cite(strong),
+            source_segment_ids: match strong {
+                Some(at) => call.cite([at]),
+                None => call.cite(mine.iter().map(|one| one.at)),
+            },
         })
     };
     phases.into_iter().filter_map(one).collect()

@@ -51,8 +51,11 @@ fn markers(sentence: &Sentence<'_>) -> Vec<Marker> {
         ("step_promise", Kind::Step),
     ];
     let here = |at: usize| {
+        // "You'll have to" is a command, "you'll have" a promise.
+        let command = lexicon.find("command", &sentence.words, at).map_or(0, |hit| hit.words);
         lists.iter().find_map(|(list, kind)| {
-            lexicon.find(list, &sentence.words, at).map(|hit| Marker { at, words: hit.words, kind: *kind })
+            let hit = lexicon.find(list, &sentence.words, at).filter(|hit| hit.words > command);
+            hit.map(|hit| Marker { at, words: hit.words, kind: *kind })
         })
     };
     let all = (0..sentence.words.len()).filter_map(here);
@@ -71,10 +74,13 @@ fn task(call: &Call<'_>, at: usize, marker: &Marker, (first, end): (usize, usize
     let due = call.due(at, first, end);
     let dated = call.mentions[at].iter().any(|mention| (first..end).contains(&mention.first));
     let verb = match marker.kind {
-        Kind::Delivery => Verb { at: from, words: 0, intent: super::Intent::Task, weak: true },
+        Kind::Delivery => Verb { at: from, words: 0, intent: super::Intent::Task, weak: true, open: false },
         _ => verb(sentence, from)?,
     };
     let needs_day = verb.weak || matches!(marker.kind, Kind::Ability | Kind::Delivery);
+    let about = title::about(call, at, verb.at + verb.words.min(1), end);
+    // A verb that is in no list has to be done to something.
+    let needs_day = needs_day || (verb.open && (about.is_empty() || marker.kind == Kind::Duty));
     let now = sentence.lexicon().any("immediate", &sentence.words[first..end]);
     let weight = match marker.kind {
         _ if verb.at >= end => return None,
@@ -84,7 +90,6 @@ fn task(call: &Call<'_>, at: usize, marker: &Marker, (first, end): (usize, usize
         Kind::Promise | Kind::Ability | Kind::Delivery => Weight::Promise,
         Kind::Duty => Weight::Task,
     };
-    let about = title::about(call, at, verb.at + verb.words.min(1), end);
     Some(Task {
         sentence: at,
         vague: about.is_empty() && verb.weak,

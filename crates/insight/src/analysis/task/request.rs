@@ -13,12 +13,13 @@ pub(super) fn requests(call: &Call<'_>, at: usize) -> Option<Task> {
     let sentence = &call.sentences[at];
     let lexicon = sentence.lexicon();
     let find = |list: &str| lexicon.first(list, &sentence.words).map(|(at, hit)| at + hit.words);
-    if let Some(from) = find("propose")
+    let suits = || find("suits").filter(|_| sentence.question);
+    if let Some(from) = find("propose").or_else(suits)
         && let Some(task) = together(call, at, from)
     {
         return Some(task);
     }
-    if let Some(from) = find("ask").filter(|_| sentence.question) {
+    if let Some(from) = find("wish").or_else(|| find("ask").filter(|_| sentence.question)) {
         let reply = reply(call, at).filter(|reply| reply.accepts && !reply.refuses)?;
         return task(call, at, from, Some(&reply));
     }
@@ -40,7 +41,7 @@ pub(super) fn requests(call: &Call<'_>, at: usize) -> Option<Task> {
 /// "Let's meet on Thursday": a meeting of both.
 fn together(call: &Call<'_>, at: usize, from: usize) -> Option<Task> {
     let sentence = &call.sentences[at];
-    let verb = verb(sentence, from).filter(|verb| verb.intent == Intent::Meeting)?;
+    let first = meeting(call, at, from)?;
     let reply = reply(call, at)?;
     if reply.refuses || (sentence.question && !reply.accepts) {
         return None;
@@ -50,16 +51,34 @@ fn together(call: &Call<'_>, at: usize, from: usize) -> Option<Task> {
         sentence: at,
         vague: false,
         owner: None,
-        title: title::title(call, at, verb.at, sentence.words.len())?,
+        title: title::title(call, at, first, sentence.words.len())?,
         intent: Intent::Meeting,
-        verb: sentence.key(verb.at).to_owned(),
-        about: title::about(call, at, verb.at + 1, sentence.words.len()),
+        verb: sentence.key(first).to_owned(),
+        about: title::about(call, at, first, sentence.words.len()),
         due: due.and_then(|due| due.date),
         time: due.and_then(|due| due.time),
         urgent: false,
         evidence: [at].into_iter().chain(reply.sentences.first().copied()).collect(),
         weight: Weight::Task,
     })
+}
+
+/// Where a proposal to meet begins: at a verb for it, or at what one meets for where a day is said.
+fn meeting(call: &Call<'_>, at: usize, from: usize) -> Option<usize> {
+    let sentence = &call.sentences[at];
+    let lexicon = sentence.lexicon();
+    if let Some(verb) = verb(sentence, from).filter(|verb| verb.intent == Intent::Meeting) {
+        return Some(verb.at);
+    }
+    call.due(at, 0, sentence.words.len())?;
+    let proposes = lexicon.find("meeting_verb", &sentence.words, from);
+    let noun = (from..sentence.words.len()).find(|at| lexicon.find("meeting_noun", &sentence.words, *at).is_some());
+    match (proposes, noun) {
+        (Some(_), Some(_)) => Some(from),
+        (Some(_), None) if matches!(sentence.key(from), "talk" | "speak") => Some(from),
+        (None, Some(noun)) if lexicon.any("suits", &sentence.words) => Some(noun),
+        _ => None,
+    }
 }
 
 fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Option<Task> {
@@ -70,7 +89,10 @@ fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Optio
     let answered =
         reply.and_then(|reply| reply.sentences.iter().find_map(|at| call.due(*at, 0, call.sentences[*at].words.len())));
     let due = asked.or(answered);
-    if verb.weak && due.is_none() {
+    let command = !(sentence.question || sentence.lexicon().any("wish", &sentence.words));
+    let about = title::about(call, at, verb.at + 1, end);
+    // A verb that is in no list has to be done to something, and a command to do it by a day.
+    if due.is_none() && (verb.weak || (verb.open && (command || about.is_empty()))) {
         return None;
     }
     let owner = reply.map(|reply| reply.speaker).or_else(|| call.other(sentence.speaker))?;
@@ -82,7 +104,7 @@ fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Optio
         title: title::title(call, at, verb.at, end)?,
         intent: verb.intent,
         verb: sentence.key(verb.at).to_owned(),
-        about: title::about(call, at, verb.at + 1, end),
+        about,
         due: due.and_then(|due| due.date),
         time: due.and_then(|due| due.time),
         urgent: sentence.lexicon().any("urgent", &sentence.words),

@@ -284,9 +284,11 @@ impl<'s, 't> Reader<'s, 't> {
     }
 }
 
-/// "I called", "we've shipped": an English verb of the past behind who did it.
+/// "I called", "the parcel arrived": an English verb of the past, not an adjective ("the signed copy") or a state ("is closed").
 fn did(sentence: &Sentence<'_>) -> bool {
-    let subject = ["i", "we", "you", "he", "she", "they", "it", "i've", "we've", "and", "have", "has"];
-    let done = |at: usize| at > 0 && sentence.key(at).ends_with("ed") && subject.contains(&sentence.key(at - 1));
-    (0..sentence.words.len()).any(done) && !sentence.lexicon().any("future", &sentence.words)
+    let done = |at: usize| {
+        let (word, before) = (sentence.key(at), sentence.key(at - 1));
+        word.len() > 4 && word.ends_with("ed") && !sentence.lexicon().holds("not_before_past", before)
+    };
+    (1..sentence.words.len()).any(done) && !sentence.lexicon().any("future", &sentence.words)
 }

@@ -50,8 +50,11 @@ fn time(sentence: &Sentence<'_>, at: usize) -> Option<(usize, NaiveTime)> {
         (end, cued) = (end + words, true);
     }
     let mut minute = 0;
-    if let Some(number) = sentence.number(end).filter(|number| cued && (10.0..60.0).contains(&number.value)) {
-        (minute, end) = (number.value as i64, end + number.words);
+    // "las nueve y quince"
+    let and = usize::from(sentence.key(end) == sentence.language.and() && sentence.number(end + 1).is_some());
+    let minutes_at = if cued { end + and } else { end };
+    if let Some(number) = sentence.number(minutes_at).filter(|number| cued && (10.0..60.0).contains(&number.value)) {
+        (minute, end) = (number.value as i64, minutes_at + number.words);
     } else if let Some((minutes, words)) = find("after_hour", end) {
         (minute, end, cued) = (minutes, end + words, true);
     }
