@@ -9,8 +9,11 @@ use crate::kit::{call, tuesday};
 /// What the rules were made on.
 pub(crate) const TUNED: [&str; 2] = [include_str!("tuned.tsv"), include_str!("languages.tsv")];
 
-/// What was written before they ran.
+/// What was written before they ran; its first run found 53 of 57 tasks and invented 2.
 pub(crate) const HELD_OUT: &str = include_str!("held-out.tsv");
+
+/// What was written when a first version was done, in other words; its first run found 16 of 41 tasks and invented 5.
+pub(crate) const HELD_OUT_SECOND: &str = include_str!("held-out-second.tsv");
 
 /// What was written when they were done.
 pub(crate) const HELD_OUT_LAST: &str = include_str!("held-out-last.tsv");
