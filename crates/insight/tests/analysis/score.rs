@@ -15,7 +15,7 @@ pub(crate) const HELD_OUT: &str = include_str!("held-out.tsv");
 /// What was written when a first version was done, in other words; its first run found 16 of 41 tasks and invented 5.
 pub(crate) const HELD_OUT_SECOND: &str = include_str!("held-out-second.tsv");
 
-/// What was written when they were done.
+/// What was written when they were done; its first run found 27 of 30 tasks and invented 5, and found all 41 days and invented 1.
 pub(crate) const HELD_OUT_LAST: &str = include_str!("held-out-last.tsv");
 
 /// What was found, what was missed, what was invented.

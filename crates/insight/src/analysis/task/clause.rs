@@ -90,7 +90,7 @@ fn caused(lexicon: &Lexicon, sentence: &Sentence<'_>, at: usize) -> Option<Verb>
     let within = at + hit.words..sentence.words.len().min(at + hit.words + CAUSED_WITHIN);
     within.clone().find_map(|index| {
         let listed = ["verbs", "weak"].iter().any(|list| lexicon.find(list, &sentence.words, index).is_some());
-        let done = lexicon.find("done", &sentence.words, index).is_some();
+        let done = lexicon.find("done", &sentence.words, index).is_some() || sentence.key(index).ends_with("ed");
         (index > at + hit.words && (listed || done)).then_some(Verb {
             at,
             words: hit.words,
