@@ -1,5 +1,7 @@
 //! What is known of a call besides its recording. Its one invariant: nothing of it is guessed; what nobody said is absent.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, FixedOffset};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,8 @@ pub struct Facts {
     pub contact_name: Option<String>,
     /// The contact's telephone number. No more than its last four digits leave this crate.
     pub phone_number: Option<String>,
+    /// The last four digits of numbers that were said, by segment ([`crate::redact::phone_endings`]).
+    pub phone_endings: BTreeMap<String, String>,
     /// When the call was recorded, at the offset of the place where it was: "tomorrow" counts from there.
     pub recorded_at: Option<DateTime<FixedOffset>>,
 }

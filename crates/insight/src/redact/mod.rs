@@ -12,6 +12,7 @@ mod claim;
 mod code;
 mod cue;
 mod email;
+mod ending;
 mod iban;
 pub(crate) mod item;
 mod label;
@@ -29,6 +30,7 @@ pub(crate) mod token;
 use serde::Serialize;
 use speech::transcript::Transcript;
 
+pub use self::ending::phone_endings;
 pub use self::label::{contact_label, last_four};
 pub use self::policy::{Kind, Policy, Region, UnknownRegion};
 
