@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
-use speech::transcript::{Role, Transcript};
+use speech::transcript::Transcript;
 
 use self::document::{Analysis, ImportantDate, SCHEMA_VERSION};
 use self::sentence::{Sentence, sentences};
@@ -149,12 +149,6 @@ impl<'t> Call<'t> {
     /// The other one of two speakers.
     fn other(&self, speaker: usize) -> Option<usize> {
         (self.transcript.speakers.len() == 2 && speaker < 2).then(|| 1 - speaker)
-    }
-
-    /// Whether `speaker` is the contact, and has not given another number to be called at.
-    fn reaches_contact(&self, speaker: Option<usize>) -> bool {
-        let contact = speaker.and_then(|speaker| self.transcript.speakers.get(speaker));
-        contact.is_some_and(|contact| contact.role == Role::Contact)
     }
 }
 

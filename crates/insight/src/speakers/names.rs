@@ -15,8 +15,7 @@ pub(super) struct Phrases(HashSet<Vec<String>>);
 impl Phrases {
     fn parse(text: &str) -> Self {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let phrases =
-            lines.flat_map(|line| line.split(',')).map(|phrase| keys(phrase)).filter(|phrase| !phrase.is_empty());
+        let phrases = lines.flat_map(|line| line.split(',')).map(keys).filter(|phrase| !phrase.is_empty());
         Self(phrases.collect())
     }
 

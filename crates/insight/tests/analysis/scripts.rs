@@ -8,7 +8,7 @@ use insight::{
         task::document::Intent,
     },
     facts::{Direction, Facts},
-    redact::{Policy, redact},
+    redact::{Policy, phone_endings, redact},
     speakers::{Evidence, resolve},
 };
 use serde_json::Value;
@@ -51,6 +51,7 @@ pub(crate) fn script(json: &str) -> (Transcript, Facts, Vec<Role>) {
 
 fn analysed(json: &str) -> (Transcript, Analysis) {
     let (transcript, facts, roles) = script(json);
+    let facts = Facts { phone_endings: phone_endings(&transcript, &Policy::default()), ..facts };
     let transcript = redact(transcript, &Policy::default()).transcript;
     let transcript = resolve(transcript, &facts, &Evidence::default());
     let found: Vec<Role> = transcript.speakers.iter().map(|speaker| speaker.role).collect();
@@ -116,6 +117,7 @@ fn of_the_support_call_everything_promised_is_found_and_nothing_else() {
         ]
     );
     assert_eq!(analysis.action_items[1].intent, Intent::Call);
+    assert_eq!(analysis.action_items[1].intent_metadata.phone_ending.as_deref(), Some("0199"));
     assert_eq!(days(&analysis), ["today = 2026-03-10", "Monday = 2026-03-16"]);
     let felt = analysis.sentiment.unwrap();
     assert_eq!(felt.progression.first().unwrap().overall, Feeling::Negative);

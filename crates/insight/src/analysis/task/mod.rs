@@ -12,11 +12,12 @@ mod title;
 use std::collections::BTreeSet;
 
 use chrono::{NaiveDate, NaiveTime};
+use speech::transcript::Role;
 
 use self::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner};
 use super::document::Importance;
 use super::{Call, document::NextStep, document::Statement};
-use crate::redact::last_four;
+use crate::redact::{Kind, last_four};
 
 /// A task on its way to an action item.
 pub(super) struct Task {
@@ -156,12 +157,7 @@ fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
         },
         Intent::Call if task.is_to_other(call) => IntentMetadata {
             contact_name: name,
-            phone_ending: call
-                .facts
-                .phone_number
-                .as_deref()
-                .filter(|_| call.reaches_contact(other))
-                .and_then(last_four),
+            phone_ending: phone_ending(call, task, other),
             ..IntentMetadata::default()
         },
         Intent::Email | Intent::Message if task.is_to_other(call) => {
@@ -170,6 +166,19 @@ fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
         Intent::Reminder => IntentMetadata { remind_at: at, ..IntentMetadata::default() },
         _ => IntentMetadata::default(),
     }
+}
+
+/// The end of the number to call: of the one that was given for it, else of the contact's.
+fn phone_ending(call: &Call<'_>, task: &Task, other: Option<usize>) -> Option<String> {
+    let said = |at: &usize| call.facts.phone_endings.get(call.segment_id(*at));
+    let given = |at: &usize| {
+        call.sentences[*at].words.iter().any(|word| word.placeholder == Some(Kind::PhoneNumber)) || said(at).is_some()
+    };
+    if task.evidence.iter().any(given) {
+        return task.evidence.iter().find_map(said).cloned();
+    }
+    let contact = other.and_then(|other| call.transcript.speakers.get(other)).filter(|one| one.role == Role::Contact);
+    contact.and(call.facts.phone_number.as_deref()).and_then(last_four)
 }
 
 impl Task {
