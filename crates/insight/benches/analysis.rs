@@ -12,6 +12,8 @@
 mod kit;
 #[path = "../tests/analysis/score.rs"]
 mod score;
+#[path = "../tests/analysis/script.rs"]
+mod script;
 
 use std::time::{Duration, Instant};
 
@@ -41,6 +43,13 @@ fn main() {
             score.days,
             score.wrong.join("\n")
         );
+    }
+    for call in [script::PRICING, script::SUPPORT] {
+        let call = script::analysed(call);
+        for (speaker, role) in call.transcript.speakers.iter().zip(&call.roles) {
+            println!("{} is {:?} ({:?}); the script says {role:?}", speaker.label, speaker.role, speaker.confidence);
+        }
+        println!("{}\n{}", script::tasks(&call.analysis).join("\n"), script::days(&call.analysis).join("\n"));
     }
     let said: Vec<(usize, &str)> = hour();
     let call = kit::call("en", &said);

@@ -1,8 +1,10 @@
 //! What the analysis of a call finds, as its readers see it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod digests;
 mod kit;
 mod score;
+mod script;
 mod scripts;
 mod speakers;
 mod tables;

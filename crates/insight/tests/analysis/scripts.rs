@@ -1,86 +1,16 @@
 //! The two scripted calls: who speaks, what has to be done, and by when.
 
-use insight::{
-    analysis::{
-        analyze,
-        document::{Analysis, CallType},
-        mood::document::Feeling,
-        task::document::Intent,
-    },
-    facts::{Direction, Facts},
-    redact::{Policy, phone_endings, redact},
-    speakers::{Evidence, resolve},
-};
+use insight::analysis::{document::CallType, mood::document::Feeling, task::document::Intent};
 use serde_json::Value;
-use speech::transcript::{Confidence, LabelSource, Role, Transcript};
+use speech::transcript::{Confidence, LabelSource, Role};
 
-use crate::kit::{timed, tuesday};
-
-/// A scripted call as a transcript without names, and what is known of it.
-pub(crate) fn script(json: &str) -> (Transcript, Facts, Vec<Role>) {
-    let call: Value = serde_json::from_str(json).unwrap();
-    let mut order: Vec<&str> = Vec::new();
-    let turns = call["turns"].as_array().unwrap();
-    let turns: Vec<(usize, f64, f64, &str)> = turns
-        .iter()
-        .map(|turn| {
-            let speaker = turn["speaker"].as_str().unwrap();
-            let index = order.iter().position(|one| *one == speaker).unwrap_or_else(|| {
-                order.push(speaker);
-                order.len() - 1
-            });
-            (index, turn["start"].as_f64().unwrap(), turn["end"].as_f64().unwrap(), turn["text"].as_str().unwrap())
-        })
-        .collect();
-    let metadata = &call["metadata"];
-    let text = |key: &str| metadata[key].as_str().map(str::to_owned);
-    let facts = Facts {
-        direction: match metadata["direction"].as_str() {
-            Some("OUTGOING") => Direction::Outgoing,
-            Some("INCOMING") => Direction::Incoming,
-            _ => Direction::Unknown,
-        },
-        user_name: text("userDisplayName"),
-        contact_name: text("contactName"),
-        phone_number: text("phoneNumber"),
-        ..tuesday()
-    };
-    let roles = order.iter().map(|role| if *role == "USER" { Role::User } else { Role::Contact }).collect();
-    (timed("en", 2, &turns), facts, roles)
-}
-
-fn analysed(json: &str) -> (Transcript, Analysis) {
-    let (transcript, facts, roles) = script(json);
-    let facts = Facts { phone_endings: phone_endings(&transcript, &Policy::default()), ..facts };
-    let transcript = redact(transcript, &Policy::default()).transcript;
-    let transcript = resolve(transcript, &facts, &Evidence::default());
-    let found: Vec<Role> = transcript.speakers.iter().map(|speaker| speaker.role).collect();
-    assert_eq!(found, roles);
-    let analysis = analyze(&transcript, &facts);
-    (transcript, analysis)
-}
-
-/// Title, owner, day, kind and segments of each task.
-fn tasks(analysis: &Analysis) -> Vec<String> {
-    let tasks = analysis.action_items.iter().map(|item| {
-        let owner = item.owner.as_ref().and_then(|owner| owner.display_name.clone()).unwrap_or("both".into());
-        let due = item.due_date.map_or("-".into(), |day| day.to_string());
-        format!("{owner}: {} | {due} | {:?} | {}", item.title, item.intent, item.source_segment_ids.join(" "))
-    });
-    tasks.collect()
-}
-
-fn days(analysis: &Analysis) -> Vec<String> {
-    let days = analysis.important_dates.iter().map(|day| {
-        let date = day.date.map_or("-".into(), |date| date.to_string());
-        format!("{} = {date}{}", day.text, day.time.map_or(String::new(), |time| format!(" {time}")))
-    });
-    days.collect()
-}
+use crate::script::{Analysed, PRICING, SUPPORT, analysed, days, tasks};
 
 #[test]
 fn of_the_pricing_call_everything_promised_is_found_and_nothing_else() {
-    let (transcript, analysis) = analysed(include_str!("calls/pricing.json"));
+    let Analysed { transcript, roles, analysis } = analysed(PRICING);
+    let found: Vec<Role> = transcript.speakers.iter().map(|speaker| speaker.role).collect();
+    assert_eq!(found, roles);
     assert_eq!(transcript.speakers[0].display_name.as_deref(), Some("Maria"));
     assert_eq!(transcript.speakers[1].display_name.as_deref(), Some("David"));
     assert_eq!(transcript.speakers[1].confidence, Some(Confidence::High));
@@ -105,7 +35,9 @@ fn of_the_pricing_call_everything_promised_is_found_and_nothing_else() {
 
 #[test]
 fn of_the_support_call_everything_promised_is_found_and_nothing_else() {
-    let (transcript, analysis) = analysed(include_str!("calls/support.json"));
+    let Analysed { transcript, roles, analysis } = analysed(SUPPORT);
+    let found: Vec<Role> = transcript.speakers.iter().map(|speaker| speaker.role).collect();
+    assert_eq!(found, roles);
     assert_eq!(transcript.speakers[0].display_name.as_deref(), Some("David"));
     assert_eq!(transcript.speakers[1].label, "Contact ending 0199");
     assert_eq!(transcript.speakers[1].label_source, LabelSource::PhoneFallback);
@@ -127,8 +59,8 @@ fn of_the_support_call_everything_promised_is_found_and_nothing_else() {
 
 #[test]
 fn everything_that_is_said_cites_segments_that_exist() {
-    for json in [include_str!("calls/pricing.json"), include_str!("calls/support.json")] {
-        let (transcript, analysis) = analysed(json);
+    for json in [PRICING, SUPPORT] {
+        let Analysed { transcript, analysis, .. } = analysed(json);
         let mut cited = Vec::new();
         collect(&serde_json::to_value(&analysis).unwrap(), &mut cited);
         assert!(cited.len() > 10);
