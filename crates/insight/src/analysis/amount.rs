@@ -30,7 +30,11 @@ fn amount(sentence: &Sentence<'_>, first: usize) -> Option<Found> {
     let (mut value, mut end) = (number.value, first + number.words);
     let adjacent = sentence.numbers.iter().any(|other| other.first == end || other.first + other.words == first);
     let behind_point = first > 0 && find("point", first - 1).is_some();
-    if adjacent || behind_point {
+    // "three to five days": the end of a range is not what was said.
+    let ranged = first > 0
+        && find("range", first - 1).is_some()
+        && sentence.numbers.iter().any(|other| other.first + other.words + 1 == first);
+    if adjacent || behind_point || ranged {
         return None;
     }
     if let Some(point) = find("point", end) {

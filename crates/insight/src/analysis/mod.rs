@@ -27,9 +27,9 @@ use self::sentence::{Sentence, sentences};
 use self::task::Tasks;
 use self::when::{Mention, mentions};
 use crate::facts::Facts;
-use crate::redact::numeral::Language;
+use crate::redact::{numeral::Language, token::fold};
 
-/// Analyses `transcript`, which may be redacted. It takes time in proportion to its length.
+/// Analyses `transcript`, which may be redacted. It takes time in proportion to its length, and to the square of the number of tasks.
 #[must_use]
 pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
     let call = Call::new(transcript, facts);
@@ -39,6 +39,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
     let summary = summary::summary(&call, &weighty);
     let action_items = tasks.action_items(&call);
     let topics = topic::topics(&call);
+    let sentiment = mood::sentiment(&call);
     let one_line_summary = summary.best.clone();
     Analysis {
         schema_version: SCHEMA_VERSION,
@@ -67,8 +68,8 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         opportunities: statement::cued(&call, "opportunity"),
         people_mentioned: people::people(&call),
         numbers_and_amounts: numbers(&call),
-        sentiment: mood::sentiment(&call),
-        tone: mood::tone(&call),
+        tone: sentiment.as_ref().map(|sentiment| mood::tone(&call, sentiment)),
+        sentiment,
         tags: topics,
         quality_warnings: transcript.pipeline.warnings.clone(),
     }
@@ -84,6 +85,8 @@ struct Call<'t> {
     /// The words of each sentence that say when, with those that lead to them.
     when: Vec<BTreeSet<usize>>,
     stemmers: [Stemmer; 5],
+    /// The parties' names, which are no subject of a call.
+    names: BTreeSet<String>,
 }
 
 impl<'t> Call<'t> {
@@ -92,9 +95,11 @@ impl<'t> Call<'t> {
         let today = facts.recorded_at.map(|at| at.date_naive());
         let mentions: Vec<Vec<Mention>> = sentences.iter().map(|sentence| mentions(sentence, today)).collect();
         let when = sentences.iter().zip(&mentions).map(|(sentence, mentions)| when_words(sentence, mentions)).collect();
+        let known = [&facts.user_name, &facts.contact_name].into_iter().flatten();
+        let names = known.flat_map(|name| name.split_whitespace()).map(fold).collect();
         let algorithms =
             [Algorithm::English, Algorithm::German, Algorithm::French, Algorithm::Spanish, Algorithm::Portuguese];
-        Self { transcript, facts, sentences, mentions, when, stemmers: algorithms.map(Stemmer::create) }
+        Self { transcript, facts, sentences, mentions, when, stemmers: algorithms.map(Stemmer::create), names }
     }
 
     fn today(&self) -> Option<NaiveDate> {
@@ -121,6 +126,7 @@ impl<'t> Call<'t> {
         let plain = one.placeholder.is_none()
             && one.key.chars().count() >= 3
             && one.key.chars().any(char::is_alphabetic)
+            && !self.names.contains(&one.key)
             && !sentence.lexicon().holds("stop", &one.key);
         let stemmer = &self.stemmers[match sentence.language {
             Language::En => 0,

@@ -8,7 +8,7 @@ use super::amount::amounts;
 use super::document::{Bullet, DiscussionPoint, Importance, Phase};
 
 /// Words of the shortest sentence worth quoting.
-const SENTENCE_WORDS: usize = 5;
+const SENTENCE_WORDS: usize = 6;
 
 /// Sentences of the summary.
 const SENTENCES: usize = 3;

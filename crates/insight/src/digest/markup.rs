@@ -108,7 +108,9 @@ fn markdown(text: &str) -> String {
         return format!("{}\\.{}", &text[..number], markdown(&text[number + 1..]));
     }
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        let plain = matches!(c, '.' | ',' | ';' | ':' | '?' | '\'' | '"' | '%' | '$' | '/');
+        // Without brackets escaped before them, parentheses make no link; a dash makes a list only where it begins one.
+        let plain = matches!(c, '.' | ',' | ';' | ':' | '?' | '\'' | '"' | '%' | '$' | '/' | '(' | ')')
+            || (c == '-' && !out.is_empty());
         if c.is_ascii_punctuation() && !plain {
             out.push('\\');
         }

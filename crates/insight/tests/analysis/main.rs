@@ -3,6 +3,7 @@
 
 mod digests;
 mod kit;
+mod properties;
 mod score;
 mod script;
 mod scripts;

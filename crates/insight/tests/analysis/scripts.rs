@@ -50,7 +50,7 @@ fn of_the_support_call_everything_promised_is_found_and_nothing_else() {
     );
     assert_eq!(analysis.action_items[1].intent, Intent::Call);
     assert_eq!(analysis.action_items[1].intent_metadata.phone_ending.as_deref(), Some("0199"));
-    assert_eq!(days(&analysis), ["today = 2026-03-10", "Monday = 2026-03-16"]);
+    assert_eq!(days(&analysis), ["in October = -", "today = 2026-03-10", "Monday = 2026-03-16"]);
     let felt = analysis.sentiment.unwrap();
     assert_eq!(felt.progression.first().unwrap().overall, Feeling::Negative);
     assert!(felt.emotional_signals.contains(&"frustration".to_owned()));

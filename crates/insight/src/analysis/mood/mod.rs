@@ -145,9 +145,8 @@ fn signals(call: &Call<'_>) -> Vec<String> {
     heard.into_iter().filter_map(|signal| SIGNALS.get(signal)).map(|signal| (*signal).to_owned()).collect()
 }
 
-/// How the call sounded; absent where nobody spoke English.
-pub(super) fn tone(call: &Call<'_>) -> Option<Tone> {
-    let sentiment = sentiment(call)?;
+/// How a call of this sentiment sounded.
+pub(super) fn tone(call: &Call<'_>, sentiment: &Sentiment) -> Tone {
     let talk = talk::measure(call.transcript);
     let count = |list: &str| call.sentences.iter().filter(|one| one.lexicon().any(list, &one.words)).count();
     let (formal, informal) = (count("formal"), count("informal"));
@@ -163,7 +162,7 @@ pub(super) fn tone(call: &Call<'_>) -> Option<Tone> {
         (Pace::Normal, false) => Energy::Medium,
     };
     let party = |party: &Option<PartySentiment>| party.as_ref().map(|one| word(one.overall).to_owned());
-    Some(Tone {
+    Tone {
         overall: sentiment.overall,
         descriptors: sentiment
             .emotional_signals
@@ -183,7 +182,7 @@ pub(super) fn tone(call: &Call<'_>) -> Option<Tone> {
             user_tone: party(&sentiment.user_sentiment),
             contact_tone: party(&sentiment.contact_sentiment),
         },
-    })
+    }
 }
 
 fn descriptor(signal: &str) -> Option<&'static str> {

@@ -1,12 +1,17 @@
 //! One task that is said several times. Its one invariant: tasks of different people or different days are never one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
 
 use super::{Task, Weight};
 use crate::analysis::Call;
 
 /// Sentences over which "I'll do it" goes back to what was asked.
 const NEAR: usize = 6;
+
+/// Sentences that are cited for saying a task again.
+const REPEATED: usize = 8;
 
 /// Makes one of tasks that are the same, and adds the sentences that repeat them. At most as many comparisons as tasks squared; a call
 /// of five hours has a few hundred.
@@ -26,8 +31,9 @@ pub(super) fn merge(call: &Call<'_>, tasks: Vec<Task>) -> Vec<Task> {
             None => merged.push(task),
         }
     }
+    let said = said_of_days(call);
     for task in &mut merged {
-        recapitulated(call, task);
+        recapitulated(task, &said);
     }
     merged
 }
@@ -60,18 +66,24 @@ fn join(one: &mut Task, other: Task) {
     }
 }
 
-/// "So revised quote by Wednesday": says the day and the thing again.
-fn recapitulated(call: &Call<'_>, task: &mut Task) {
-    let Some(due) = task.due else { return };
-    for at in task.sentence + 1..call.sentences.len() {
-        let day = call.mentions[at].iter().any(|mention| mention.date == Some(due));
-        let said: BTreeSet<String> = if day {
-            (0..call.sentences[at].words.len()).filter_map(|index| call.stem(at, index)).collect()
-        } else {
-            continue;
-        };
-        if !said.is_disjoint(&task.about) {
-            task.evidence.insert(at);
+/// The sentences that speak of each day, with the stems of what they say.
+type Said = BTreeMap<NaiveDate, Vec<(usize, BTreeSet<String>)>>;
+
+fn said_of_days(call: &Call<'_>) -> Said {
+    let mut said = Said::new();
+    for (at, mentions) in call.mentions.iter().enumerate() {
+        let days: BTreeSet<NaiveDate> = mentions.iter().filter_map(|mention| mention.date).collect();
+        for day in days {
+            let stems = (0..call.sentences[at].words.len()).filter_map(|word| call.stem(at, word)).collect();
+            said.entry(day).or_default().push((at, stems));
         }
     }
+    said
+}
+
+/// "So revised quote by Wednesday": says the day and the thing again.
+fn recapitulated(task: &mut Task, said: &Said) {
+    let again = task.due.and_then(|due| said.get(&due)).into_iter().flatten();
+    let again = again.filter(|(at, stems)| *at > task.sentence && !stems.is_disjoint(&task.about));
+    task.evidence.extend(again.map(|(at, _)| *at).take(REPEATED));
 }

@@ -243,7 +243,12 @@ impl<'s, 't> Reader<'s, 't> {
 
     /// "the end of the month"; "next week" is no day.
     fn period(&self, at: usize) -> Option<Found> {
-        let vague = self.find("vague", at).map(|(_, words)| (words, None));
+        // "in October" is no day either.
+        let month = || {
+            let words = self.find("in", at)?.1;
+            Some((words + self.find("month", at + words)?.1, None))
+        };
+        let vague = self.find("vague", at).map(|(_, words)| (words, None)).or_else(month);
         let (period, words) = match self.find("period_end", at) {
             Some(found) => found,
             None => return vague,
