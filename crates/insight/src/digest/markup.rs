@@ -2,6 +2,7 @@
 //! mark-up; a line of content stays one line.
 
 use super::Format;
+use crate::export::text::clean;
 
 /// A digest while it is written.
 pub(super) struct Markup {
@@ -17,7 +18,7 @@ impl Markup {
 
     /// `content` as text of the format.
     fn text(&self, content: &str) -> String {
-        let line = content.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = clean(content);
         match self.format {
             Format::Plain => line,
             // WhatsApp has no escapes: what it reads as marks becomes letters that look like them.

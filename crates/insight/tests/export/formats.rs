@@ -5,8 +5,8 @@ use insight::export::{Format, Style, write};
 use speech::diarize::Turn;
 use speech::transcript::{QualityWarning, Role, Transcript};
 
-const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[] };
-const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[] };
+const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[], analysis: None };
+const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[], analysis: None };
 
 fn bytes(transcript: &Transcript, format: Format, style: Style<'_>) -> Vec<u8> {
     let mut out = Vec::new();
