@@ -8,7 +8,7 @@ use crate::redact::numeral::Language;
 use crate::redact::token::fold;
 
 /// Words of the longest phrase in any list.
-const PHRASE_WORDS: usize = 5;
+const PHRASE_WORDS: usize = 7;
 
 /// The lists of one language.
 pub(super) struct Lexicon {
