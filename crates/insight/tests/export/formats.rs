@@ -223,7 +223,8 @@ fn formats_are_found_by_name_in_either_case() {
 
 #[test]
 fn an_analysis_follows_text_and_is_a_member_of_json() {
-    let call = transcript(&[(1, 0.0, 4.0, "I will send you the written offer by 5 June 2027."), (2, 4.0, 5.0, "Thanks.")]);
+    let call =
+        transcript(&[(1, 0.0, 4.0, "I will send you the written offer by 5 June 2027."), (2, 4.0, 5.0, "Thanks.")]);
     let analysis = insight::analysis::analyze(&call, &insight::facts::Facts::default());
     let style = Style { analysis: Some(&analysis), ..TITLED };
     let text = |format| String::from_utf8(bytes(&call, format, style)).unwrap();
