@@ -97,6 +97,20 @@ pub enum LabelSource {
     /// Only the diarization (or the channel) told the voices apart.
     #[default]
     Diarization,
+    /// A voice profile matched.
+    VoiceEmbedding,
+    /// Somebody was greeted by name.
+    GreetingMatch,
+    /// One said a name that the other never did.
+    NameMention,
+    /// The other one of two is known.
+    ByElimination,
+    /// Who answered the telephone.
+    AnsweringPattern,
+    /// The end of a telephone number, for want of a name.
+    PhoneFallback,
+    /// A person said so.
+    Manual,
 }
 
 /// A stretch of speech by one speaker.

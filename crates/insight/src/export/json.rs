@@ -3,18 +3,35 @@
 
 use std::io;
 
+use serde::Serialize;
 use speech::transcript::Transcript;
 
 use super::Style;
+use crate::{
+    analysis::document::Analysis,
+    talk::{self, TalkAnalytics},
+};
+
+/// The transcript, and what was found in it where that was asked for.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    #[serde(flatten)]
+    transcript: &'a Transcript,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    analysis: Option<&'a Analysis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    talk_analytics: Option<TalkAnalytics>,
+}
 
 pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io::Write) -> io::Result<()> {
-    let json = if style.words {
-        serde_json::to_string_pretty(transcript)?
-    } else {
-        let mut brief = transcript.clone();
+    let mut brief = transcript.clone();
+    if !style.words {
         brief.segments.iter_mut().for_each(|segment| segment.words.clear());
-        serde_json::to_string_pretty(&brief)?
-    };
+    }
+    let talk_analytics = style.analysis.map(|_| talk::measure(transcript));
+    let document = Document { transcript: &brief, analysis: style.analysis, talk_analytics };
+    let json = serde_json::to_string_pretty(&document)?;
     let mut shown = 0;
     // They can only stand within strings.
     for (at, control) in json.match_indices(|c| matches!(c, '\u{7f}'..='\u{9f}')) {

@@ -8,8 +8,9 @@ use speech::transcript::Transcript;
 use super::{
     Style,
     about::{facts, role},
-    speaker_name, text,
+    digested, speaker_name, text,
 };
+use crate::digest;
 
 pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     let title = if style.title.is_empty() { "Transcript" } else { style.title };
@@ -33,7 +34,7 @@ pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io:
     if transcript.segments.is_empty() {
         writeln!(out, "\n*Nothing was said.*")?;
     }
-    Ok(())
+    digested(style, digest::Format::Markdown, out)
 }
 
 /// Backslashes before what CommonMark, its table and strike-through extensions, or mathematics would act upon inline.

@@ -11,12 +11,16 @@ mod json;
 mod md;
 mod rttm;
 mod srt;
-mod text;
+pub(crate) mod text;
 mod txt;
 mod vtt;
 
 use std::{fmt, io, str::FromStr};
 
+use crate::{
+    analysis::document::Analysis,
+    digest::{self, digest},
+};
 use speech::diarize::Turn;
 use speech::transcript::{Segment, Transcript};
 
@@ -61,6 +65,12 @@ impl Format {
     }
 }
 
+/// Whether a format has a place for an analysis.
+#[must_use]
+pub fn shows_analysis(format: Format) -> bool {
+    matches!(format, Format::Txt | Format::Json | Format::Md)
+}
+
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.extension())
@@ -97,6 +107,8 @@ pub struct Style<'a> {
     pub words: bool,
     /// The diarization's turns where they are known: RTTM holds them in place of the coarser segments.
     pub turns: &'a [Turn],
+    /// The analysis of the call: a member of JSON beside the talk analytics, a digest behind plain text and Markdown.
+    pub analysis: Option<&'a Analysis>,
 }
 
 /// Writes `transcript` as `format`.
@@ -105,7 +117,7 @@ pub struct Style<'a> {
 /// Only those of `out`.
 pub fn write(transcript: &Transcript, format: Format, style: Style<'_>, out: &mut dyn io::Write) -> io::Result<()> {
     match format {
-        Format::Txt => txt::write(transcript, out),
+        Format::Txt => txt::write(transcript, style, out),
         Format::Json => json::write(transcript, style, out),
         Format::Srt => srt::write(transcript, out),
         Format::Vtt => vtt::write(transcript, style, out),
@@ -114,6 +126,12 @@ pub fn write(transcript: &Transcript, format: Format, style: Style<'_>, out: &mu
         Format::Rttm => rttm::write(transcript, style, out),
         Format::Csv => csv::write(transcript, style, out),
     }
+}
+
+/// The digest of the analysis behind a transcript, where there is one.
+fn digested(style: Style<'_>, format: digest::Format, out: &mut dyn io::Write) -> io::Result<()> {
+    let text = style.analysis.map_or(String::new(), |analysis| digest(analysis, format));
+    if text.is_empty() { Ok(()) } else { write!(out, "\n{text}") }
 }
 
 /// What to call the speaker of `segment`: the name once one is known, the label until then.

@@ -4,7 +4,7 @@
 /// `text` on one line: control characters, line separators and characters that XML 1.0 forbids become spaces, runs of
 /// white space become one, and bidirectional embeddings and overrides, which could reorder what stands around them, go.
 /// Joiners, which Persian and Indic scripts need, stay.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let visible: String = text
         .chars()
         .filter(|c| !matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}'))

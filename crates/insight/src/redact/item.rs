@@ -9,7 +9,7 @@ const LONGEST: usize = 8;
 
 /// How a number was said.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Style {
+pub(crate) enum Style {
     /// Written in digits.
     Written,
     /// Digit by digit: "two", "double five".
@@ -21,17 +21,17 @@ pub(super) enum Style {
 }
 
 /// A number in the text.
-pub(super) struct Item {
+pub(crate) struct Item {
     /// Its digits, in ASCII.
-    pub(super) digits: String,
-    pub(super) style: Style,
+    pub(crate) digits: String,
+    pub(crate) style: Style,
     /// Its first and its last token.
-    pub(super) first: usize,
-    pub(super) last: usize,
+    pub(crate) first: usize,
+    pub(crate) last: usize,
 }
 
 /// All numbers of a page.
-pub(super) fn items(page: &Page) -> Vec<Item> {
+pub(crate) fn items(page: &Page) -> Vec<Item> {
     let mut items = Vec::new();
     let mut at = 0;
     while at < page.tokens.len() {
@@ -271,7 +271,7 @@ impl Reader<'_> {
 }
 
 /// The item that the token `at` belongs to.
-pub(super) fn covering(items: &[Item], at: usize) -> Option<&Item> {
+pub(crate) fn covering(items: &[Item], at: usize) -> Option<&Item> {
     let behind = items.partition_point(|item| item.first <= at);
     items[..behind].last().filter(|item| at <= item.last)
 }

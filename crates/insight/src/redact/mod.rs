@@ -13,26 +13,29 @@ mod claim;
 mod code;
 mod cue;
 mod email;
+mod ending;
 mod iban;
-mod item;
+pub(crate) mod item;
 mod label;
 mod name;
 mod national;
 mod numbering;
-mod numeral;
+pub(crate) mod numeral;
 mod parts;
 mod phone;
 mod policy;
 mod run;
 mod shape;
 mod splice;
-mod token;
+pub(crate) mod token;
 
 use serde::Serialize;
 use speech::transcript::Transcript;
 
 pub use self::beside::redact_text;
+pub use self::ending::phone_endings;
 pub use self::label::contact_label;
+pub(crate) use self::label::last_four;
 pub use self::policy::{Kind, Policy};
 
 use self::claim::Claim;

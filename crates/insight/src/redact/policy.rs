@@ -54,7 +54,7 @@ impl Kind {
     }
 
     /// The kind whose placeholder `text` begins with.
-    pub(super) fn placeholder_at(text: &str) -> Option<Self> {
+    pub(crate) fn placeholder_at(text: &str) -> Option<Self> {
         text.starts_with('[').then(|| Self::ALL.into_iter().find(|kind| text.starts_with(kind.placeholder())))?
     }
 }

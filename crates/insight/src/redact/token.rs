@@ -9,7 +9,7 @@ use super::numeral::Language;
 
 /// What a token is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Letters; the key is theirs, folded.
     Word,
     /// Decimal digits of any script; the key has them as ASCII.
@@ -21,33 +21,33 @@ pub(super) enum Form {
 }
 
 /// A piece of a segment's text.
-pub(super) struct Token {
-    pub(super) form: Form,
+pub(crate) struct Token {
+    pub(crate) form: Form,
     /// The index of the segment.
-    pub(super) segment: usize,
+    pub(crate) segment: usize,
     /// The first byte of the segment's text.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// The byte behind the last.
-    pub(super) end: usize,
+    pub(crate) end: usize,
     /// Lower case, without diacritics; digits as ASCII; empty for marks.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Nothing stands between it and the token before it, or nothing but the space that Whisper puts in "555 -0142" and "1 .299".
-    pub(super) glued: bool,
+    pub(crate) glued: bool,
     /// It begins with an upper-case letter.
-    pub(super) capital: bool,
+    pub(crate) capital: bool,
 }
 
 impl Token {
-    pub(super) fn is_mark(&self, mark: char) -> bool {
+    pub(crate) fn is_mark(&self, mark: char) -> bool {
         self.form == Form::Mark(mark)
     }
 
-    pub(super) fn is_word(&self) -> bool {
+    pub(crate) fn is_word(&self) -> bool {
         self.form == Form::Word
     }
 
     /// A letter by itself, as people spell.
-    pub(super) fn letter(&self) -> Option<char> {
+    pub(crate) fn letter(&self) -> Option<char> {
         let mut chars = self.key.chars();
         let letter = chars.next().filter(|_| self.is_word())?;
         chars.next().is_none().then_some(letter)
@@ -55,23 +55,23 @@ impl Token {
 }
 
 /// A segment as the detectors see it.
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Which speaker, as an index.
-    pub(super) speaker: usize,
-    pub(super) start_seconds: f64,
-    pub(super) end_seconds: f64,
+    pub(crate) speaker: usize,
+    pub(crate) start_seconds: f64,
+    pub(crate) end_seconds: f64,
     /// Languages to read numbers in, the likeliest first.
-    pub(super) languages: Vec<Language>,
+    pub(crate) languages: Vec<Language>,
 }
 
 /// A transcript taken apart.
-pub(super) struct Page {
-    pub(super) tokens: Vec<Token>,
-    pub(super) places: Vec<Place>,
+pub(crate) struct Page {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) places: Vec<Place>,
 }
 
 impl Page {
-    pub(super) fn of(transcript: &Transcript) -> Self {
+    pub(crate) fn of(transcript: &Transcript) -> Self {
         let speaker_of =
             |id: &str| transcript.speakers.iter().position(|one| one.speaker_id == id).unwrap_or(usize::MAX);
         let places = transcript.segments.iter().map(|segment| Place {
@@ -89,22 +89,22 @@ impl Page {
     }
 
     /// The tokens of `first..=last` that are words, folded.
-    pub(super) fn word(&self, index: usize) -> Option<&str> {
+    pub(crate) fn word(&self, index: usize) -> Option<&str> {
         self.tokens.get(index).filter(|token| token.is_word()).map(|token| token.key.as_str())
     }
 
-    pub(super) fn languages(&self, index: usize) -> &[Language] {
+    pub(crate) fn languages(&self, index: usize) -> &[Language] {
         &self.places[self.tokens[index].segment].languages
     }
 
     /// Whether both stand in the same segment.
-    pub(super) fn together(&self, a: usize, b: usize) -> bool {
+    pub(crate) fn together(&self, a: usize, b: usize) -> bool {
         self.tokens.get(b).is_some_and(|other| other.segment == self.tokens[a].segment)
     }
 }
 
 /// `text` in lower case without diacritics, as keys are.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -119,7 +119,7 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// The decimal digit that `c` is: ASCII, Arabic-Indic, Persian, Devanagari, Bengali, Thai or full-width.
-pub(super) fn digit(c: char) -> Option<char> {
+pub(crate) fn digit(c: char) -> Option<char> {
     const ZEROS: [u32; 7] = [0x30, 0x660, 0x6F0, 0x966, 0x9E6, 0xE50, 0xFF10];
     let zero = ZEROS.into_iter().find(|zero| (*zero..zero + 10).contains(&u32::from(c)))?;
     char::from_digit(u32::from(c) - zero, 10)

@@ -5,8 +5,8 @@ use insight::export::{Format, Style, write};
 use speech::diarize::Turn;
 use speech::transcript::{QualityWarning, Role, Transcript};
 
-const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[] };
-const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[] };
+const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[], analysis: None };
+const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[], analysis: None };
 
 fn bytes(transcript: &Transcript, format: Format, style: Style<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -219,4 +219,20 @@ fn formats_are_found_by_name_in_either_case() {
         assert_eq!(format.extension().to_uppercase().parse(), Ok(format));
     }
     assert!("pdf".parse::<Format>().is_err());
+}
+
+#[test]
+fn an_analysis_follows_text_and_is_a_member_of_json() {
+    let call =
+        transcript(&[(1, 0.0, 4.0, "I will send you the written offer by 5 June 2027."), (2, 4.0, 5.0, "Thanks.")]);
+    let analysis = insight::analysis::analyze(&call, &insight::facts::Facts::default());
+    let style = Style { analysis: Some(&analysis), ..TITLED };
+    let text = |format| String::from_utf8(bytes(&call, format, style)).unwrap();
+    assert!(text(Format::Txt).contains("Thanks.\n\n"), "{}", text(Format::Txt));
+    assert!(text(Format::Txt).contains("Action items\n- Send the written offer (Speaker 1"));
+    assert!(text(Format::Md).contains("## Action items\n\n- Send the written offer"));
+    let json: serde_json::Value = serde_json::from_str(&text(Format::Json)).unwrap();
+    assert_eq!(json["analysis"]["actionItems"][0]["sourceSegmentIds"][0], "seg_0001");
+    assert_eq!(json["talkAnalytics"]["turns"], 2);
+    assert_eq!(json["schemaVersion"], 2);
 }

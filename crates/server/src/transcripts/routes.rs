@@ -121,7 +121,7 @@ fn is_current(headers: &HeaderMap, etag: &str) -> bool {
 
 fn render(transcript: &Transcript, format: Format, title: &str) -> ApiResult<Vec<u8>> {
     let mut bytes = Vec::new();
-    let style = Style { title, words: true, turns: &[] };
+    let style = Style { title, words: true, ..Style::default() };
     export::write(transcript, format, style, &mut bytes).map_err(|error| ApiError::internal(error.kind()))?;
     Ok(bytes)
 }

@@ -61,6 +61,11 @@ fn an_empty_data_directory_in_the_environment_is_none() {
 }
 
 #[test]
+fn an_analysis_needs_a_format_that_shows_it() {
+    with(&["--analyze", "--format", "srt"]).assert_one_line(2, &["--format txt"]);
+}
+
+#[test]
 fn word_times_need_a_format_that_shows_them() {
     with(&["--word-times"]).assert_one_line(2, &["--format json"]);
 }

@@ -9,7 +9,7 @@ mod pt;
 
 /// A language that numbers are read in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Language {
+pub(crate) enum Language {
     En,
     De,
     Fr,
@@ -19,7 +19,7 @@ pub(super) enum Language {
 
 /// What a word says of a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numeral {
+pub(crate) enum Numeral {
     /// 0 to 9.
     Digit(u32),
     /// 10 to 19.
@@ -43,7 +43,7 @@ pub(super) enum Numeral {
 impl Language {
     const ALL: [Self; 5] = [Self::En, Self::De, Self::Fr, Self::Es, Self::Pt];
 
-    fn of(code: &str) -> Option<Self> {
+    pub(crate) fn of(code: &str) -> Option<Self> {
         match code.get(..2)? {
             "en" => Some(Self::En),
             "de" => Some(Self::De),
@@ -56,7 +56,7 @@ impl Language {
 
     /// The languages to try for a segment: its own, the transcript's, and English, in which people all over the world say numbers. All
     /// where none is known.
-    pub(super) fn likely(segment: Option<&str>, transcript: Option<&str>) -> Vec<Self> {
+    pub(crate) fn likely(segment: Option<&str>, transcript: Option<&str>) -> Vec<Self> {
         if segment.is_none() && transcript.is_none() {
             return Self::ALL.to_vec();
         }
@@ -72,7 +72,7 @@ impl Language {
         likely
     }
 
-    pub(super) fn numeral(self, key: &str) -> Option<Numeral> {
+    pub(crate) fn numeral(self, key: &str) -> Option<Numeral> {
         match self {
             Self::En => en::numeral(key),
             Self::De => de::numeral(key),
@@ -83,7 +83,7 @@ impl Language {
     }
 
     /// The word between tens and ones: "trente et un", "treinta y cuatro", "vinte e um".
-    pub(super) fn and(self) -> &'static str {
+    pub(crate) fn and(self) -> &'static str {
         match self {
             Self::En => "and",
             Self::De => "und",
@@ -94,7 +94,7 @@ impl Language {
     }
 
     /// The word between a count and the digit it repeats: "dreimal die Sieben", "deux fois le cinq".
-    pub(super) fn is_times(self, key: &str) -> bool {
+    pub(crate) fn is_times(self, key: &str) -> bool {
         match self {
             Self::En => key == "times",
             Self::De => key == "mal",

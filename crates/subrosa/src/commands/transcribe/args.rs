@@ -2,8 +2,12 @@
 
 use std::{num::NonZeroUsize, path::PathBuf};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use insight::export::Format;
+use chrono::{DateTime, FixedOffset};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, TypedValueParser};
+use insight::{
+    export::Format,
+    facts::{Direction, Facts},
+};
 use speech::{
     diarize::{MAX_SPEAKERS, SpeakerCount},
     transcribe::{Channels, Device, EngineOptions, Options, Stages, Task},
@@ -26,6 +30,8 @@ Examples:
       Two German speakers, as subtitles; the ending decides the format.
   subrosa transcribe calls/*.opus --format txt,json --word-times --output-dir transcripts
       Many calls at once, two files each.
+  subrosa transcribe call.wav --analyze --user-name David --contact Maria --direction outgoing
+      Who said what, by name, and what follows from it.
   ffmpeg -i film.mkv -f wav - | subrosa transcribe -
       From standard input.
 
@@ -102,6 +108,26 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) word_times: bool,
 
+    /// Add what the call was about: summary, tasks with owner and day, talk times (in txt, md, json).
+    #[arg(long)]
+    pub(super) analyze: bool,
+
+    /// The other party's name, to tell whose voice is whose.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    contact: Option<String>,
+
+    /// Your name, to tell whose voice is whose.
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    user_name: Option<String>,
+
+    /// Who called: incoming where the other party did.
+    #[arg(long, value_name = "DIRECTION", value_parser = direction())]
+    direction: Option<Direction>,
+
+    /// When the recording was made, as in 2026-03-10T14:30:00+01:00; "tomorrow" counts from there.
+    #[arg(long, value_name = "TIME", value_parser = |time: &str| DateTime::parse_from_rfc3339(time))]
+    recorded_at: Option<DateTime<FixedOffset>>,
+
     /// Write the transcript to this file instead of standard output.
     #[arg(short, long, value_name = "FILE", conflicts_with = "output_dir")]
     pub(super) output: Option<PathBuf>,
@@ -157,6 +183,18 @@ impl Args {
         })
     }
 
+    /// What is known of the call; `None` where nothing was said of it and nothing asked.
+    pub(super) fn facts(&self) -> Option<Facts> {
+        let known = self.contact.is_some() || self.user_name.is_some() || self.direction.is_some();
+        (known || self.analyze).then(|| Facts {
+            direction: self.direction.unwrap_or_default(),
+            user_name: self.user_name.clone(),
+            contact_name: self.contact.clone(),
+            recorded_at: self.recorded_at,
+            ..Facts::default()
+        })
+    }
+
     /// How the engine is to be laid out.
     pub(super) fn engine(&self) -> EngineOptions {
         let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -187,6 +225,13 @@ fn channels() -> impl TypedValueParser<Value = Channels> {
         "mix" => Channels::Mix,
         "split" => Channels::Split,
         _ => Channels::Auto,
+    })
+}
+
+fn direction() -> impl TypedValueParser<Value = Direction> {
+    PossibleValuesParser::new(["incoming", "outgoing"]).map(|name| match name.as_str() {
+        "incoming" => Direction::Incoming,
+        _ => Direction::Outgoing,
     })
 }
 

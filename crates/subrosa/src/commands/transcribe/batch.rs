@@ -10,7 +10,11 @@ use std::{
     time::SystemTime,
 };
 
-use insight::quality;
+use insight::{
+    facts::Facts,
+    quality,
+    speakers::{self, Evidence},
+};
 use speech::transcribe::{Device, Engine, EngineOptions, Options, TranscribeError, Transcription, Watch};
 
 use super::{
@@ -33,6 +37,8 @@ pub(super) struct Batch<'a> {
     pub(super) engine: &'a Engine,
     pub(super) layout: &'a EngineOptions,
     pub(super) options: &'a Options,
+    /// What is known of the calls, to name their speakers by.
+    pub(super) facts: Option<&'a Facts>,
     pub(super) outputs: &'a Outputs,
     pub(super) reporter: &'a Reporter,
     pub(super) interrupt: &'a Interrupt,
@@ -69,7 +75,7 @@ impl Batch<'_> {
             if self.interrupt.asked() {
                 return Err(Failure::Interrupted);
             }
-            guarded(|| self.outputs.deliver(input, &transcription, self.reporter, self.interrupt))?;
+            guarded(|| self.outputs.deliver(input, &transcription, self.facts, self.reporter, self.interrupt))?;
             Ok(transcription.transcript)
         });
         match delivered {
@@ -98,6 +104,10 @@ impl Batch<'_> {
         let watch = Watch { progress: &mut |progress| watched.update(progress), cancelled: self.interrupt.flag() };
         match self.engine.transcribe(source, self.options, watch) {
             Ok(mut transcription) => {
+                if let Some(facts) = self.facts {
+                    let found = speakers::resolve(transcription.transcript, facts, &Evidence::default());
+                    transcription.transcript = found;
+                }
                 transcription.transcript.created_at =
                     Some(humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
                 Ok(transcription)

@@ -39,6 +39,7 @@ pub(crate) fn run(args: &Args, data_dir: &Path) -> ExitCode {
 
 fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
     let options = args.options()?;
+    let facts = args.facts();
     let inputs = Input::all(&args.inputs)?;
     let outputs = Outputs::plan(args, &inputs)?;
     let reporter = Reporter::new(args.quiet);
@@ -56,6 +57,7 @@ fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
             engine: &engine,
             layout,
             options: &options,
+            facts: facts.as_ref(),
             outputs: &outputs,
             reporter: &reporter,
             interrupt: &interrupt,

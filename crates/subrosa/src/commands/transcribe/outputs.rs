@@ -7,7 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use insight::export::{self, Format, Style};
+use insight::{
+    analysis::{analyze, document::Analysis},
+    export::{self, Format, Style},
+    facts::Facts,
+    redact::{Policy, phone_endings},
+};
 use speech::transcribe::Transcription;
 
 use super::{
@@ -24,6 +29,7 @@ pub(super) struct Outputs {
     destination: Destination,
     words: bool,
     overwrite: bool,
+    analyze: bool,
 }
 
 enum Destination {
@@ -45,6 +51,9 @@ impl Outputs {
         if args.word_times && !formats.iter().any(|format| matches!(format, Format::Json | Format::Csv | Format::Vtt)) {
             return Err(usage("--word-times shows in json, csv and vtt only; add --format json"));
         }
+        if args.analyze && !formats.iter().any(|format| export::shows_analysis(*format)) {
+            return Err(usage("--analyze shows in txt, md and json only; add --format txt"));
+        }
         let destination = match (&args.output_dir, args.output.as_deref().filter(|path| *path != Path::new("-"))) {
             (Some(directory), _) => Destination::Directory { path: directory.clone(), formats },
             (None, Some(_)) if inputs.len() > 1 => {
@@ -60,7 +69,7 @@ impl Outputs {
                 }
             }
         };
-        let outputs = Self { destination, words: args.word_times, overwrite: args.force };
+        let outputs = Self { destination, words: args.word_times, overwrite: args.force, analyze: args.analyze };
         outputs.check_destination()?;
         outputs.check_names(inputs)?;
         Ok(outputs)
@@ -79,12 +88,18 @@ impl Outputs {
         &self,
         input: &Input,
         transcription: &Transcription,
+        facts: Option<&Facts>,
         reporter: &Reporter,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
+        let analysis = facts.filter(|_| self.analyze).map(|facts| {
+            let phone_endings = phone_endings(&transcription.transcript, &Policy::default());
+            analyze(&transcription.transcript, &Facts { phone_endings, ..facts.clone() })
+        });
+        let analysis = analysis.as_ref();
         if let Destination::StandardOutput { format, headers } = self.destination {
             let mut bytes = if headers { format!("==> {} <==\n", input.name()).into_bytes() } else { Vec::new() };
-            bytes.extend(self.render(input, transcription, format)?);
+            bytes.extend(self.render(input, transcription, analysis, format)?);
             if headers {
                 bytes.push(b'\n');
             }
@@ -93,14 +108,20 @@ impl Outputs {
                 _ => Failure::Output { path: "standard output".into(), source },
             });
         }
-        let render = |(format, path)| Ok((path, self.render(input, transcription, format)?));
+        let render = |(format, path)| Ok((path, self.render(input, transcription, analysis, format)?));
         let files = self.files(input).into_iter().map(render).collect::<Result<Vec<_>, Failure>>()?;
         files::write(&files, self.overwrite, interrupt)
     }
 
-    fn render(&self, input: &Input, transcription: &Transcription, format: Format) -> Result<Vec<u8>, Failure> {
+    fn render(
+        &self,
+        input: &Input,
+        transcription: &Transcription,
+        analysis: Option<&Analysis>,
+        format: Format,
+    ) -> Result<Vec<u8>, Failure> {
         let (title, mut bytes) = (input.title(), Vec::new());
-        let style = Style { title: &title, words: self.words, turns: &transcription.turns };
+        let style = Style { title: &title, words: self.words, turns: &transcription.turns, analysis };
         export::write(&transcription.transcript, format, style, &mut bytes)
             .map_err(|source| Failure::Output { path: format!("the {format} document").into(), source })?;
         Ok(bytes)

@@ -1,0 +1,218 @@
+//! A transcript as sentences of words. Its one invariant: a word knows the bytes of its segment that it stands for, so that whatever is
+//! said about it can be quoted and cited.
+
+use speech::{transcript::Transcript, writing};
+
+use super::lexicon::Lexicon;
+use crate::redact::{
+    Kind,
+    item::{Item, Style, items},
+    numeral::Language,
+    token::{Page, fold},
+};
+
+/// Words of the longest sentence; people who never pause are cut here, so that every look around stays short.
+const SENTENCE_WORDS: usize = 80;
+
+/// A word without the marks around it.
+pub(super) struct Word<'t> {
+    /// As it is written.
+    pub(super) raw: &'t str,
+    /// Folded: lower case, no diacritics, straight apostrophes.
+    pub(super) key: String,
+    /// Its first byte in the segment.
+    pub(super) start: usize,
+    /// The byte behind it.
+    pub(super) end: usize,
+    /// A comma or the like stands behind it.
+    pub(super) pause: bool,
+    /// It begins with a capital letter.
+    pub(super) capital: bool,
+    /// What a redaction has put here.
+    pub(super) placeholder: Option<Kind>,
+}
+
+/// A number in words or digits.
+#[derive(Clone, Copy)]
+pub(super) struct Number {
+    /// Its first word.
+    pub(super) first: usize,
+    /// Words that it is long.
+    pub(super) words: usize,
+    pub(super) value: f64,
+}
+
+/// What somebody said between two full stops.
+pub(super) struct Sentence<'t> {
+    /// Index of its segment.
+    pub(super) segment: usize,
+    /// Index of its speaker; that of no speaker where the transcript names none.
+    pub(super) speaker: usize,
+    pub(super) language: Language,
+    pub(super) text: &'t str,
+    pub(super) words: Vec<Word<'t>>,
+    pub(super) numbers: Vec<Number>,
+    /// It ends with a question mark.
+    pub(super) question: bool,
+}
+
+impl<'t> Sentence<'t> {
+    pub(super) fn lexicon(&self) -> &'static Lexicon {
+        Lexicon::of(self.language)
+    }
+
+    /// The number that begins with the word `at`.
+    pub(super) fn number(&self, at: usize) -> Option<Number> {
+        self.numbers.iter().copied().find(|number| number.first == at)
+    }
+
+    pub(super) fn key(&self, at: usize) -> &str {
+        self.words.get(at).map_or("", |word| word.key.as_str())
+    }
+
+    /// The words `first..end` as they were said, with the marks between them.
+    pub(super) fn quote(&self, first: usize, end: usize) -> &'t str {
+        let (Some(from), Some(to)) = (self.words.get(first), end.checked_sub(1).and_then(|last| self.words.get(last)))
+        else {
+            return "";
+        };
+        let origin = self.words[0].start;
+        self.text.get(from.start - origin..to.end - origin).unwrap_or("")
+    }
+}
+
+/// All sentences of `transcript`, in order.
+pub(super) fn sentences(transcript: &Transcript) -> Vec<Sentence<'_>> {
+    let page = Page::of(transcript);
+    let items = items(&page);
+    let mut sentences = Vec::new();
+    for (index, segment) in transcript.segments.iter().enumerate() {
+        let language = segment.language.as_deref().or(transcript.language.as_deref()).and_then(Language::of);
+        let Some(language) = language else { continue };
+        let words = words(&segment.text);
+        let mut first = 0;
+        for at in 0..words.len() {
+            if at + 1 < words.len() && at + 1 - first < SENTENCE_WORDS && !ends(&segment.text, &words, at, language) {
+                continue;
+            }
+            let numbers = numbers(&words[first..=at], index, &page, &items, language);
+            let end = words.get(at + 1).map_or(segment.text.len(), |next| next.start);
+            let text = segment.text[words[first].start..end].trim();
+            sentences.push(Sentence {
+                segment: index,
+                speaker: page.places[index].speaker,
+                language,
+                text,
+                question: text.trim_end_matches(['"', '\'', '”', ')']).ends_with('?'),
+                words: words[first..=at].iter().map(Word::copy).collect(),
+                numbers,
+            });
+            first = at + 1;
+        }
+    }
+    sentences
+}
+
+impl<'t> Word<'t> {
+    fn copy(&self) -> Self {
+        Self { key: self.key.clone(), ..*self }
+    }
+}
+
+fn words(text: &str) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        if c.is_whitespace() || matches!(c, '—' | '–') {
+            at += c.len_utf8();
+            continue;
+        }
+        let placeholder = Kind::placeholder_at(&text[at..]);
+        let gap = |c: char| c.is_whitespace() || matches!(c, '—' | '–');
+        let length = match placeholder {
+            Some(kind) => kind.placeholder().len(),
+            None => text[at..].find(gap).unwrap_or(text.len() - at),
+        };
+        let whole = &text[at..at + length];
+        let raw = if placeholder.is_some() { whole } else { whole.trim_matches(is_mark) };
+        let start = at + whole.find(raw).unwrap_or(0);
+        at += length;
+        if raw.is_empty() {
+            continue;
+        }
+        let behind = &text[start + raw.len()..];
+        let pause = behind.trim_start().starts_with([',', ';', ':', '—', '–', '-']) || behind.starts_with('…');
+        let capital = raw.chars().next().is_some_and(char::is_uppercase);
+        let key = fold(raw).replace('’', "'");
+        words.push(Word { raw, key, start, end: start + raw.len(), pause, capital, placeholder });
+    }
+    words
+}
+
+/// Marks around words that are no part of them; a currency sign or per cent is.
+fn is_mark(c: char) -> bool {
+    !c.is_alphanumeric() && !matches!(c, '$' | '€' | '£' | '¥' | '₹' | '%' | '+')
+}
+
+/// Whether a sentence ends behind the word `at`.
+fn ends(text: &str, words: &[Word<'_>], at: usize, language: Language) -> bool {
+    let (word, next) = (&words[at], &words[at + 1]);
+    let between = &text[word.end..next.start];
+    if !writing::ends_sentence(between.trim_end()) {
+        return false;
+    }
+    let lexicon = Lexicon::of(language);
+    let abbreviation = between.starts_with('.') && lexicon.holds("abbreviation", &word.key);
+    // "am 19. Dezember"
+    let ordinal = between.starts_with('.')
+        && word.key.len() <= 2
+        && word.key.bytes().all(|byte| byte.is_ascii_digit())
+        && lexicon.holds("month", &next.key);
+    !abbreviation && !ordinal
+}
+
+/// Numbers among `words` of one segment: those in words by the grammar of redaction, those in digits as they are written.
+fn numbers(words: &[Word<'_>], segment: usize, page: &Page, items: &[Item], language: Language) -> Vec<Number> {
+    let mut numbers: Vec<Number> = Vec::new();
+    let mut at = 0;
+    let here = |item: &&Item| page.tokens[item.first].segment == segment;
+    let from = items.partition_point(|item| page.tokens[item.first].segment < segment);
+    while at < words.len() {
+        let spoken =
+            items[from..].iter().take_while(here).find(|item| page.tokens[item.first].start == words[at].start);
+        let number = match spoken {
+            Some(item) if item.style != Style::Written => {
+                let end = page.tokens[item.last].end;
+                let last = (at..words.len()).find(|index| words[*index].end == end);
+                last.zip(item.digits.parse().ok()).map(|(last, value)| (last + 1 - at, value))
+            }
+            _ => written(words[at].raw, language).map(|value| (1, value)),
+        };
+        if let Some((count, value)) = number {
+            numbers.push(Number { first: at, words: count, value });
+            at += count;
+        } else {
+            at += 1;
+        }
+    }
+    numbers
+}
+
+/// The value of "1,500.50", "$99", "20%": the last separator is that of decimals unless three digits follow it.
+fn written(raw: &str, language: Language) -> Option<f64> {
+    let bare = raw.trim_matches(['$', '€', '£', '¥', '₹', '%', '+']);
+    if !bare.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) || bare.is_empty() {
+        return None;
+    }
+    let Some(last) = bare.rfind(['.', ',']) else { return bare.parse().ok() };
+    let decimals = bare.len() - last - 1;
+    let mark = &bare[last..=last];
+    let thousands = if language == Language::En { "," } else { "." };
+    let one = bare.matches(['.', ',']).count() == 1;
+    let groups = decimals == 3 && (mark == thousands || !one);
+    let digits = |part: &str| part.replace(['.', ','], "");
+    if groups {
+        return digits(bare).parse().ok();
+    }
+    format!("{}.{}", digits(&bare[..last]), &bare[last + 1..]).parse().ok()
+}

@@ -1,0 +1,89 @@
+//! One task that is said several times. Its one invariant: tasks of different people or different days are never one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::NaiveDate;
+
+use super::{Task, Weight};
+use crate::analysis::Call;
+
+/// Sentences over which "I'll do it" goes back to what was asked.
+const NEAR: usize = 6;
+
+/// Sentences that are cited for saying a task again.
+const REPEATED: usize = 8;
+
+/// Makes one of tasks that are the same, and adds the sentences that repeat them. At most as many comparisons as tasks squared; a call
+/// of five hours has a few hundred.
+pub(super) fn merge(call: &Call<'_>, tasks: Vec<Task>) -> Vec<Task> {
+    let mut merged: Vec<Task> = Vec::new();
+    for task in tasks {
+        if task.vague {
+            // "I'll do it tonight" is about what was asked, or about nothing that could be told.
+            let asked = merged.iter_mut().rev().find(|other| taken_up(other, &task));
+            if let Some(other) = asked {
+                join(other, task);
+            }
+            continue;
+        }
+        match merged.iter_mut().rev().find(|other| same(other, &task)) {
+            Some(other) => join(other, task),
+            None => merged.push(task),
+        }
+    }
+    let said = said_of_days(call);
+    for task in &mut merged {
+        recapitulated(task, &said);
+    }
+    merged
+}
+
+fn taken_up(asked: &Task, task: &Task) -> bool {
+    let days = asked.due.is_none() || task.due.is_none() || asked.due == task.due;
+    asked.owner == task.owner && days && task.sentence - asked.sentence <= NEAR
+}
+
+fn same(a: &Task, b: &Task) -> bool {
+    let owners = a.owner == b.owner;
+    let days = a.due.is_none() || b.due.is_none() || a.due == b.due;
+    let deeds = a.verb == b.verb || (a.intent == b.intent && !a.about.is_disjoint(&b.about));
+    let shared = a.about.intersection(&b.about).count();
+    let fewer = a.about.len().min(b.about.len());
+    let things = if fewer == 0 { b.sentence.abs_diff(a.sentence) <= NEAR } else { shared * 2 >= fewer };
+    owners && days && deeds && things
+}
+
+fn join(one: &mut Task, other: Task) {
+    one.due = one.due.or(other.due);
+    one.time = one.time.or(other.time);
+    one.urgent |= other.urgent;
+    one.evidence.extend(other.evidence);
+    if other.weight == Weight::Promise || one.weight == Weight::Step {
+        one.weight = other.weight;
+    }
+    if one.about.is_empty() {
+        (one.title, one.about) = (other.title, other.about);
+    }
+}
+
+/// The sentences that speak of each day, with the stems of what they say.
+type Said = BTreeMap<NaiveDate, Vec<(usize, BTreeSet<String>)>>;
+
+fn said_of_days(call: &Call<'_>) -> Said {
+    let mut said = Said::new();
+    for (at, mentions) in call.mentions.iter().enumerate() {
+        let days: BTreeSet<NaiveDate> = mentions.iter().filter_map(|mention| mention.date).collect();
+        for day in days {
+            let stems = (0..call.sentences[at].words.len()).filter_map(|word| call.stem(at, word)).collect();
+            said.entry(day).or_default().push((at, stems));
+        }
+    }
+    said
+}
+
+/// "So revised quote by Wednesday": says the day and the thing again.
+fn recapitulated(task: &mut Task, said: &Said) {
+    let again = task.due.and_then(|due| said.get(&due)).into_iter().flatten();
+    let again = again.filter(|(at, stems)| *at > task.sentence && !stems.is_disjoint(&task.about));
+    task.evidence.extend(again.map(|(at, _)| *at).take(REPEATED));
+}

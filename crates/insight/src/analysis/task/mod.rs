@@ -1,0 +1,189 @@
+//! Who does what by when. Its one invariant: a task is a promise, an accepted request or a duty that a speaker of the call took on, in
+//! words that were said; hypotheticals, the past, politeness and other people's doings are none.
+
+mod clause;
+pub mod document;
+mod merge;
+mod promise;
+mod reply;
+mod request;
+mod title;
+
+use std::collections::BTreeSet;
+
+use chrono::{NaiveDate, NaiveTime};
+use speech::transcript::Role;
+
+use self::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner};
+use super::document::Importance;
+use super::{Call, document::NextStep, document::Statement};
+use crate::redact::{Kind, last_four};
+
+/// A task on its way to an action item.
+pub(super) struct Task {
+    /// Index of the sentence that says it.
+    sentence: usize,
+    /// Index of the speaker who does it; absent where both do.
+    owner: Option<usize>,
+    title: String,
+    intent: Intent,
+    /// Its first verb, folded.
+    verb: String,
+    /// The stems of what it is about.
+    about: BTreeSet<String>,
+    due: Option<NaiveDate>,
+    time: Option<NaiveTime>,
+    urgent: bool,
+    /// Sentences that it rests on.
+    evidence: BTreeSet<usize>,
+    /// It says that something will be done, and not what.
+    vague: bool,
+    /// How sure it is that this is worth tracking.
+    weight: Weight,
+}
+
+/// What comes of a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// An action item and a commitment.
+    Promise,
+    /// An action item.
+    Task,
+    /// A next step alone: "let me check".
+    Step,
+}
+
+/// The tasks of a call.
+pub(super) struct Tasks {
+    tasks: Vec<Task>,
+}
+
+impl Tasks {
+    pub(super) fn of(call: &Call<'_>) -> Self {
+        let mut tasks = Vec::new();
+        for at in 0..call.sentences.len() {
+            tasks.extend(promise::promises(call, at));
+            tasks.extend(request::requests(call, at));
+        }
+        Self { tasks: merge::merge(call, tasks) }
+    }
+
+    fn tracked(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.iter().filter(|task| task.weight != Weight::Step)
+    }
+
+    pub(super) fn action_items(&self, call: &Call<'_>) -> Vec<ActionItem> {
+        self.tracked().map(|task| action_item(call, task)).collect()
+    }
+
+    pub(super) fn commitments(&self, call: &Call<'_>) -> Vec<Statement> {
+        let promised = self.tasks.iter().filter(|task| task.weight == Weight::Promise);
+        let statement = |task: &Task| Statement {
+            text: call.sentences[task.sentence].text.to_owned(),
+            owner_speaker: task.owner.and_then(|owner| call.speaker_id(owner)),
+            due_date: task.due,
+            source_segment_ids: call.cite(task.evidence.iter().copied()),
+        };
+        dedup(promised.map(statement))
+    }
+
+    /// What has a day, and what somebody is about to do.
+    pub(super) fn next_steps(&self, call: &Call<'_>) -> Vec<NextStep> {
+        let steps = self.tasks.iter().filter(|task| task.weight == Weight::Step || task.intent == Intent::Meeting);
+        let step = |task: &Task| NextStep {
+            text: call.sentences[task.sentence].text.to_owned(),
+            owner_speaker: task.owner.and_then(|owner| call.speaker_id(owner)),
+            when: call.mentions[task.sentence]
+                .iter()
+                .find(|mention| task.due.is_some() && mention.date == task.due)
+                .map(|mention| call.sentences[task.sentence].quote(mention.first, mention.end).to_owned()),
+            source_segment_ids: call.cite(task.evidence.iter().copied()),
+        };
+        steps.map(step).collect()
+    }
+
+    /// Sentences that say tasks.
+    pub(super) fn sentences(&self) -> BTreeSet<usize> {
+        self.tracked().map(|task| task.sentence).collect()
+    }
+}
+
+/// One sentence may promise two things.
+fn dedup(statements: impl Iterator<Item = Statement>) -> Vec<Statement> {
+    let mut kept: Vec<Statement> = Vec::new();
+    for statement in statements {
+        if kept.iter().all(|other| other.text != statement.text) {
+            kept.push(statement);
+        }
+    }
+    kept
+}
+
+fn action_item(call: &Call<'_>, task: &Task) -> ActionItem {
+    let owner = task.owner.and_then(|owner| call.transcript.speakers.get(owner));
+    ActionItem {
+        title: task.title.clone(),
+        description: Some(call.sentences[task.sentence].text.to_owned()),
+        owner: owner.map(|speaker| Owner {
+            speaker_id: speaker.speaker_id.clone(),
+            label: speaker.label.clone(),
+            display_name: speaker.display_name.clone(),
+            role: speaker.role,
+        }),
+        due_date: task.due,
+        priority: task.urgent.then_some(Importance::High),
+        source_segment_ids: call.cite(task.evidence.iter().copied()),
+        intent: task.intent,
+        intent_metadata: metadata(call, task),
+    }
+}
+
+fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
+    let other = task.owner.and_then(|owner| call.other(owner));
+    let name = other.and_then(|other| call.transcript.speakers[other].display_name.clone());
+    let offset = call.facts.recorded_at.map(|at| *at.offset());
+    let at = task
+        .due
+        .zip(task.time)
+        .zip(offset)
+        .and_then(|((day, time), offset)| day.and_time(time).and_local_timezone(offset).single());
+    let names = call.transcript.speakers.iter().filter_map(|speaker| speaker.display_name.clone());
+    match task.intent {
+        Intent::Meeting => IntentMetadata {
+            title: Some(task.title.clone()),
+            proposed_at: at,
+            attendees: names.map(|name| Attendee { name: Some(name), email: None }).collect(),
+            ..IntentMetadata::default()
+        },
+        Intent::Call if task.is_to_other(call) => IntentMetadata {
+            contact_name: name,
+            phone_ending: phone_ending(call, task, other),
+            ..IntentMetadata::default()
+        },
+        Intent::Email | Intent::Message if task.is_to_other(call) => {
+            IntentMetadata { to_name: name, ..IntentMetadata::default() }
+        }
+        Intent::Reminder => IntentMetadata { remind_at: at, ..IntentMetadata::default() },
+        _ => IntentMetadata::default(),
+    }
+}
+
+/// The end of the number to call: of the one that was given for it, else of the contact's.
+fn phone_ending(call: &Call<'_>, task: &Task, other: Option<usize>) -> Option<String> {
+    let said = |at: &usize| call.facts.phone_endings.get(call.segment_id(*at));
+    let given = |at: &usize| {
+        call.sentences[*at].words.iter().any(|word| word.placeholder == Some(Kind::PhoneNumber)) || said(at).is_some()
+    };
+    if task.evidence.iter().any(given) {
+        return task.evidence.iter().find_map(said).cloned();
+    }
+    let contact = other.and_then(|other| call.transcript.speakers.get(other)).filter(|one| one.role == Role::Contact);
+    contact.and(call.facts.phone_number.as_deref()).and_then(last_four)
+}
+
+impl Task {
+    /// Whether it goes to the other party: "call you back", "email me".
+    fn is_to_other(&self, call: &Call<'_>) -> bool {
+        call.sentences[self.sentence].words.iter().any(|word| matches!(word.key.as_str(), "you" | "me" | "us"))
+    }
+}

@@ -1,0 +1,71 @@
+//! Subjects and the kind of call. Its one invariant: a subject is a word of the call; a kind that two lists claim equally is unknown.
+
+use std::collections::BTreeMap;
+
+use super::Call;
+use super::document::CallType;
+
+/// Tags of a call.
+const TAGS: usize = 6;
+
+/// Times that a word is said before it is a subject.
+const SAID: usize = 2;
+
+/// Phrases of a kind that have to be heard before a call is of it.
+const PHRASES: usize = 2;
+
+/// The words that were said most, as they were said first, in lower case.
+pub(super) fn topics(call: &Call<'_>) -> Vec<String> {
+    let mut counts: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
+    let mut position = 0;
+    for at in 0..call.sentences.len() {
+        for word in 0..call.sentences[at].words.len() {
+            position += 1;
+            // A name is no subject.
+            let Some(stem) = call.stem(at, word).filter(|_| word == 0 || !call.sentences[at].words[word].capital)
+            else {
+                continue;
+            };
+            let first = || (0, position, call.sentences[at].words[word].raw.to_lowercase());
+            counts.entry(stem).or_insert_with(first).0 += 1;
+        }
+    }
+    let mut subjects: Vec<_> = counts.into_values().filter(|(count, ..)| *count >= SAID).collect();
+    subjects.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    subjects.into_iter().take(TAGS).map(|(_, _, word)| word).collect()
+}
+
+/// The kind of call that most phrases speak for.
+pub(super) fn call_type(call: &Call<'_>) -> Option<CallType> {
+    let mut votes: BTreeMap<i64, usize> = BTreeMap::new();
+    for sentence in &call.sentences {
+        for at in 0..sentence.words.len() {
+            if let Some(hit) = sentence.lexicon().find("call_type", &sentence.words, at) {
+                *votes.entry(hit.value).or_default() += 1;
+            }
+        }
+    }
+    let (kind, most) = votes.iter().max_by_key(|(_, count)| **count)?;
+    let alone = votes.values().filter(|count| *count == most).count() == 1;
+    (alone && *most >= PHRASES).then_some(match kind {
+        1 => CallType::Sales,
+        2 => CallType::Support,
+        3 => CallType::Interview,
+        4 => CallType::Finance,
+        5 => CallType::Healthcare,
+        6 => CallType::Legal,
+        7 => CallType::Education,
+        _ => CallType::Personal,
+    })
+}
+
+/// Subjects of the title.
+const TITLE: usize = 3;
+
+/// The subjects that were said most: "Quote, seats, demo".
+pub(super) fn title(call: &Call<'_>, topics: &[String]) -> Option<String> {
+    let text = topics.iter().take(TITLE).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let mut letters = text.chars();
+    let first = letters.next().filter(|_| !call.sentences.is_empty())?;
+    Some(first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,12 @@
+//! What the analysis of a call finds, as its readers see it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod digests;
+mod kit;
+mod properties;
+mod score;
+mod script;
+mod scripts;
+mod speakers;
+mod tables;
+mod talk;

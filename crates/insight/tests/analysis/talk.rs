@@ -1,0 +1,61 @@
+//! Talk analytics of calls whose figures can be counted by hand.
+
+use insight::talk::measure;
+use proptest::prelude::*;
+
+use crate::kit::timed;
+
+#[test]
+fn talk_is_measured_in_seconds_shares_words_and_turns() {
+    let talk = measure(&timed(
+        "en",
+        2,
+        &[
+            (0, 0.0, 4.0, "one two three four five six"),
+            (0, 5.0, 8.0, "and so on? Really?!"),
+            (1, 9.5, 11.5, "no"),
+            (0, 11.0, 13.0, "but I"),
+            (1, 15.0, 15.5, "?"),
+        ],
+    ));
+    let [user, contact] = &talk.speakers[..] else { panic!("two speakers") };
+    assert_eq!((user.talk_seconds, contact.talk_seconds), (9.0, 2.5));
+    assert!((user.talk_share - 9.0 / 11.5).abs() < 1e-9);
+    assert_eq!(user.words, 12);
+    assert_eq!(user.words_per_minute, 80.0);
+    assert_eq!(user.longest_monologue_seconds, 8.0);
+    assert_eq!((user.interruptions, contact.interrupted), (1, 1));
+    assert_eq!((user.questions, contact.questions), (2, 1));
+    assert_eq!((user.turns, contact.turns), (2, 2));
+    assert_eq!(user.response_latency_seconds, Some(0.0));
+    assert_eq!(contact.response_latency_seconds, Some(2.0));
+    assert_eq!((talk.overlaps, talk.overlap_seconds), (1, 0.5));
+    assert_eq!(talk.silence_seconds, 1.0 + 1.5 + 2.0);
+    assert_eq!(talk.longest_silence_seconds, 2.0);
+}
+
+#[test]
+fn a_call_in_which_nobody_speaks_has_figures_too() {
+    let talk = measure(&timed("en", 2, &[]));
+    assert_eq!((talk.talk_seconds, talk.words_per_minute, talk.turns), (0.0, 0.0, 0));
+    assert_eq!(talk.speakers[0].response_latency_seconds, None);
+}
+
+proptest! {
+    #[test]
+    fn shares_add_up_and_no_time_is_counted_twice(
+        mut turns in prop::collection::vec((0_usize..3, 0.0_f64..600.0, 0.1_f64..30.0), 1..60),
+    ) {
+        turns.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let turns: Vec<_> = turns.iter().map(|(who, start, length)| (*who, *start, start + length, "so it is")).collect();
+        let talk = measure(&timed("en", 3, &turns));
+        let shares: f64 = talk.speakers.iter().map(|speaker| speaker.talk_share).sum();
+        prop_assert!((shares - 1.0).abs() < 1e-6);
+        prop_assert!(talk.talk_seconds <= talk.duration_seconds + 1e-6);
+        prop_assert!(talk.talk_seconds + talk.silence_seconds <= talk.duration_seconds + 1e-6);
+        for speaker in &talk.speakers {
+            prop_assert!(speaker.longest_monologue_seconds <= talk.duration_seconds + 1e-6);
+            prop_assert!(speaker.talk_seconds <= talk.talk_seconds + 1e-6);
+        }
+    }
+}
