@@ -227,6 +227,7 @@ async fn visit(
     visit.ask_wrongly().await?;
     let Some(call) = visit.id("call") else { return Err(VerifyError::NoCall(visit.unsuccessful.join(", "))) };
     let end = proofs::end_of_pipeline(&mut visit, patience).await?;
+    visit.has_worker = end.is_some();
     tenant.tell(app, call, media.canaries).await?;
     visit.make(&operations::CONTENT).await?;
     visit.make(&operations::EXPORTS).await?;
