@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    audio::Plays,
     auth::Auth,
     calls::{events::Streams, tus::Joins},
     changes::Changes,
@@ -34,6 +35,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Who watches calls.
     pub streams: Streams,
+    /// Who plays recordings that are kept.
+    pub plays: Plays,
     /// Who puts recordings together.
     pub joins: Joins,
     /// How it runs: configuration, limits, metrics.
@@ -65,7 +68,8 @@ impl App {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
-        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, joins, operation })))
+        let plays = Plays::default();
+        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, operation })))
     }
 }
 

@@ -63,6 +63,16 @@ pub enum Action {
     SetLegalHold = 30,
     /// A call is under legal hold no more.
     LiftLegalHold = 31,
+    /// The tenant keeps recordings from now on.
+    TurnOnAudioRetention = 40,
+    /// The tenant keeps no recordings any more.
+    TurnOffAudioRetention = 41,
+    /// A recording that was kept was removed, because the tenant keeps none any more.
+    RemoveKeptAudio = 42,
+    /// Somebody began to play a recording, without what was redacted.
+    PlayAudio = 43,
+    /// Somebody began to play a recording as it came.
+    PlayOriginalAudio = 44,
 }
 
 /// Subjects of events that have no key of their own, and so no [`crate::vault::seal::RecordKind`].

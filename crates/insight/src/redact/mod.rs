@@ -22,6 +22,7 @@ mod numbering;
 mod numeral;
 mod phone;
 mod policy;
+mod reach;
 mod run;
 mod shape;
 mod splice;
@@ -33,6 +34,7 @@ use speech::transcript::Transcript;
 pub use self::beside::redact_text;
 pub use self::label::{contact_label, last_four};
 pub use self::policy::{Kind, Policy, Region, UnknownRegion};
+pub use self::reach::reaches;
 
 use self::claim::Claim;
 use self::token::Page;
