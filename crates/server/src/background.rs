@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    audio::unwanted,
     auth::tokens,
     calls::tus,
     db::{DbError, Listener, Reason},
-    deletion::mirror,
+    deletion::{mirror, orphans},
     http::idempotency,
     retention,
     worker::{Worker, sweep},
@@ -25,6 +26,9 @@ const UPKEEP: Duration = Duration::from_secs(60);
 
 /// How often the directory of a local store is walked for what killed programs left half-written: it is as large as all recordings.
 const LEFTOVERS: Duration = Duration::from_secs(60 * 60);
+
+/// How often it is asked whether a walk over the object store is due.
+const WALK: Duration = Duration::from_secs(15 * 60);
 
 /// Tenants that are looked up at once.
 const PAGE: i32 = 1000;
@@ -46,7 +50,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
         }
     };
     tokio::select! {
-        ((), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), work) } => {}
+        ((), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), walk(app), work) } => {}
         () = listen => {}
         () = app.operation.cut_off() => tracing::warn!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
@@ -67,6 +71,9 @@ async fn upkeep(app: &App) {
         }
         if let Err(error) = retention::enforce(app).await {
             tracing::warn!(fault = %error, "calls that are too old were not all deleted");
+        }
+        if let Err(error) = unwanted::remove(app).await {
+            tracing::warn!(fault = %error, "recordings that are not kept any more were not all removed");
         }
         if let Err(error) = sweep::recordings(app, app.operation.config.worker.audio_ttl).await {
             tracing::warn!(fault = %error, "recordings and objects of deleted records were not all removed");
@@ -90,6 +97,15 @@ async fn leftovers(app: &App) {
     .await;
 }
 
+async fn walk(app: &App) {
+    every(app, WALK, async || {
+        if let Err(error) = orphans::walk(&app.database, &app.blobs, (orphans::PERIOD, orphans::GRACE)).await {
+            tracing::warn!(fault = %error, "the object store was not compared with the database");
+        }
+    })
+    .await;
+}
+
 /// Acts now and then again and again, until the program stops.
 async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
     let mut ticks = interval(period);
@@ -99,7 +115,8 @@ async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
             _ = ticks.tick() => {}
             () = app.operation.stopped() => return,
         }
-        act().await;
+        // Boxed: together these are more than the stack of a small thread has room for.
+        Box::pin(act()).await;
     }
 }
 
