@@ -54,6 +54,7 @@ pub enum ErrorCode {
     AudioUndecodable,
     AudioTooLong,
     AudioEmpty,
+    RangeNotSatisfiable,
     RateLimited,
     #[serde(rename = "DAILY_TRANSCRIPT_LIMIT")]
     DailyTranscriptLimit,
@@ -80,6 +81,7 @@ impl ErrorCode {
             Self::PreconditionFailed => 412,
             Self::PayloadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::RangeNotSatisfiable => 416,
             Self::CallNotCompleted | Self::AudioUndecodable | Self::AudioTooLong | Self::AudioEmpty => 422,
             Self::RateLimited | Self::DailyTranscriptLimit | Self::MonthlyMinutesLimit => 429,
             Self::ChecksumMismatch => 460,

@@ -11,6 +11,8 @@ macro_rules! unprinted {
         }
     )*};
 }
+
+pub mod audio;
 pub mod auth;
 pub mod calls;
 pub mod error;

@@ -41,6 +41,10 @@ pub struct Finding {
     pub start_ms: u64,
     /// When it ended.
     pub end_ms: u64,
+    /// From when it is silent where the recording is played: from the end of the word before, which recognition places better than a number.
+    pub silent_from_ms: u64,
+    /// Until when: the beginning of the word after.
+    pub silent_to_ms: u64,
 }
 
 /// How often something of a kind was taken out.

@@ -69,6 +69,8 @@ pub struct Tenant {
     pub status: Status,
     /// Days that a call is kept.
     pub retention_days: u16,
+    /// Whether recordings are kept for as long as their calls.
+    pub audio_retention: bool,
     /// Whether members see each other's calls.
     pub shares_calls: bool,
     /// What is taken out of transcripts besides telephone numbers.
@@ -92,6 +94,8 @@ pub struct TenantPatch {
     pub shares_calls: Option<bool>,
     /// What to take out of transcripts besides telephone numbers, from the next one on; of earlier ones, out of segments that are corrected.
     pub redaction_policy: Option<Vec<RedactedKind>>,
+    /// Whether to keep recordings for as long as their calls, from the next one on. What is kept goes when it is turned off.
+    pub audio_retention: Option<bool>,
     /// 1 to 3650.
     #[schema(minimum = 1, maximum = 3650)]
     pub retention_days: Option<u16>,

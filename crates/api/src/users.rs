@@ -116,6 +116,8 @@ pub struct Stats {
     pub failed: u64,
     /// Their speech, in seconds.
     pub duration_seconds: f64,
+    /// Bytes of their recordings that are kept.
+    pub kept_audio_bytes: u64,
     /// When the last one came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_call_at: Option<DateTime<Utc>>,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    audio::Plays,
     auth::Auth,
     calls::{events::Streams, tus::Joins},
     changes::Changes,
@@ -35,6 +36,8 @@ pub struct Shared {
     pub changes: Changes,
     /// Who watches calls.
     pub streams: Streams,
+    /// Who plays recordings that are kept.
+    pub plays: Plays,
     /// Who puts recordings together.
     pub joins: Joins,
     /// What waits to be exported, and who downloads.
@@ -68,8 +71,9 @@ impl App {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
-        let exports = Exports::default();
-        Ok(Self(Arc::new(Shared { database, vault, blobs, clock, auth, changes, streams, joins, exports, operation })))
+        let (plays, exports) = (Plays::default(), Exports::default());
+        let shared = Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, exports, operation };
+        Ok(Self(Arc::new(shared)))
     }
 }
 

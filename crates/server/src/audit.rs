@@ -63,6 +63,16 @@ pub enum Action {
     SetLegalHold = 30,
     /// A call is under legal hold no more.
     LiftLegalHold = 31,
+    /// The tenant keeps recordings from now on.
+    TurnOnAudioRetention = 40,
+    /// The tenant keeps no recordings any more.
+    TurnOffAudioRetention = 41,
+    /// A recording that was kept was removed, because the tenant keeps none any more.
+    RemoveKeptAudio = 42,
+    /// Somebody began to play a recording, without what was redacted.
+    PlayAudio = 43,
+    /// Somebody began to play a recording as it came.
+    PlayOriginalAudio = 44,
     /// An export was asked for: of the own data, or of a data subject's.
     RequestExport = 60,
     /// An export was downloaded.
@@ -72,7 +82,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 25] = [
+    const ALL: [Self; 30] = [
         Self::DeleteCall,
         Self::DeleteContact,
         Self::DeleteVoiceProfile,
@@ -95,6 +105,11 @@ impl Action {
         Self::SignOutEverywhere,
         Self::SetLegalHold,
         Self::LiftLegalHold,
+        Self::TurnOnAudioRetention,
+        Self::TurnOffAudioRetention,
+        Self::RemoveKeptAudio,
+        Self::PlayAudio,
+        Self::PlayOriginalAudio,
         Self::RequestExport,
         Self::DownloadExport,
         Self::ExpireExport,

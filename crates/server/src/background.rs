@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    audio::unwanted,
     auth::tokens,
     calls::tus,
     db::{DbError, Listener, Reason},
-    deletion::mirror,
+    deletion::{mirror, orphans},
     exports,
     http::idempotency,
     retention,
@@ -27,6 +28,9 @@ const UPKEEP: Duration = Duration::from_secs(60);
 
 /// How often the directory of a local store is walked for what killed programs left half-written: it is as large as all recordings.
 const LEFTOVERS: Duration = Duration::from_secs(60 * 60);
+
+/// How often it is asked whether a walk over the object store is due.
+const WALK: Duration = Duration::from_secs(15 * 60);
 
 /// Tenants that are looked up at once.
 const PAGE: i32 = 1000;
@@ -48,7 +52,8 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
         }
     };
     tokio::select! {
-        ((), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), exports::run(app), work) } => {}
+        ((), (), (), (), ()) =
+            async { tokio::join!(upkeep(app), leftovers(app), walk(app), exports::run(app), work) } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
@@ -74,6 +79,9 @@ async fn upkeep(app: &App) {
         if let Err(error) = retention::enforce(app).await {
             log::warning!(fault = &error, "calls that are too old were not all deleted");
         }
+        if let Err(error) = unwanted::remove(app).await {
+            log::warning!(fault = &error, "recordings that are not kept any more were not all removed");
+        }
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");
         }
@@ -93,6 +101,15 @@ async fn leftovers(app: &App) {
     .await;
 }
 
+async fn walk(app: &App) {
+    every(app, WALK, async || {
+        if let Err(error) = orphans::walk(&app.database, &app.blobs, (orphans::PERIOD, orphans::GRACE)).await {
+            log::warning!(fault = &error, "the object store was not compared with the database");
+        }
+    })
+    .await;
+}
+
 /// Acts now and then again and again, until the program stops.
 async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
     let mut ticks = interval(period);
@@ -102,7 +119,8 @@ async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
             _ = ticks.tick() => {}
             () = app.operation.stopped() => return,
         }
-        act().await;
+        // Boxed: together these are more than the stack of a small thread has room for.
+        Box::pin(act()).await;
     }
 }
 

@@ -13,7 +13,7 @@ use api::error::ErrorCode;
 
 use crate::{
     app::App,
-    auth,
+    audio, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
     exports::routes as exports,
@@ -98,6 +98,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(deletions::receipt))
         .routes(routes!(tus::create, tus::options))
         .routes(routes!(tus::head, tus::patch, tus::delete))
+        .routes(routes!(audio::routes::audio))
         // Transcripts
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))

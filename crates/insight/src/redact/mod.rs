@@ -24,6 +24,7 @@ pub(crate) mod numeral;
 mod parts;
 mod phone;
 mod policy;
+mod reach;
 mod run;
 mod shape;
 mod splice;
@@ -37,6 +38,7 @@ pub use self::ending::phone_endings;
 pub use self::label::contact_label;
 pub(crate) use self::label::last_four;
 pub use self::policy::{Kind, Policy};
+pub use self::reach::reaches;
 
 use self::claim::Claim;
 use self::token::Page;

@@ -39,7 +39,7 @@ use crate::{
     worker::stage::{Outcome, Stage},
 };
 
-/// Streams that a user may have open: some tabs on some devices.
+/// Streams of events that a user may have open: some tabs on some devices.
 const MAX_STREAMS: usize = 16;
 
 /// Between two looks at least, so that a thousand changes of others cost a stream four looks a second.
@@ -52,19 +52,34 @@ const POLL: Duration = Duration::from_millis(750);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How many streams each user has open.
-#[derive(Clone, Default)]
-pub struct Streams(Arc<Mutex<HashMap<Uuid, usize>>>);
+#[derive(Clone)]
+pub struct Streams {
+    most: usize,
+    open: Arc<Mutex<HashMap<Uuid, usize>>>,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self::of(MAX_STREAMS)
+    }
+}
 
 impl Streams {
+    /// So many for each user.
+    #[must_use]
+    pub fn of(most: usize) -> Self {
+        Self { most, open: Arc::default() }
+    }
+
     /// A place for one more.
     ///
     /// # Errors
     /// `rate_limited` when the user has too many.
     pub(crate) fn open(&self, user: Uuid) -> ApiResult<OpenStream> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(user).or_default();
-        if *count >= MAX_STREAMS {
-            let message = "too many streams of events are open; close one, or poll /api/calls/status";
+        if *count >= self.most {
+            let message = "you have too many streams open; close one, or poll /api/calls/status";
             return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(30));
         }
         *count += 1;
@@ -80,7 +95,7 @@ pub(crate) struct OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.user) {
             *count -= 1;
             if *count == 0 {

@@ -385,6 +385,19 @@ pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<U
     Ok(found)
 }
 
+/// Forgets what a client asked of recognition, which has ended: a prompt is words that nobody has redacted.
+///
+/// # Errors
+/// [`DbError::NotFound`] when the call is not there.
+pub async fn forget_recognition(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
+    let row = get(tx, call).await?;
+    let document = open(tx, vault, &row).await?;
+    if document.recognition.is_none() {
+        return Ok(());
+    }
+    put_document(tx, vault, call, &CallDocument { recognition: None, ..document }).await
+}
+
 /// What a client asked of recognition.
 ///
 /// # Errors

@@ -2,12 +2,13 @@
 //! transaction; when it is committed, no copy of the content that exists anywhere opens any more.
 //!
 //! Everything here runs in the caller's transaction and is done when that is committed. [`mirror`] then copies what was
-//! signed out of the database, [`blobs`] removes bytes, [`verify`] finds what was tampered with, and [`restore`] deletes again
+//! signed out of the database, [`blobs`] removes bytes, [`orphans`] finds those that it missed, [`verify`] finds what was tampered with, and [`restore`] deletes again
 //! what a backup brought back.
 
 pub mod blobs;
 mod chains;
 pub mod mirror;
+pub mod orphans;
 pub mod restore;
 mod rows;
 pub mod verify;

@@ -8,7 +8,7 @@ use api::{
     redactions::{self as wire, FindingCount, FindingKind, Redactions},
 };
 use axum::{Json, extract::State};
-use insight::redact::{Finding, Kind};
+use insight::redact::{Finding, Kind, reaches};
 use speech::transcript::Transcript;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::{
     app::App,
     artifacts::{self, Artifact},
+    audio::silence,
     auth::Caller,
     calls::{self, routes::or_call},
     db::{Access, DbError, TenantTx, Write},
@@ -51,8 +52,12 @@ pub async fn put(
     call: Uuid,
     (transcript, found): (&Transcript, &[Finding]),
 ) -> Result<(), VaultError> {
-    let placed = |finding: &Finding| {
+    let reaches = reaches(transcript, found);
+    let placed = |(finding, reach): (&Finding, &(f64, f64))| {
+        let (silent_from_ms, silent_to_ms) = silence::around(*reach);
         Some(wire::Finding {
+            silent_from_ms,
+            silent_to_ms,
             kind: shown(finding.kind),
             segment_id: transcript.segments.get(finding.segment)?.id.clone(),
             word: finding.word.map(|word| u32::try_from(word).unwrap_or(u32::MAX)),
@@ -61,7 +66,7 @@ pub async fn put(
             end_ms: (finding.end_seconds * 1000.0).ceil() as u64,
         })
     };
-    let findings: Option<Vec<wire::Finding>> = found.iter().map(placed).collect();
+    let findings: Option<Vec<wire::Finding>> = found.iter().zip(&reaches).map(placed).collect();
     let findings = findings.ok_or(DbError::Unexpected)?;
     let json = Zeroizing::new(serde_json::to_vec(&findings).map_err(|_| DbError::Unexpected)?);
     artifacts::put(tx, (call, Artifact::Findings), (key, None), &json).await

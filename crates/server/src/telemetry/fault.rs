@@ -99,6 +99,7 @@ foreign! {
     tokio::sync::AcquireError => "a semaphore was closed",
     serde_json::Error => "a value has no JSON, or another one",
     axum::Error => "an event could not be made",
+    axum::http::Error => "an answer could not be made",
     axum::http::header::InvalidHeaderValue => "a header could not be made",
     insight::redact::Unfinished => "redaction came to no end",
     opentelemetry_sdk::error::OTelSdkError => "the collector of traces did not take them",

@@ -59,6 +59,10 @@ struct Waiting {
     recording_age: Counted,
     retention_lag: Counted,
     deletion_lag: Counted,
+    walk_age: Counted,
+    orphans: Counted,
+    strangers: Counted,
+    missing: Counted,
 }
 
 impl Waiting {
@@ -69,8 +73,20 @@ impl Waiting {
             ("recording_age", "Age of the oldest recording that is still there", &self.recording_age),
             ("retention_lag", "By which the oldest call is older than its tenant keeps it", &self.retention_lag),
             ("deletion_lag", "Since the oldest deletion whose bytes are still there", &self.deletion_lag),
+            ("object_walk_age", "Since all objects were last compared with the database", &self.walk_age),
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());
+        }
+        for (name, help, gauge) in [
+            ("objects_orphaned", "Objects that nothing named and that were removed, ever since", &self.orphans),
+            (
+                "objects_strange",
+                "Objects of tenants that this installation never had, in the last walk",
+                &self.strangers,
+            ),
+            ("objects_missing", "Recordings that had a row and no object, in the last walk", &self.missing),
+        ] {
+            registry.register(name, help, gauge.clone());
         }
     }
 
@@ -83,6 +99,10 @@ impl Waiting {
         self.recording_age.set(value(|backlog| backlog.recording_age));
         self.retention_lag.set(value(|backlog| backlog.retention_lag));
         self.deletion_lag.set(value(|backlog| backlog.deletion_lag));
+        self.walk_age.set(value(|backlog| backlog.walk.age_seconds));
+        self.orphans.set(value(|backlog| backlog.walk.orphans as f64));
+        self.strangers.set(value(|backlog| backlog.walk.strangers as f64));
+        self.missing.set(value(|backlog| backlog.walk.missing as f64));
     }
 }
 

@@ -7,7 +7,10 @@ use tokio::time::timeout;
 
 use crate::{
     app::App,
-    deletion::blobs,
+    deletion::{
+        blobs,
+        orphans::{self, State},
+    },
     health,
     queue::{self, Counts},
     retention,
@@ -39,6 +42,8 @@ pub struct Backlog {
     pub retention_lag: f64,
     /// Seconds since the oldest deletion was committed whose bytes are still there.
     pub deletion_lag: f64,
+    /// How the object store is compared with the database.
+    pub walk: State,
 }
 
 /// Looks.
@@ -56,5 +61,6 @@ async fn backlog(app: &App) -> Option<Backlog> {
         recording_age: sweep::oldest_seconds(database).await.ok()?,
         retention_lag: retention::lag_seconds(database).await.ok()?,
         deletion_lag: blobs::lag_seconds(database).await.ok()?,
+        walk: orphans::state(database).await.ok()?,
     })
 }

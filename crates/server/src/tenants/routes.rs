@@ -77,6 +77,7 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
         plan: row.plan,
         status: status(row.status)?,
         retention_days: u16::try_from(row.retention_days).unwrap_or_default(),
+        audio_retention: row.audio_retention,
         shares_calls: row.shares_calls,
         redaction_policy: redaction::shown(row.redaction),
         created_at: row.created_at,
@@ -106,12 +107,17 @@ pub async fn change(
     });
     let name = name.transpose()?;
     let mut tx = app.database.write(caller.scope()).await?;
+    let before = store::tenant(&mut tx).await?;
     store::change(&mut tx, &patch).await?;
     if let Some(name) = name {
         tenant::store_name(&mut tx, &app.vault, &name).await?;
     }
     audit::record(&mut tx, Action::ChangeTenant, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
     let changed = read(&app, &mut tx).await?;
+    if changed.audio_retention != before.audio_retention {
+        let turned = if changed.audio_retention { Action::TurnOnAudioRetention } else { Action::TurnOffAudioRetention };
+        audit::record(&mut tx, turned, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
+    }
     tx.commit().await?;
     app.auth.liveness.forget();
     Ok(axum::Json(changed))

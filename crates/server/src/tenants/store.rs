@@ -16,6 +16,7 @@ pub(super) struct TenantRow {
     pub(super) plan: String,
     pub(super) status: i16,
     pub(super) retention_days: i16,
+    pub(super) audio_retention: bool,
     pub(super) shares_calls: bool,
     pub(super) redaction: i32,
     pub(super) created_at: DateTime<Utc>,
@@ -25,7 +26,7 @@ pub(super) async fn tenant<A: Access>(tx: &mut TenantTx<A>) -> Result<TenantRow,
     let tenant = tx.scope().tenant();
     let row = sqlx::query_as!(
         TenantRow,
-        "SELECT region, plan, status, retention_days, shares_calls, redaction, created_at FROM tenant.tenants
+        "SELECT region, plan, status, retention_days, audio_retention, shares_calls, redaction, created_at FROM tenant.tenants
          WHERE tenant_id = $1",
         tenant
     );
@@ -38,11 +39,12 @@ pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Res
     let days = patch.retention_days.map(i16::try_from).transpose().map_err(|_| DbError::Unexpected)?;
     sqlx::query!(
         "UPDATE tenant.tenants SET shares_calls = coalesce($2, shares_calls), retention_days = coalesce($3, retention_days),
-           redaction = coalesce($4, redaction), updated_at = now() WHERE tenant_id = $1",
+           redaction = coalesce($4, redaction), audio_retention = coalesce($5, audio_retention), updated_at = now() WHERE tenant_id = $1",
         tenant,
         patch.shares_calls,
         days,
         patch.redaction_policy.as_deref().map(redaction::bits),
+        patch.audio_retention,
     )
     .execute(tx.conn())
     .await?;

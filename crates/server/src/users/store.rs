@@ -84,7 +84,8 @@ pub(super) async fn stats<A: Access>(tx: &mut TenantTx<A>) -> Result<Stats, DbEr
     let row = sqlx::query!(
         r#"SELECT count(*) AS "calls!", count(*) FILTER (WHERE status = 4) AS "completed!",
              count(*) FILTER (WHERE status = 5) AS "failed!", coalesce(sum(duration_ms), 0)::bigint AS "duration_ms!",
-             max(created_at) AS last FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2"#,
+             max(created_at) AS last, (SELECT coalesce(sum(bytes), 0)::bigint FROM tenant.artifacts
+               WHERE tenant_id = $1 AND owner_id = $2 AND kind IN (6, 8)) AS "kept!" FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2"#,
         scope.tenant(),
         scope.user(),
     )
@@ -95,6 +96,7 @@ pub(super) async fn stats<A: Access>(tx: &mut TenantTx<A>) -> Result<Stats, DbEr
         completed: row.completed.unsigned_abs(),
         failed: row.failed.unsigned_abs(),
         duration_seconds: row.duration_ms as f64 / 1000.0,
+        kept_audio_bytes: row.kept.unsigned_abs(),
         last_call_at: row.last,
     })
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Worker,
     failure::Failure,
+    keep::Made,
     recognise::{self, Recognised, Signals},
     redact::Documents,
     stage::{Event, Stage},
@@ -57,13 +58,15 @@ impl Run<'_> {
             }
             Reached::Redacted => {}
         }
-        self.complete().await
+        let kept = self.make_kept().await?;
+        self.complete(kept).await
     }
 
     /// Completes a call whose transcript is there already; any other fails.
     pub(super) async fn process_no_more(&self) -> Result<(), Failure> {
         match self.begin().await? {
-            (_, Reached::Redacted) => self.complete().await,
+            // What ended the workers may be the recording: it is not touched again.
+            (_, Reached::Redacted) => self.complete(None).await,
             _ => Err(Failure::last("worker_died")),
         }
     }
@@ -127,19 +130,23 @@ impl Run<'_> {
         Event::completed(Stage::Redacted).by("local").took(took).record(&mut tx, call).await?;
         store::describe(&mut tx, call, documents.transcript()).await?;
         documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
+        calls::store::forget_recognition(&mut tx, &app.vault, call).await?;
         store::set_status(&mut tx, call, (Status::Analyzing, None)).await?;
         self.commit(tx).await
     }
 
-    /// `ANALYZED` to the end; the recording goes with the job.
-    async fn complete(&self) -> Result<(), Failure> {
+    /// `ANALYZED` to the end; the recording goes with the job, unless it is kept.
+    async fn complete(&self, kept: Option<Made>) -> Result<(), Failure> {
         let call = self.lease.call;
         let mut tx = self.write().await?;
         for stage in [Stage::Analyzed, Stage::ActionItemsExtracted, Stage::Indexed] {
             Event::skipped(stage).record(&mut tx, call).await?;
         }
         store::set_status(&mut tx, call, (Status::Completed, None)).await?;
-        recordings::remove(&mut tx, call).await?;
+        match kept {
+            Some(made) => made.keep(&mut tx).await?,
+            None => recordings::remove(&mut tx, call).await?,
+        }
         self.lease.end(&mut tx, None).await?;
         self.commit(tx).await
     }

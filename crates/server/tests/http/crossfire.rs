@@ -119,6 +119,8 @@ fn table() -> Vec<Row> {
         ("PATCH /api/calls/{id}/contact", Own, 400, "", Json(r#"{"contactId": "{call}"}"#)),
         ("GET /api/calls/{id}/legal-hold", Managers, 200, "", Nothing),
         ("PUT /api/calls/{id}/legal-hold", Managers, 200, "", Json(r#"{"held": false, "reason": "mine"}"#)),
+        ("GET /api/calls/{id}/audio", Own, 404, "", Nothing),
+        ("GET /api/calls/{id}/audio", Own, 404, "?redacted=false", Nothing),
         ("GET /api/calls/{id}/events", Own, 200, "", Nothing),
         ("GET /api/debug/calls/{id}/events", Own, 200, "", Nothing),
         ("GET /api/deletions/{receiptId}", Tenant, 200, "", Nothing),

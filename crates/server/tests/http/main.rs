@@ -4,6 +4,7 @@
 
 mod accounts;
 mod api_keys;
+mod audio;
 mod calls;
 mod client;
 mod cookies;

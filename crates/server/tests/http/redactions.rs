@@ -25,7 +25,7 @@ async fn findings_say_what_was_taken_out_where_and_when_and_follow_corrections()
     let call = transcribed(&person).await;
     person.json(Method::PATCH, "/api/tenant", &json!({"redactionPolicy": ["EMAIL_ADDRESS"]})).await;
     let found = correct(&person, &call, "seg_0002", &format!("{NUMBER} or ada@example.org or {NUMBER}")).await;
-    let at = |kind: &str| json!({"kind": kind, "segmentId": "seg_0002", "startMs": 3000, "endMs": 5000});
+    let at = |kind: &str| json!({"kind": kind, "segmentId": "seg_0002", "startMs": 3000, "endMs": 5000, "silentFromMs": 0, "silentToMs": 15_250});
     assert_eq!(
         found,
         json!({"callId": call,

@@ -30,11 +30,16 @@ pub(crate) fn document() -> Value {
 /// A call with a transcript.
 pub(crate) async fn transcribed(person: &Person<'_>) -> String {
     let call = person.upload(1, "Offer / to: \"Ana\" ü").await;
+    give_transcript(person, &call).await;
+    call
+}
+
+/// Gives a call its transcript.
+pub(crate) async fn give_transcript(person: &Person<'_>, call: &str) {
     let mut tx = person.service.app.database.write(&person.scope).await.unwrap();
     let transcript = serde_json::from_value(document()).unwrap();
     store::put(&mut tx, &person.service.app.vault, call.parse().unwrap(), &transcript).await.unwrap();
     tx.commit().await.unwrap();
-    call
 }
 
 #[tokio::test]

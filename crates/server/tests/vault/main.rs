@@ -14,6 +14,7 @@ mod kit;
 mod memory;
 mod openpgp;
 mod operator;
+mod orphans;
 mod outbox;
 mod restore;
 mod rotation;

@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use api::redactions::FindingKind;
 use server::{
     artifacts::{self, Artifact},
+    calls::{CallDocument, Recognition, store},
     queue::{self, MAX_ATTEMPTS},
     redaction::findings,
     vault::{
@@ -181,6 +182,26 @@ async fn no_number_stays_in_any_document_and_what_else_goes_the_tenant_says() {
         assert_eq!(found.get(1).map(|finding| finding.kind), (!address).then_some(FindingKind::EmailAddress));
     }
     working.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_asked_of_recognition_is_forgotten_with_what_was_heard() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    let call = studio.upload(scope, wav(1)).await;
+    let prompt = "Ada's number is +1 212 555 0199.";
+    let asked = Recognition { prompt: Some(prompt.to_owned()), ..Recognition::default() };
+    let said = CallDocument { title: Some("kept".to_owned()), recognition: Some(asked), ..CallDocument::default() };
+    let mut tx = studio.app.database.write(&scope).await.unwrap();
+    store::put_document(&mut tx, &studio.app.vault, call, &said).await.unwrap();
+    tx.commit().await.unwrap();
+    let working = Working::start(studio.worker(Arc::default()));
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+    let mut tx = studio.app.database.read(&scope).await.unwrap();
+    let row = store::get(&mut tx, call).await.unwrap();
+    let said = store::open(&mut tx, &studio.app.vault, &row).await.unwrap();
+    assert_eq!((said.title.as_deref(), said.recognition.is_none()), (Some("kept"), true));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

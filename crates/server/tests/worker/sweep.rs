@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use server::worker::sweep;
 
-use crate::studio::{Studio, wav};
+use crate::studio::{Played, Studio, Working, wav};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,6 +29,40 @@ async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_befo
     assert_eq!(studio.ask(statuses).await, "5:audio_expired 5:audio_expired 5:audio_expired 4: 5:");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs WHERE state = 4").await, "3");
     assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() < 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recording_goes_after_a_day_while_a_worker_listens_to_it_and_while_its_call_is_held_but_not_once_it_is_kept()
+{
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    // One is done and kept, one waits under a hold, and one is listened to without end.
+    studio.sql("UPDATE tenant.tenants SET audio_retention = true").await;
+    let kept = studio.upload(scope, wav(1)).await;
+    let working = Working::start(studio.worker(Arc::default()));
+    studio.until(&format!("SELECT status FROM tenant.calls WHERE id = '{kept}'"), "4").await;
+    working.stop().await;
+    let listening = studio.upload(scope, wav(1)).await;
+    let working = Working::start(studio.worker(Arc::new(Played { never_ends: true, ..Played::default() })));
+    studio.until("SELECT count(*) FROM tenant.jobs WHERE state = 2", "1").await;
+    let mut beside = studio.worker(Arc::default());
+    beside.capacity = 0;
+    let held = studio.upload(scope, wav(2)).await;
+    studio.sql(format!("UPDATE tenant.calls SET legal_hold = true WHERE id = '{held}'")).await;
+    studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours'").await;
+    assert_eq!(sweep::recordings(&beside.app, DAY).await.unwrap(), 2);
+    let statuses = format!(
+        "SELECT string_agg(coalesce(error_code, 'none'), ' ' ORDER BY id) FROM tenant.calls WHERE id IN ('{listening}', '{held}')"
+    );
+    assert_eq!(studio.ask(&statuses).await, "audio_expired audio_expired");
+    // The worker finds its lease lost, and takes nothing back.
+    working.stop().await;
+    assert_eq!(studio.ask(&statuses).await, "audio_expired audio_expired");
+    assert_eq!(
+        studio.ask("SELECT string_agg(kind::text, ' ' ORDER BY kind) FROM tenant.artifacts WHERE parts > 0").await,
+        "6 8"
+    );
+    assert_eq!(studio.ask("SELECT count(DISTINCT call_id) FROM tenant.artifacts WHERE parts > 0").await, "1");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! An object is a row of parts of 4 MiB, each an object of the store of its own, so that one that was begun and never
 //! finished can be listed and removed like any other; a pending multipart upload of S3 cannot. docs/adr/008 has the format.
 
+mod listing;
 mod mirror;
 mod paths;
 mod raw;

@@ -38,6 +38,15 @@ impl BlobPlace {
         (name == format!("{number:08}")).then_some(number)
     }
 
+    /// The object of `tenant` that the part at `path` is of; `None` for what has another name.
+    pub(super) fn of_part(tenant: Uuid, path: &Path) -> Option<Self> {
+        let mut names = path.prefix_match(&tenant_prefix(tenant))?;
+        let mut id = || Uuid::parse_str(names.next()?.as_ref()).ok();
+        let place = Self { tenant, record: id()?, object: id()? };
+        let number = Self::part_number(path)?;
+        (place.part(number) == *path).then_some(place)
+    }
+
     /// What the key of a part is derived for.
     #[must_use]
     pub fn purpose(&self, part: u32) -> Purpose {
