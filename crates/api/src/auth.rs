@@ -68,7 +68,7 @@ pub struct LoginResponse {
 }
 
 /// A tenant of a user.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
     /// The tenant.
@@ -147,3 +147,5 @@ pub struct AcceptRequest {
     #[serde(default)]
     pub keeping: Keeping,
 }
+
+unprinted!(Membership);

@@ -43,7 +43,7 @@ pub enum Direction {
 }
 
 /// What is known of a recording when it is uploaded; everything may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RecordingMetadata {
     /// What to call it; at most 500 characters.
@@ -108,7 +108,7 @@ pub struct Accepted {
 }
 
 /// A call in a list.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallSummary {
     /// The call.
@@ -133,7 +133,7 @@ pub struct CallSummary {
 }
 
 /// A call in full.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallDetail {
     /// What a list shows of it.
@@ -175,7 +175,7 @@ pub struct CallDetail {
 }
 
 /// What to change of a call. What is left out stays; an empty text clears.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CallPatch {
     /// At most 500 characters.
@@ -320,7 +320,7 @@ pub struct DeletionReceipt {
 }
 
 /// Which calls to list.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase", default)]
 #[into_params(parameter_in = Query)]
 pub struct CallQuery {
@@ -353,7 +353,7 @@ pub struct StatusQuery {
 }
 
 /// A call is put under legal hold, or released.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SetLegalHold {
     /// Whether it is to be held.
@@ -374,7 +374,7 @@ pub struct LegalHold {
 }
 
 /// A hold was set or lifted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LegalHoldAct {
     /// Which of the two.
@@ -386,3 +386,5 @@ pub struct LegalHoldAct {
     /// When.
     pub at: DateTime<Utc>,
 }
+
+unprinted!(RecordingMetadata CallSummary CallDetail CallPatch CallQuery SetLegalHold LegalHoldAct);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// Who said what and when in one call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transcript {
     /// 2.
@@ -32,7 +32,7 @@ pub struct Transcript {
 }
 
 /// One voice of the conversation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Speaker {
     /// `spk_1`, `spk_2` …
@@ -54,7 +54,7 @@ pub struct Speaker {
 }
 
 /// A stretch of speech by one speaker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Segment {
     /// `seg_0001`, `seg_0002` …
@@ -83,7 +83,7 @@ pub struct Segment {
 }
 
 /// One spoken word.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Word {
     /// The word with its punctuation.
@@ -162,7 +162,7 @@ pub struct TranscriptQuery {
 }
 
 /// A name for a speaker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SpeakerPatch {
     /// At most 200 characters; an empty text takes the name away.
@@ -171,10 +171,12 @@ pub struct SpeakerPatch {
 }
 
 /// What was said instead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SegmentPatch {
     /// At most 20,000 characters.
     #[schema(max_length = 20_000)]
     pub text: String,
 }
+
+unprinted!(Transcript Speaker Segment Word SpeakerPatch SegmentPatch);

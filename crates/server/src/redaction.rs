@@ -4,7 +4,7 @@
 use std::panic::resume_unwind;
 
 use api::tenants::RedactedKind;
-use insight::redact::{self, Kind, Policy, Redacted};
+use insight::redact::{self, Kind, Policy, Redacted, Unfinished};
 use speech::transcript::Transcript;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -65,7 +65,10 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
 }
 
 /// Takes it out, off the threads that answer requests: an hour of talk takes some 50 ms.
-pub async fn redacted(transcript: Transcript, policy: Policy) -> Redacted {
+///
+/// # Errors
+/// [`Unfinished`] when not everything could be: what it was given must then not be stored under the key of a call.
+pub async fn redacted(transcript: Transcript, policy: Policy) -> Result<Redacted, Unfinished> {
     let work = spawn_blocking(move || redact::redact(transcript, &policy));
     // It is cancelled by nobody, so what ended it is a panic of its own.
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))

@@ -3,11 +3,22 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Content has no printable form (H8 of the privacy contract): whoever prints one of these reads its type and nothing else.
+macro_rules! unprinted {
+    ($($content:ident)*) => {$(
+        impl std::fmt::Debug for $content {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str(concat!(stringify!($content), " { .. }"))
+            }
+        }
+    )*};
+}
+
 /// The version of the transcript document that this crate writes.
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// Who said what and when in one call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transcript {
     /// Always [`SCHEMA_VERSION`] when written by this crate.
@@ -35,7 +46,7 @@ pub struct Transcript {
 }
 
 /// One voice of the conversation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Speaker {
     /// `spk_1`, `spk_2` … by first appearance.
@@ -89,7 +100,7 @@ pub enum LabelSource {
 }
 
 /// A stretch of speech by one speaker.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Segment {
     /// `seg_0001`, `seg_0002` … in time order.
@@ -118,7 +129,7 @@ pub struct Segment {
 }
 
 /// One spoken word.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Word {
     /// The word with its punctuation, without surrounding space.
@@ -206,3 +217,5 @@ pub enum QualityWarning {
     /// The recording ends in the middle of its data; what could be read was transcribed.
     Truncated,
 }
+
+unprinted!(Transcript Speaker Segment Word);

@@ -34,7 +34,7 @@ pub(super) struct Cue {
 }
 
 /// A line of a cue, as its pieces of text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct Line(Vec<Token>);
 
 impl Line {
@@ -57,7 +57,7 @@ pub(super) enum Prefix {
 }
 
 /// A piece of text that no line break divides.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Token {
     text: String,
     /// No space stands between this token and the one before it.

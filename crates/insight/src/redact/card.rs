@@ -2,7 +2,7 @@
 //! check and begins like a card is one.
 
 use super::cue::{self, Cue};
-use super::item::Item;
+use super::item::{Item, Style};
 use super::run::Run;
 use super::token::Page;
 use super::{Claim, Kind, phone};
@@ -31,6 +31,10 @@ fn card(page: &Page, items: &[Item], run: Run) -> Option<Run> {
     // A telephone number that is said twice is as long as a card's.
     let again = phone::said_once(page, run.items(items)).len() < digits.len();
     if again || phone::has_plus(page, first) || matches!(cue, Some(Cue::Other | Cue::Phone | Cue::Number | Cue::Iban)) {
+        return None;
+    }
+    // "212 555 0199 415 555 0132": cards are written in fours, or all in one.
+    if matches!(items[run.first].style, Style::Written) && matches!(items[run.first].digits.len(), 2 | 3) {
         return None;
     }
     let mut length = 0;

@@ -62,7 +62,7 @@ pub(super) fn claims(page: &Page, policy: &Policy) -> Vec<Claim> {
     for claim in &special {
         taken[claim.first..=claim.last].fill(true);
     }
-    let phones = phone::find(page, &items, &runs, policy).into_iter().filter(|run| {
+    let phones = phone::find(page, &items, &runs).into_iter().filter(|run| {
         let (first, last) = run.tokens(&items);
         !(taken[first] && taken[last])
     });

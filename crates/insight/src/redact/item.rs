@@ -47,6 +47,7 @@ fn item(page: &Page, at: usize) -> Option<Item> {
     match token.form {
         Form::Digits if in_code(page, at) => None,
         Form::Digits => Some(Item { digits: token.key.clone(), style: Style::Written, first: at, last: at }),
+        Form::Word if is_pronoun(page, at) => None,
         Form::Word => {
             // "o" is a digit where English is spoken and an article elsewhere.
             let languages = page.languages(at).iter().take(if token.letter().is_some() { 1 } else { usize::MAX });
@@ -54,6 +55,18 @@ fn item(page: &Page, at: usize) -> Option<Item> {
         }
         Form::Mark(_) | Form::Placeholder(_) => None,
     }
+}
+
+/// Whether "one" at `at` counts nothing: "the new one 312.555.0122", not "this one two three".
+fn is_pronoun(page: &Page, at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| page.word(before));
+    page.word(at) == Some("one")
+        && page.word(at + 1).is_none()
+        && matches!(
+            before,
+            Some("other" | "another" | "this" | "that" | "which" | "each" | "every" | "new" | "old" | "last" | "next")
+                | Some("first" | "second" | "same" | "right" | "wrong" | "home" | "only")
+        )
 }
 
 /// Digits from which on letters that are glued to them make no code: people write extensions so, and forget spaces.

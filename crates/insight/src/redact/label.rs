@@ -9,7 +9,7 @@ use super::token::digit;
 const SHORTEST: usize = 7;
 
 /// The last four digits of a telephone number, however it is written; `None` for what is no full number (fewer than seven digits).
-pub fn last_four(number: &str) -> Option<String> {
+fn last_four(number: &str) -> Option<String> {
     let digits: Vec<char> = number.chars().filter_map(digit).collect();
     (digits.len() >= SHORTEST).then(|| digits[digits.len() - 4..].iter().collect())
 }

@@ -19,6 +19,7 @@ mod name;
 mod national;
 mod numbering;
 mod numeral;
+mod parts;
 mod phone;
 mod policy;
 mod run;
@@ -29,14 +30,14 @@ mod token;
 use serde::Serialize;
 use speech::transcript::Transcript;
 
-pub use self::label::{contact_label, last_four};
-pub use self::policy::{Kind, Policy, Region, UnknownRegion};
+pub use self::label::contact_label;
+pub use self::policy::{Kind, Policy};
 
 use self::claim::Claim;
 use self::token::Page;
 
-/// How often a transcript is looked through at most: a placeholder can change what the words around the next number say. Two passes do
-/// for everything that was ever seen, the second of which finds nothing.
+/// Passes that take something out, at most: a placeholder can change what the words around the next number say. One does for nearly all
+/// that was ever seen.
 const PASSES: usize = 6;
 
 /// Something that was taken out. It holds numbers and a kind, so it cannot hold what it was.
@@ -64,25 +65,67 @@ pub struct Redacted {
     pub findings: Vec<Finding>,
 }
 
+/// The text changed with every pass until there were no more, so that what is left cannot be called redacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("something to take out was still found after {passes} passes; the transcript must not be stored")]
+pub struct Unfinished {
+    passes: usize,
+}
+
 /// Takes out of `transcript` what `policy` says. The plain text (`clean_text`) is made anew from the segments; a label that holds a full
 /// number is left with its last four digits. Words that do not spell their segment's text are dropped: nothing could be taken out of
 /// them at the right place.
 ///
 /// It takes time in proportion to the length of the transcript.
-#[must_use]
-pub fn redact(mut transcript: Transcript, policy: &Policy) -> Redacted {
+///
+/// # Errors
+/// [`Unfinished`] when a pass would still find something after the last: what was taken out so far is not given.
+pub fn redact(transcript: Transcript, policy: &Policy) -> Result<Redacted, Unfinished> {
+    redact_within(PASSES, transcript, policy)
+}
+
+fn redact_within(passes: usize, mut transcript: Transcript, policy: &Policy) -> Result<Redacted, Unfinished> {
     splice::drop_strange_words(&mut transcript);
-    for _ in 0..PASSES {
+    let mut left = passes;
+    loop {
         let page = Page::of(&transcript);
         let claims = claim::claims(&page, policy);
         if claims.is_empty() {
             break;
         }
+        left = left.checked_sub(1).ok_or(Unfinished { passes })?;
         splice::replace(&mut transcript, &page, &claims);
     }
     label::shorten_labels(&mut transcript);
     let paragraphs: Vec<String> =
         transcript.segments.iter().map(|segment| format!("{}: {}", segment.speaker, segment.text)).collect();
     transcript.clean_text = paragraphs.join("\n\n");
-    Redacted { findings: splice::findings(&transcript), transcript }
+    Ok(Redacted { findings: splice::findings(&transcript), transcript })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> Transcript {
+        let json = serde_json::json!({
+            "schemaVersion": 2, "language": "en", "durationSeconds": 9.0, "cleanText": "", "speakers": [],
+            "speakerResolution": {}, "pipeline": speech::transcript::Pipeline::default(),
+            "segments": [{
+                "id": "seg_0001", "speaker": "A", "speakerId": "spk_1", "sourceSpeakerId": "CHANNEL_0", "role": "UNKNOWN",
+                "startSeconds": 0.0, "endSeconds": 9.0, "text": text, "alignmentConfidence": 1.0, "words": [],
+            }],
+        });
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_transcript_in_which_the_last_pass_leaves_something_is_not_given() {
+        // The order names the number until the address between them is gone.
+        let call = said("The order of ann@example.org, 212-555-0199.");
+        let policy = Policy::new([Kind::EmailAddress]);
+        assert_eq!(redact_within(1, call.clone(), &policy).err(), Some(Unfinished { passes: 1 }));
+        let finished = redact_within(2, call, &policy).unwrap();
+        assert_eq!(finished.transcript.segments[0].text, "The order of [e-mail address], [phone number].");
+    }
 }

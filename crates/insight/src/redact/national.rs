@@ -37,8 +37,8 @@ fn is_number(page: &Page, items: &[Item], run: Run) -> bool {
     }
     match cue::around(page, first, last) {
         Some(Cue::NationalId) => true,
-        Some(_) => false,
-        None => {
+        Some(Cue::Phone | Cue::Number | Cue::Other | Cue::Card | Cue::Iban) => false,
+        Some(Cue::Aside) | None => {
             let written = of_run.iter().all(|item| item.style == Style::Written);
             let groups: Vec<usize> = of_run.iter().map(|item| item.digits.len()).collect();
             let marks: String = page.tokens[first..=last]

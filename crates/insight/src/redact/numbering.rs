@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use phonenumber::country::Id;
 use phonenumber::metadata::{DATABASE, Database};
 
-use super::Policy;
 use super::numeral::Language;
 use super::phone::INTERNATIONAL;
 
@@ -14,7 +13,7 @@ use super::phone::INTERNATIONAL;
 const TRUNK: std::ops::RangeInclusive<usize> = 9..=15;
 
 /// Whether libphonenumber takes `digits` for a number of a likely region.
-pub(super) fn is_number(digits: &str, languages: &[Language], policy: &Policy) -> bool {
+pub(super) fn is_number(digits: &str, languages: &[Language]) -> bool {
     if digits.len() > *INTERNATIONAL.end() + 2 {
         return false;
     }
@@ -27,9 +26,7 @@ pub(super) fn is_number(digits: &str, languages: &[Language], policy: &Policy) -
     if digits.starts_with('0') && TRUNK.contains(&digits.len()) {
         return true;
     }
-    let by_language = languages.iter().flat_map(|language| regions(*language));
-    let mut regions = policy.regions.iter().map(|region| region.0).chain(by_language.copied());
-    regions.any(|region| is_of(region, digits))
+    languages.iter().flat_map(|language| regions(*language)).any(|region| is_of(*region, digits))
 }
 
 /// Whether `digits` are a number of `region`, as people there write it. Where that begins with a 0, digits without it are none.
@@ -59,7 +56,7 @@ fn is_of(region: Id, digits: &str) -> bool {
     is_in(digits) || without_prefix.is_some_and(is_in)
 }
 
-/// Compiled patterns that are kept: those of the regions below and of a few that policies name. With the library's hundred each number
+/// Compiled patterns that are kept: those of the regions below. With the library's hundred each number
 /// would compile some of them anew.
 const PATTERNS: usize = 400;
 

@@ -1,10 +1,10 @@
 //! Which runs of numbers are telephone numbers. Its one invariant: a number that libphonenumber takes for one, or that the words around
 //! it name as one, is one, unless the nearest words name it as something else.
 
-use super::Policy;
 use super::cue::{self, Cue};
 use super::item::{Item, Style};
 use super::numbering::is_number;
+use super::parts::{self, Verdict};
 use super::run::{Run, is_year};
 use super::shape::{self, Shape};
 use super::token::{Form, Page};
@@ -12,46 +12,33 @@ use super::token::{Form, Page};
 /// Digits of a number that the words around it name as a telephone's: short ones exist in small towns.
 const NAMED_DIGITS: usize = 6;
 /// Digits of a number whose kind nothing tells.
-const DIGITS: usize = 7;
+pub(super) const DIGITS: usize = 7;
 /// Digits of an international number: E.164 ends at 15; 8 is the shortest with its country's code.
 pub(super) const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
 /// Digits from which a number may be that of a card or an account.
 const ACCOUNT: usize = 12;
 /// Digits of a part of a number that somebody takes up again.
-const PART: usize = 3;
+pub(super) const PART: usize = 3;
 /// Digits of a part of which nothing is said, next to a number that lacks it: French numbers are said in pairs.
 const LOOSE: usize = 2;
-/// Tokens between the parts of a number that was interrupted: some fifteen words.
-const INTERRUPTION: usize = 30;
-/// Tokens in which a part of a number counts as said again: half a minute of talk and more.
-const REPEATED_WITHIN: usize = 250;
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    Phone,
-    /// Too short, but said to be (a part of) a number.
-    Part,
-    /// Too short, and nothing says what it is.
-    Loose,
-    Other,
-}
+/// Parts with spaces between them that a number has at most: "+33 6 39 98 12 34" has six.
+const PARTS: usize = 6;
 
 /// The runs, or pieces of runs, that are telephone numbers.
-pub(super) fn find(page: &Page, items: &[Item], runs: &[Run], policy: &Policy) -> Vec<Run> {
+pub(super) fn find(page: &Page, items: &[Item], runs: &[Run]) -> Vec<Run> {
     let mut judged: Vec<(Run, Verdict)> = Vec::with_capacity(runs.len());
     for run in runs {
-        judge(page, items, *run, policy, &mut judged);
+        judge(page, items, *run, &mut judged);
     }
-    join_parts(items, &mut judged);
-    complete(page, items, policy, &mut judged);
+    parts::join(page, items, &mut judged);
     let found: Vec<Run> =
         judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
-    let repeated = repeated(page, items, &judged, &found);
+    let repeated = parts::repeated(page, items, &judged, &found);
     found.into_iter().chain(repeated).collect()
 }
 
-fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Vec<(Run, Verdict)>) {
-    let Some(run) = without_measures(page, items, run, policy) else { return };
+fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>) {
+    let Some(run) = without_measures(page, items, run) else { return };
     let (first, last) = run.tokens(items);
     let of_run = run.items(items);
     let digits = said_once(page, of_run);
@@ -66,40 +53,47 @@ fn judge(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Ve
         found => found,
     };
     let verdict = match cue {
-        _ if shape.is_something_else() => Verdict::Other,
+        _ if shape.is_never_called() => Verdict::Other,
+        Some(Cue::Phone | Cue::Number) if shape.is_list() && !is_planned(page, of_run, &digits) => Verdict::Other,
         Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => Verdict::Phone,
         Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => Verdict::Phone,
+        Some(Cue::Phone | Cue::Number) if is_part(of_run) && shape.is_quantity() => Verdict::Quantity,
         Some(Cue::Phone | Cue::Number) if is_part(of_run) => Verdict::Part,
         Some(Cue::Phone | Cue::Number) => Verdict::Other,
-        Some(Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
+        Some(Cue::Aside) if is_planned(page, of_run, &digits) => Verdict::Phone,
+        Some(Cue::Aside | Cue::Other | Cue::Card | Cue::Iban | Cue::NationalId) => {
             // The name is that of the first number; what stands apart from it may be another.
             let (named, rest) = run.split_where(|index| is_apart(page, &items[index], &items[index + 1]));
             judged.push((named, Verdict::Other));
             if let Some(rest) = rest {
-                pieces(page, items, rest, policy, judged);
+                pieces(page, items, rest, judged);
             }
             return;
         }
-        None if is_phone(page, of_run, &digits, policy) => Verdict::Phone,
+        None if is_phone(page, of_run, &digits) => Verdict::Phone,
         None if is_read_back(of_run, &digits) && !(shape.is_amount() || shape.is_counting()) => Verdict::Phone,
         None if digits.len() < DIGITS && digits.len() >= LOOSE => Verdict::Loose,
-        None => return pieces(page, items, run, policy, judged),
+        None => return pieces(page, items, run, judged),
     };
     judged.push((run, verdict));
 }
 
-/// A run without the amounts at its ends: what a unit stands behind, what a currency stands before. A number that is said in one breath
-/// with an amount is kept.
-fn without_measures(page: &Page, items: &[Item], run: Run, policy: &Policy) -> Option<Run> {
+/// A run without the amounts at its ends: what a unit stands behind, what a currency stands before, half of a time of day. A number that
+/// is said in one breath with an amount is kept.
+fn without_measures(page: &Page, items: &[Item], run: Run) -> Option<Run> {
     let (first, last) = run.tokens(items);
     let mut rest = run;
-    if shape::is_priced(page, first) {
+    if shape::is_priced(page, first) || shape::is_clock(page, first) {
         rest.first += 1;
+    }
+    if rest.first < rest.end && shape::is_clock(page, last) {
+        rest.end -= 1;
+        return (rest.first < rest.end).then_some(rest);
     }
     if shape::has_unit(page, last) && rest.first < rest.end {
         let short = Run { end: rest.end - 1, ..rest };
         let apart = |index: usize| is_apart(page, &items[index], &items[index + 1]);
-        let is_number = short.first < short.end && is_phone(page, short.items(items), &short.digits(items), policy);
+        let is_number = short.first < short.end && is_phone(page, short.items(items), &short.digits(items));
         rest.end = if is_number {
             short.end
         } else {
@@ -109,40 +103,84 @@ fn without_measures(page: &Page, items: &[Item], run: Run, policy: &Policy) -> O
     (rest.first < rest.end).then_some(rest)
 }
 
-/// Looks for numbers in the pieces of a run of which nothing is said: first in what pauses set apart, then in what is glued together.
-fn pieces(page: &Page, items: &[Item], run: Run, policy: &Policy, judged: &mut Vec<(Run, Verdict)>) {
+/// Looks for numbers in the pieces of a run of which nothing is said: first in what pauses set apart, then in neighbouring groups.
+fn pieces(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>) {
     let apart = |index: usize| is_apart(page, &items[index], &items[index + 1]);
     let loose = |index: usize| {
         let (one, other) = (&items[index], &items[index + 1]);
-        let tight = page.tokens[one.last + 1..=other.first].iter().all(|token| token.glued);
+        // "212 555 0199/0188" are two numbers.
+        let tight = page.tokens[one.last + 1..=other.first].iter().all(|token| token.glued && !token.is_mark('/'));
         !(tight || (is_single(one) && is_single(other)))
     };
     for piece in run.split(apart) {
-        let is_whole = is_phone(page, piece.items(items), &piece.digits(items), policy);
-        let parts = if is_whole { vec![piece] } else { piece.split(loose) };
-        judged.extend(parts.into_iter().map(|part| {
-            let is_number = is_whole || is_phone(page, part.items(items), &part.digits(items), policy);
-            (part, if is_number { Verdict::Phone } else { Verdict::Other })
-        }));
+        if is_phone(page, piece.items(items), &piece.digits(items)) {
+            judged.push((piece, Verdict::Phone));
+        } else {
+            judged.extend(neighbours(page, items, &piece.split(loose)));
+        }
     }
 }
 
-/// Whether `items`, of which nothing is said, are a telephone number by themselves.
-fn is_phone(page: &Page, items: &[Item], digits: &str, policy: &Policy) -> bool {
-    let shape = Shape::of(page, items);
-    let no_quantity = || items.iter().all(|item| item.style != Style::Quantity);
-    digits.len() >= DIGITS
-        && no_quantity()
-        && !(shape.is_amount() || shape.is_counting() || shape.is_something_else())
-        && (is_dictated(items) || shape.is_local() || is_number(digits, page.languages(items[0].first), policy))
+/// The way to cut `parts`, which nothing but spaces sets apart, into numbers of neighbouring parts that leaves the fewest digits over:
+/// "212 555 0199 415 555 0132". Where as many as a number has are left over, the parts are those of something longer, and each has to be
+/// a number by itself.
+fn neighbours(page: &Page, items: &[Item], parts: &[Run]) -> Vec<(Run, Verdict)> {
+    let (cuts, left) = best_cuts(page, items, parts, PARTS);
+    if left < DIGITS { cuts } else { best_cuts(page, items, parts, 1).0 }
 }
 
-/// Whether more than a space or a tight mark stands between two items.
+/// The cuts with numbers of at most `most` parts, and how many digits they leave over.
+fn best_cuts(page: &Page, items: &[Item], parts: &[Run], most: usize) -> (Vec<(Run, Verdict)>, usize) {
+    let joined = |from: usize, to: usize| Run { first: parts[from].first, end: parts[to - 1].end };
+    // From the last part to the first: the digits left over behind it, and where the cut that begins with it ends.
+    let mut best = vec![(0, parts.len(), Verdict::Other); parts.len() + 1];
+    for from in (0..parts.len()).rev() {
+        best[from] = (parts[from].digits(items).len() + best[from + 1].0, from + 1, Verdict::Other);
+        for to in from + 1..=parts.len().min(from + most) {
+            let run = joined(from, to);
+            if best[to].0 < best[from].0 && is_phone(page, run.items(items), &run.digits(items)) {
+                best[from] = (best[to].0, to, Verdict::Phone);
+            }
+        }
+    }
+    let mut cuts = Vec::new();
+    let mut from = 0;
+    while from < parts.len() {
+        let (_, to, verdict) = best[from];
+        cuts.push((joined(from, to), verdict));
+        from = to;
+    }
+    (cuts, best[0].0)
+}
+
+/// Whether `items`, of which nothing is said, are a telephone number by themselves.
+fn is_phone(page: &Page, items: &[Item], digits: &str) -> bool {
+    let shape = Shape::of(page, items);
+    is_free(&shape, items, digits)
+        && (is_dictated(items) || shape.is_local() || is_number(digits, page.languages(items[0].first)))
+}
+
+/// Whether `items` are a number of a numbering plan.
+fn is_planned(page: &Page, items: &[Item], digits: &str) -> bool {
+    is_free(&Shape::of(page, items), items, digits) && is_number(digits, page.languages(items[0].first))
+}
+
+/// Whether nothing in how they look speaks against a telephone number.
+fn is_free(shape: &Shape<'_>, items: &[Item], digits: &str) -> bool {
+    digits.len() >= DIGITS
+        && items.iter().all(|item| item.style != Style::Quantity)
+        && !(shape.is_amount() || shape.is_counting() || shape.is_something_else())
+}
+
+/// Whether more than a space or a tight mark stands between two items: a word, a pause, the end of a sentence.
 fn is_apart(page: &Page, one: &Item, other: &Item) -> bool {
     page.tokens[one.last].segment != page.tokens[other.first].segment
-        || page.tokens[one.last + 1..other.first]
-            .iter()
-            .any(|token| token.is_word() || matches!(token.form, Form::Mark(',' | ';' | '?' | '!')))
+        || (one.last + 1..other.first).any(|index| match page.tokens[index].form {
+            Form::Word | Form::Mark(',' | ';' | '?' | '!') => true,
+            // Not that of "212.555.0199".
+            Form::Mark('.') => !page.tokens[index + 1].glued,
+            _ => false,
+        })
 }
 
 /// The digits without what one speaker said after the other.
@@ -189,69 +227,4 @@ pub(super) fn has_plus(page: &Page, first: usize) -> bool {
     let open = usize::from(page.tokens[before].is_mark('('));
     let Some(before) = before.checked_sub(open) else { return false };
     page.tokens[before].is_mark('+') || matches!(page.word(before), Some("plus" | "mas" | "mais"))
-}
-
-/// Parts of a number that was interrupted become one with what they are parts of.
-fn join_parts(items: &[Item], judged: &mut [(Run, Verdict)]) {
-    let mut start = 0;
-    while start < judged.len() {
-        if matches!(judged[start].1, Verdict::Other | Verdict::Loose) {
-            start += 1;
-            continue;
-        }
-        let mut end = start + 1;
-        while judged.get(end).is_some_and(|(run, verdict)| {
-            let gap = items[run.first].first - items[judged[end - 1].0.end - 1].last;
-            matches!(verdict, Verdict::Phone | Verdict::Part) && gap <= INTERRUPTION
-        }) {
-            end += 1;
-        }
-        let digits: usize = judged[start..end].iter().map(|(run, _)| run.digits(items).len()).sum();
-        let whole = judged[start..end].iter().any(|(_, verdict)| *verdict == Verdict::Phone) || digits >= DIGITS;
-        for (_, verdict) in &mut judged[start..end] {
-            *verdict = if whole { Verdict::Phone } else { Verdict::Other };
-        }
-        start = end;
-    }
-}
-
-/// A loose part beside a number that is none without it and is one with it belongs to it.
-fn complete(page: &Page, items: &[Item], policy: &Policy, judged: &mut [(Run, Verdict)]) {
-    for index in 1..judged.len() {
-        let [(one, first), (other, second)] = [judged[index - 1], judged[index]];
-        let loose = (first == Verdict::Loose && second == Verdict::Phone)
-            || (first == Verdict::Phone && second == Verdict::Loose);
-        if !loose || items[other.first].first - items[one.end - 1].last > INTERRUPTION {
-            continue;
-        }
-        let digits = |run: Run| said_once(page, run.items(items));
-        let number = if first == Verdict::Phone { one } else { other };
-        let languages = page.languages(items[one.first].first);
-        let whole = digits(one) + &digits(other);
-        if !is_number(&digits(number), languages, policy) && is_number(&whole, languages, policy) {
-            judged[index - 1].1 = Verdict::Phone;
-            judged[index].1 = Verdict::Phone;
-        }
-    }
-}
-
-/// Runs near a number that say a part of it again: "ending in oh one nine nine".
-fn repeated(page: &Page, items: &[Item], judged: &[(Run, Verdict)], found: &[Run]) -> Vec<Run> {
-    let known: Vec<(usize, String)> =
-        found.iter().map(|run| (items[run.first].first, said_once(page, run.items(items)))).collect();
-    let is_again = |run: &Run| {
-        let digits = said_once(page, run.items(items));
-        let at = items[run.first].first;
-        // The numbers are in the order of the text.
-        let near = known.partition_point(|(place, _)| place + REPEATED_WITHIN < at);
-        digits.len() >= PART
-            && known[near..].iter().take_while(|(place, _)| *place <= at + REPEATED_WITHIN).take(8).any(
-                |(_, number)| {
-                    number.ends_with(&digits)
-                        || number.starts_with(&digits)
-                        || (digits.len() > PART && number.contains(&digits))
-                },
-            )
-    };
-    judged.iter().filter(|(_, verdict)| *verdict != Verdict::Phone).map(|(run, _)| *run).filter(is_again).collect()
 }

@@ -1,8 +1,7 @@
 //! What is taken out. Its one invariant: telephone numbers always are.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use phonenumber::country::Id;
 use serde::{Deserialize, Serialize};
 
 /// What a finding was.
@@ -60,37 +59,11 @@ impl Kind {
     }
 }
 
-/// A region whose national numbers are expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region(pub(super) Id);
-
-/// The code is not that of a region with telephone numbers of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UnknownRegion;
-
-impl fmt::Display for UnknownRegion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a region is named by its two letters of ISO 3166-1, for example DE")
-    }
-}
-
-impl std::error::Error for UnknownRegion {}
-
-impl FromStr for Region {
-    type Err = UnknownRegion;
-
-    /// Reads the two letters of ISO 3166-1.
-    fn from_str(code: &str) -> Result<Self, UnknownRegion> {
-        code.to_ascii_uppercase().parse().map(Self).map_err(|_| UnknownRegion)
-    }
-}
-
-/// What to take out besides telephone numbers, and what is known about the call. It has no way to take telephone numbers off.
+/// What to take out besides telephone numbers, and who is known to be spoken of. It has no way to take telephone numbers off.
 #[derive(Clone, Default)]
 pub struct Policy {
     kinds: Vec<Kind>,
     pub(super) names: Vec<String>,
-    pub(super) regions: Vec<Region>,
 }
 
 impl Policy {
@@ -107,13 +80,6 @@ impl Policy {
         self
     }
 
-    /// With the regions whose numbers are expected, besides those where the languages of the call are spoken most.
-    #[must_use]
-    pub fn with_regions(mut self, regions: impl IntoIterator<Item = Region>) -> Self {
-        self.regions.extend(regions);
-        self
-    }
-
     pub(super) fn takes_out(&self, kind: Kind) -> bool {
         kind == Kind::PhoneNumber || self.kinds.contains(&kind)
     }
@@ -122,10 +88,6 @@ impl Policy {
 /// Names are personal data; how many there are is not.
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
-            .field("kinds", &self.kinds)
-            .field("names", &self.names.len())
-            .field("regions", &self.regions)
-            .finish()
+        f.debug_struct("Policy").field("kinds", &self.kinds).field("names", &self.names.len()).finish()
     }
 }

@@ -1,6 +1,8 @@
 //! How a run of numbers looks: a date, an amount, an address of the internet, years, counting. Its one invariant: what it says depends on
 //! the run alone, not on what is said around it.
 
+use std::net::Ipv4Addr;
+
 use super::item::{Item, Style};
 use super::run::is_year;
 use super::token::{Form, Page};
@@ -20,13 +22,24 @@ impl<'a> Shape<'a> {
         Self { groups, between, written: items.iter().all(|item| item.style == Style::Written) }
     }
 
-    /// Nothing that somebody can be called at.
+    /// Nothing that somebody can be called at, where no word around says that it is.
     pub(super) fn is_something_else(&self) -> bool {
-        self.is_date() || self.is_internet_address() || self.groups.iter().all(|group| is_year(group))
+        self.is_never_called() || self.internet_address().is_some() || self.are_years()
+    }
+
+    /// Nothing that somebody can be called at, whatever is said around it: the forms that no telephone number is written in.
+    pub(super) fn is_never_called(&self) -> bool {
+        let is_private = |address: Ipv4Addr| address.is_private() || address.is_loopback();
+        let is_list = self.between.iter().all(|between| is_pause(between));
+        self.is_date() || self.internet_address().is_some_and(is_private) || (is_list && self.are_years())
+    }
+
+    fn are_years(&self) -> bool {
+        self.groups.iter().all(|group| is_year(group))
     }
 
     /// `12/05/2024`, `2024-05-12`, `12. 5. 1980`.
-    pub(super) fn is_date(&self) -> bool {
+    fn is_date(&self) -> bool {
         let [a, b, c] = self.groups[..] else { return false };
         let separators = self.between.iter().map(|between| between.trim());
         if !self.written || !separators.clone().all(|mark| matches!(mark, "-" | "/" | "." | "")) {
@@ -38,11 +51,12 @@ impl<'a> Shape<'a> {
         (is_year(c) && day_and_month(a, b)) || (is_year(a) && day_and_month(b, c))
     }
 
-    /// Four numbers below 256 with points between them.
-    fn is_internet_address(&self) -> bool {
-        self.groups.len() == 4
-            && self.between.iter().all(|between| between == ".")
-            && self.groups.iter().all(|group| group.parse::<u16>().is_ok_and(|value| value < 256))
+    /// Four numbers below 256 with points between them; `91.123.45.67` is also how a number of Madrid is written.
+    fn internet_address(&self) -> Option<Ipv4Addr> {
+        let points = self.between.iter().all(|between| between == ".");
+        let bytes: Vec<u8> = self.groups.iter().map_while(|group| group.parse().ok()).collect();
+        let bytes: [u8; 4] = bytes.try_into().ok()?;
+        (points && self.groups.len() == bytes.len()).then(|| bytes.into())
     }
 
     /// `1,234,567`, `1.234,50`, `19.99`, and lists of such.
@@ -77,6 +91,23 @@ impl<'a> Shape<'a> {
         thousands(rest.len()) || (decimals && thousands(rest.len() - 1))
     }
 
+    /// `450`, `45.99`, not `0199`: what may count something.
+    pub(super) fn is_quantity(&self) -> bool {
+        self.is_amount() || (self.groups.len() == 1 && self.count())
+    }
+
+    /// `1200, 1350, 1500`: three and more of much the same size, each set apart.
+    pub(super) fn is_list(&self) -> bool {
+        let lengths = || self.groups.iter().map(|group| group.len());
+        let alike = lengths().max().unwrap_or(0) <= lengths().min().unwrap_or(0) + 1;
+        self.groups.len() >= 3 && self.count() && alike && self.between.iter().all(|between| is_pause(between))
+    }
+
+    /// Whether each of the groups may count something: nobody writes a quantity with a 0 in front or of one digit at a time.
+    fn count(&self) -> bool {
+        self.written && self.groups.iter().all(|group| group.len() > 1 && !group.starts_with('0'))
+    }
+
     /// "one two three four", "10, 20, 30", "five five five five".
     pub(super) fn is_counting(&self) -> bool {
         let mut values = Vec::with_capacity(self.groups.len());
@@ -98,7 +129,7 @@ impl<'a> Shape<'a> {
             && tight
             && matches!(lengths[..], [3, 4] | [4 | 5, 4])
             && !self.groups[0].starts_with(['0', '1'])
-            && !self.groups.iter().all(|group| is_year(group))
+            && !self.are_years()
     }
 }
 
@@ -126,21 +157,33 @@ fn between(page: &Page, from: usize, to: usize) -> String {
     shape
 }
 
+/// Whether the number at the token `at` is half of a time of day: `10:15`.
+pub(super) fn is_clock(page: &Page, at: usize) -> bool {
+    let is_half =
+        |at: usize| page.tokens.get(at).is_some_and(|token| token.form == Form::Digits && token.key.len() <= 2);
+    let tight = |colon: usize| {
+        page.tokens.get(colon).is_some_and(|token| token.is_mark(':') && token.glued)
+            && page.tokens.get(colon + 1).is_some_and(|token| token.glued)
+    };
+    is_half(at) && ((tight(at + 1) && is_half(at + 2)) || (at >= 2 && tight(at - 1) && is_half(at - 2)))
+}
+
 /// Whether a unit or a currency stands behind the token `last`: "1000 people", "12 %".
 pub(super) fn has_unit(page: &Page, last: usize) -> bool {
     let percent = matches!(page.word(last + 2), Some("cent" | "ciento" | "cento" | "mille" | "mil"));
     let word = page.word(last + 1);
     let named = word.is_some_and(is_unit) || (percent && matches!(word, Some("per" | "pour" | "por")));
-    page.together(last, last + 1) && (is_sign(page, last + 1) || named)
+    let sign = |at: usize| is_currency(page, at) || matches!(page.tokens[at].form, Form::Mark('%' | '°'));
+    page.together(last, last + 1) && (sign(last + 1) || named)
 }
 
-/// Whether a currency or a number sign stands before the token `first`.
+/// Whether a currency stands before the token `first`. A `#` is no evidence: "phone # 2125550199".
 pub(super) fn is_priced(page: &Page, first: usize) -> bool {
-    first.checked_sub(1).is_some_and(|before| page.together(first, before) && is_sign(page, before))
+    first.checked_sub(1).is_some_and(|before| page.together(first, before) && is_currency(page, before))
 }
 
-fn is_sign(page: &Page, at: usize) -> bool {
-    matches!(page.tokens[at].form, Form::Mark('$' | '€' | '£' | '%' | '¥' | '°' | '#' | '№'))
+fn is_currency(page: &Page, at: usize) -> bool {
+    matches!(page.tokens[at].form, Form::Mark('$' | '€' | '£' | '¥'))
 }
 
 fn is_unit(key: &str) -> bool {
@@ -210,7 +253,6 @@ fn is_unit(key: &str) -> bool {
             | "grad"
             | "uhr"
             | "zeilen"
-            | "pour"
             | "ans"
             | "jours"
             | "heures"

@@ -31,7 +31,7 @@ pub(super) struct Token {
     pub(super) end: usize,
     /// Lower case, without diacritics; digits as ASCII; empty for marks.
     pub(super) key: String,
-    /// Nothing stands between it and the token before it.
+    /// Nothing stands between it and the token before it, or nothing but the space that Whisper puts in "555 -0142" and "1 .299".
     pub(super) glued: bool,
     /// It begins with an upper-case letter.
     pub(super) capital: bool,
@@ -153,6 +153,10 @@ fn tokenize(segment: usize, text: &str, tokens: &mut Vec<Token>) {
             Form::Digits => piece.chars().filter_map(digit).collect(),
             Form::Mark(_) | Form::Placeholder(_) => String::new(),
         };
+        let inside = matches!(c, '-' | '.' | ',')
+            && tokens.last().is_some_and(|last| last.form == Form::Digits && last.segment == segment)
+            && text[at + length..].chars().next().is_some_and(|next| digit(next).is_some());
+        glued |= inside;
         tokens.push(Token { form, segment, start: at, end: at + length, key, glued, capital: c.is_uppercase() });
         at += length;
         glued = true;

@@ -20,14 +20,14 @@ pub struct Usage {
 }
 
 /// `json`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Text {
     text: String,
     usage: Usage,
 }
 
 /// `verbose_json`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Verbose {
     task: &'static str,
     /// An English name, not a code.
@@ -42,7 +42,7 @@ pub struct Verbose {
 }
 
 /// A segment of `verbose_json`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct VerboseSegment {
     id: usize,
     seek: u32,
@@ -59,7 +59,7 @@ pub struct VerboseSegment {
 }
 
 /// A word of `verbose_json`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct VerboseWord {
     word: String,
     start: f64,
@@ -69,7 +69,7 @@ pub struct VerboseWord {
 }
 
 /// `diarized_json`.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct Diarized {
     task: &'static str,
     duration: f64,
@@ -79,7 +79,7 @@ pub struct Diarized {
 }
 
 /// A segment of `diarized_json`, and of a stream.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct DiarizedSegment {
     r#type: &'static str,
     id: String,

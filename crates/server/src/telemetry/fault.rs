@@ -100,5 +100,6 @@ foreign! {
     serde_json::Error => "a value has no JSON, or another one",
     axum::Error => "an event could not be made",
     axum::http::header::InvalidHeaderValue => "a header could not be made",
+    insight::redact::Unfinished => "redaction came to no end",
     opentelemetry_sdk::error::OTelSdkError => "the collector of traces did not take them",
 }

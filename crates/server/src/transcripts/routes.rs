@@ -145,7 +145,8 @@ async fn open(app: &App, tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<Tran
 /// Stores a transcript that somebody corrected, without what must not stay in it: people type numbers as well.
 async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, transcript: Transcript) -> ApiResult<Transcript> {
     let policy = redaction::policy(tx, &app.vault, call).await?;
-    let transcript = redaction::redacted(transcript, policy).await.transcript;
+    let redacted = redaction::redacted(transcript, policy).await;
+    let transcript = redacted.map_err(|error| ApiError::internal(&error))?.transcript;
     store::put(tx, &app.vault, call, &transcript).await?;
     Ok(transcript)
 }

@@ -1,5 +1,6 @@
 //! Why a try at a call ended without a transcript. Its one invariant: a code says what happened, and nothing of the recording.
 
+use insight::redact::Unfinished;
 use speech::{audio::AudioError, transcribe::TranscribeError};
 
 use super::stage::Stage;
@@ -137,5 +138,12 @@ impl From<TranscribeError> for Failure {
             TranscribeError::Audio(_) => Self::Final(Fault::of(Stage::AudioPreprocessed, Refusal::Undecodable.code())),
             TranscribeError::Stage { .. } => Self::Again(Fault::of(Stage::Transcribed, "recognition_failed")),
         }
+    }
+}
+
+impl From<Unfinished> for Failure {
+    /// The same transcript ends so every time, and nothing of it is kept.
+    fn from(_: Unfinished) -> Self {
+        Self::Final(Fault::of(Stage::Redacted, "redaction_unfinished"))
     }
 }

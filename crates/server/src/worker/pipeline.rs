@@ -118,7 +118,7 @@ impl Run<'_> {
         let policy = redaction::policy(&mut tx, &app.vault, call).await?;
         tx.rollback().await?;
         let began = Instant::now();
-        let documents = documents.redacted(policy).await;
+        let documents = documents.redacted(policy).await?;
         let took = began.elapsed();
         let mut tx = self.write().await?;
         for stage in [Stage::VoiceMatched, Stage::SpeakersResolved] {

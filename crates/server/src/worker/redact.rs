@@ -51,8 +51,9 @@ impl Documents {
     }
 
     /// Takes out what must not stay.
-    pub(super) async fn redacted(self, policy: Policy) -> Fit {
-        Fit(Self { transcript: redaction::redacted(self.transcript, policy).await.transcript, ..self })
+    pub(super) async fn redacted(self, policy: Policy) -> Result<Fit, Failure> {
+        let transcript = redaction::redacted(self.transcript, policy).await?.transcript;
+        Ok(Fit(Self { transcript, ..self }))
     }
 
     /// Stores them under the key of a new run.

@@ -17,7 +17,7 @@ pub struct FormatError {
 }
 
 /// A line of an STM file: who said what and when.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct StmLine {
     /// The speaker's name.
     pub speaker: String,

@@ -49,7 +49,7 @@ struct AddedToken {
 const MAX_TOKENS: usize = 1 << 20;
 
 /// Tokens of one word, with its text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(super) struct WordTokens {
     /// The text; starts with a space where the word does.
     pub(super) text: String,
