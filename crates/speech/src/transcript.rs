@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Content has no printable form (H8 of the privacy contract): whoever prints one of these reads its type and nothing else.
+#[macro_export]
 macro_rules! unprinted {
     ($($content:ident)*) => {$(
         impl std::fmt::Debug for $content {

@@ -105,7 +105,7 @@ pub struct Bullet {
 }
 
 /// What was said about a subject.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Section {
     /// `section_1`, `section_2` …
@@ -123,7 +123,7 @@ pub struct Section {
 }
 
 /// One thing that was said.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SectionItem {
     /// Quoted.
@@ -135,7 +135,7 @@ pub struct SectionItem {
 }
 
 /// A point of the call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DiscussionPoint {
     /// Quoted.
@@ -152,7 +152,7 @@ pub struct DiscussionPoint {
 }
 
 /// Something that was said.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Statement {
     /// Quoted.
@@ -168,7 +168,7 @@ pub struct Statement {
 }
 
 /// Somebody who was spoken of.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Person {
     /// As it was said.
@@ -181,7 +181,7 @@ pub struct Person {
 }
 
 /// A number that counts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Amount {
     /// As it was said.
@@ -197,7 +197,7 @@ pub struct Amount {
 }
 
 /// A day that was spoken of.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImportantDate {
     /// As it was said.
@@ -213,7 +213,7 @@ pub struct ImportantDate {
 }
 
 /// What happens next.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NextStep {
     /// Quoted.
@@ -280,3 +280,5 @@ pub enum AmountKind {
     #[default]
     Quantity,
 }
+
+speech::unprinted!(Section SectionItem DiscussionPoint Statement Person Amount ImportantDate NextStep);

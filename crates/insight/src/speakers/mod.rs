@@ -33,7 +33,7 @@ pub enum VoiceMatch {
 }
 
 /// A person's word on who a speaker is. It beats every rule.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Correction {
     /// Whose.
     pub speaker_id: String,
@@ -219,3 +219,5 @@ fn opposite(role: Role) -> Role {
         Role::Unknown => Role::Unknown,
     }
 }
+
+speech::unprinted!(Correction);

@@ -166,25 +166,34 @@ pub async fn patch(
     check_length("title", patch.title.as_deref(), MAX_NAME)?;
     check_length("summary", patch.summary.as_deref(), MAX_TEXT)?;
     check_length("notes", patch.notes.as_deref(), MAX_TEXT)?;
+    let said = redacted(&app, &caller, id, patch).await?;
     let mut tx = app.database.write(caller.scope()).await?;
     store::lock(&mut tx, id).await.map_err(or_call)?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     let mut document = store::open(&mut tx, &app.vault, &row).await?;
-    for (field, text) in [
-        (&mut document.title, &patch.title),
-        (&mut document.summary, &patch.summary),
-        (&mut document.notes, &patch.notes),
-    ] {
+    for (field, text) in
+        [(&mut document.title, said.title), (&mut document.summary, said.summary), (&mut document.notes, said.notes)]
+    {
         if text.is_some() {
             *field = filled(text.as_deref());
         }
     }
-    let policy = redaction::policy_with(&mut tx, &app.vault, (row.owner_id, document.contact_name.clone())).await?;
-    let document = redaction::redacted_words(document, row.language, policy).await?;
     store::put_document(&mut tx, &app.vault, id, &document).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     tx.commit().await?;
     Ok(Json(row.detail(document)?))
+}
+
+/// What somebody says anew of a call that they may see, without what must not stay in it. No lock is held while that takes its time, and
+/// what is not said anew stays as it was taken down.
+async fn redacted(app: &App, caller: &Caller, call: Uuid, patch: CallPatch) -> ApiResult<CallDocument> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    let language = store::get(&mut tx, call).await.map_err(or_call)?.language;
+    tx.rollback().await?;
+    let CallPatch { title, summary, notes } = patch;
+    let said = CallDocument { title, summary, notes, ..CallDocument::default() };
+    let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?;
+    Ok(redaction::redacted_words(said, language, policy).await?)
 }
 
 /// Links a call to a contact, or to none.

@@ -12,10 +12,12 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::{
+    app::App,
     auth::person::Person,
     calls::{self, CallDocument},
     db::{Access, DbError, TenantTx},
     vault::keys::{Vault, VaultError},
+    worker::sweep,
 };
 
 /// The kinds that a tenant chooses from, as the API and redaction call them; the bits of the database in order.
@@ -55,6 +57,15 @@ pub async fn policy<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) 
     let row = calls::store::get(tx, call).await?;
     let contact = calls::store::open(tx, vault, &row).await?.contact_name;
     policy_with(tx, vault, (row.owner_id, contact)).await
+}
+
+/// The same as a worker reads it: whoever of the tenant corrects the call, who must have been let to it before.
+///
+/// # Errors
+/// [`DbError::NotFound`] when there is no such call; what a transaction may fail with.
+pub async fn as_worker(app: &App, (tenant, call): (Uuid, Uuid)) -> Result<Policy, VaultError> {
+    let mut tx = app.database.read(&sweep::scope(tenant)).await?;
+    policy(&mut tx, &app.vault, call).await
 }
 
 /// The same of a call of this owner's with this contact.

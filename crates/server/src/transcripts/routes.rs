@@ -36,7 +36,6 @@ use crate::{
     },
     redaction::{self, findings},
     vault::seal::RecordKind,
-    worker::sweep,
 };
 
 /// Characters of a speaker's name.
@@ -159,7 +158,7 @@ async fn change(
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
         let policy = match edit(&mut transcript)? {
-            Some(segment) => policy(app, caller, call).await?.in_segment(segment),
+            Some(segment) => redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(segment),
             None => Policy::default(),
         };
         let redacted = redaction::redacted(transcript, policy).await?;
@@ -173,12 +172,6 @@ async fn change(
     }
     let message = "others change this call at the same time; send the correction again";
     Err(ApiError::new(ErrorCode::Conflict, message).retry_after(1))
-}
-
-/// What is taken out of a call, as a worker reads it: the same whoever of the tenant corrects it.
-async fn policy(app: &App, caller: &Caller, call: Uuid) -> ApiResult<Policy> {
-    let mut tx = app.database.read(&sweep::scope(caller.scope().tenant())).await?;
-    Ok(redaction::policy(&mut tx, &app.vault, call).await?)
 }
 
 async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, redacted: &Redacted) -> ApiResult<()> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::document::Phase;
 
 /// How a call felt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Sentiment {
     /// Of all.
@@ -30,7 +30,7 @@ pub struct Sentiment {
 }
 
 /// How one party felt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PartySentiment {
     /// Of all.
@@ -58,7 +58,7 @@ pub struct PhaseSentiment {
 }
 
 /// How a call sounded.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Tone {
     /// As the sentiment.
@@ -136,3 +136,5 @@ pub enum Pace {
     Normal,
     Fast,
 }
+
+speech::unprinted!(Sentiment PartySentiment Tone);

@@ -8,7 +8,7 @@ use speech::transcript::Role;
 use crate::analysis::document::Importance;
 
 /// A discrete task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ActionItem {
     /// What is to be done, in the words of the call.
@@ -34,7 +34,7 @@ pub struct ActionItem {
 }
 
 /// A speaker of the transcript.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Owner {
     /// `spk_1` …
@@ -49,7 +49,7 @@ pub struct Owner {
 }
 
 /// What is known of a meeting, a call or a message.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IntentMetadata {
     /// A provider that was named.
@@ -103,7 +103,7 @@ pub struct IntentMetadata {
 }
 
 /// Somebody who meets.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Attendee {
     /// Their name.
@@ -128,3 +128,5 @@ pub enum Intent {
     #[default]
     None,
 }
+
+speech::unprinted!(ActionItem Owner IntentMetadata Attendee);
