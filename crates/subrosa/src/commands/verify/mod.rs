@@ -230,6 +230,9 @@ async fn visit(
     visit.has_worker = end.is_some();
     tenant.tell(app, call, media.canaries).await?;
     visit.make(&operations::CONTENT).await?;
+    if visit.has_worker {
+        visit.make(&operations::KEPT).await?;
+    }
     visit.make(&operations::EXPORTS).await?;
     proofs::strangers(report, &mut visit, &media.search, stranger).await?;
     proofs::sealed(report, app, tenant).await?;

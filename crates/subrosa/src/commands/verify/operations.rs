@@ -38,7 +38,8 @@ pub(super) struct Step {
 }
 
 /// Parameters of paths that are called `id` in the document, by the beginning of the path.
-pub(super) const IDS: [(&str, &str); 2] = [("/api/uploads", "{upload}"), ("/", "{call}")];
+pub(super) const IDS: [(&str, &str); 3] =
+    [("/api/uploads", "{upload}"), ("/api/calls/{id}/audio", "{kept call}"), ("/", "{call}")];
 
 const fn step(operation: &'static str, by: By, sent: Sent) -> Step {
     Step { operation, query: "", by, sent, keep: &[], until: None }
@@ -163,6 +164,15 @@ pub(super) const CONTENT: [Step; 24] = [
     step("POST /api/uploads", Owner, Tus(&[("upload-length", "{length}")])).keep(&[("upload", "location")]),
     step("DELETE /api/uploads/{id}", Owner, Tus(&[])),
     step("DELETE /api/calls", Owner, Json(r#"{"callIds": ["{other call}"]}"#)),
+];
+
+/// A recording that is kept, and played; where a worker ends the call.
+pub(super) const KEPT: [Step; 5] = [
+    step("PATCH /api/tenant", Owner, Json(r#"{"audioRetention": true}"#)),
+    step("POST /api/calls/analyze", Owner, Form(5, &[("metadata", METADATA)])).keep(&[("kept call", "/callId")]),
+    get("GET /api/calls/status").with("?ids={kept call}").until("/items/0/status", "COMPLETED"),
+    get("GET /api/calls/{id}/audio"),
+    get("HEAD /api/calls/{id}/audio"),
 ];
 
 /// Everything about exports, of the person and of whose number the call has.
