@@ -51,9 +51,10 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
             None => std::future::pending().await,
         }
     };
+    // Boxed: together these are more than the stack of a small thread has room for.
+    let (exports, work) = (Box::pin(exports::run(app)), Box::pin(work));
     tokio::select! {
-        ((), (), (), (), ()) =
-            async { tokio::join!(upkeep(app), leftovers(app), walk(app), exports::run(app), work) } => {}
+        ((), (), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), walk(app), exports, work) } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }

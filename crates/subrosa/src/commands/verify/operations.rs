@@ -178,8 +178,8 @@ pub(super) const KEPT: [Step; 5] = [
 /// Everything about exports, of the person and of whose number the call has.
 pub(super) const EXPORTS: [Step; 7] = [
     step("POST /api/users/me/export", Owner, Nothing).keep(&[("exportId", "/exportId")]),
-    step("POST /api/tenant/data-subjects/export", Owner, Json(SUBJECT)).keep(&[("subjectExportId", "/exportId")]),
     get("GET /api/users/me/export/{exportId}").until("/status", "READY"),
+    step("POST /api/tenant/data-subjects/export", Owner, Json(SUBJECT)).keep(&[("subjectExportId", "/exportId")]),
     get("GET /api/tenant/data-subjects/export/{subjectExportId}").until("/status", "READY"),
     step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(SESSION),
     get("GET /api/users/me/export/{exportId}/download"),
