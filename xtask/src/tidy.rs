@@ -66,7 +66,7 @@ const GATE: [(&[&str], &[&str]); 3] = [
 ];
 
 /// Fields of text that hold what people said or typed: a struct with one has no derived `Debug`, which prints it (H8).
-const CONTENT: [&str; 14] = [
+const CONTENT: [&str; 24] = [
     "title",
     "contact_name",
     "phone_number",
@@ -81,6 +81,16 @@ const CONTENT: [&str; 14] = [
     "name",
     "q",
     "label",
+    "suggested_title",
+    "one_line_summary",
+    "executive_summary",
+    "short_summary",
+    "detailed_summary",
+    "key_points",
+    "header",
+    "paragraphs",
+    "note",
+    "description",
 ];
 
 /// Places on one person's machine; in two pieces, so that this file passes.

@@ -12,7 +12,7 @@ use super::task::document::ActionItem;
 pub const SCHEMA_VERSION: u32 = 3;
 
 /// What was found in a call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Analysis {
     /// Always [`SCHEMA_VERSION`] when written by this crate.
@@ -92,7 +92,7 @@ pub struct Analysis {
 }
 
 /// A part of the call.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Bullet {
     /// Its subjects.
@@ -281,4 +281,4 @@ pub enum AmountKind {
     Quantity,
 }
 
-speech::unprinted!(Section SectionItem DiscussionPoint Statement Person Amount ImportantDate NextStep);
+speech::unprinted!(Analysis Bullet Section SectionItem DiscussionPoint Statement Person Amount ImportantDate NextStep);

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Media, Place, Rendition,
+    routes::may_hear_the_original,
     silence::Silences,
     store::{self, Found, Kept},
     wave,
@@ -114,6 +115,9 @@ impl Play {
     async fn again(&mut self, before: &Kept) -> ApiResult<Open> {
         let caller = Caller::again(&mut self.parts, &self.app).await?;
         let open = Open::of(&self.app, &caller, self.what).await?;
+        if self.what.1 == Rendition::Original {
+            may_hear_the_original(&caller, open.kept.owner)?;
+        }
         if open.kept == *before { Ok(open) } else { Err(ApiError::not_found()) }
     }
 }

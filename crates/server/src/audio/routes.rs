@@ -108,7 +108,7 @@ pub async fn audio(
 }
 
 /// The original says what redaction took out of everything else: it is for who was there, and for who answers for the tenant.
-fn may_hear_the_original(caller: &Caller, owner: Uuid) -> ApiResult<()> {
+pub(super) fn may_hear_the_original(caller: &Caller, owner: Uuid) -> ApiResult<()> {
     caller.session()?;
     if caller.scope().user() == owner {
         return Ok(());

@@ -34,6 +34,7 @@ use tokio::{
 use crate::{
     app::App,
     audit::{self, Action, subject},
+    calls::events::Streams,
     db::{DbError, TenantTx, Write},
     deletion::blobs,
     telemetry::log,
@@ -45,6 +46,9 @@ const MAX_CALLS: u32 = 50_000;
 
 /// Archives that one program sends at once, each some megabytes of memory.
 const DOWNLOADS: usize = 8;
+
+/// Those of one user: one more than an impatient browser needs.
+const DOWNLOADS_EACH: usize = 2;
 
 /// Between two looks for exports whose builder died, and for those that were asked for elsewhere.
 const POLL: Duration = Duration::from_secs(15);
@@ -87,11 +91,16 @@ pub struct Exports {
     /// Somebody asked for one.
     asked: Notify,
     downloads: Arc<Semaphore>,
+    downloads_each: Streams,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        Self { asked: Notify::new(), downloads: Arc::new(Semaphore::new(DOWNLOADS)) }
+        Self {
+            asked: Notify::new(),
+            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
+            downloads_each: Streams::of(DOWNLOADS_EACH),
+        }
     }
 }
 

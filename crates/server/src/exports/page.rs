@@ -27,8 +27,9 @@ pub(super) const END: &str = "</table>\n</body></html>\n";
 const README: &str = "Everything that this service stores about you, or about whom its owner asked for.
 
 Open index.html in a browser; it needs no network. The JSON files (RFC 8259, UTF-8) hold the same and more, for programs. Times are in UTC
-(RFC 3339); ids are UUIDs; a field without a value is left out or null. What is not stored is not here: recordings are removed when
-their transcript is made, and numbers that were taken out of transcripts are kept nowhere.
+(RFC 3339); ids are UUIDs; a field without a value is left out or null. What is not stored is not here: numbers that were taken out of
+transcripts are kept nowhere, and recordings are removed when their transcript is made. Where a tenant keeps recordings, they are not in this
+archive: GET /api/calls/ID/audio gives each, and GET /api/calls/ID/redactions when something in it was taken out.
 
 profile.json      userId, email, displayName, tenantId, tenantName, role (OWNER, ADMIN, MEMBER), memberSince
 memberships.json  every tenant that has you: tenantId, role; ask for the data there in the same way

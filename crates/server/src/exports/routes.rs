@@ -1,7 +1,7 @@
 //! `/api/users/me/export` and `/api/tenant/data-subjects/export`. Its one invariant: an archive goes to who asked for it, in a session that
 //! began lately, and each time there is an event in the audit log.
 
-use std::io;
+use std::{io, time::Duration};
 
 use api::{
     error::{ErrorBody, ErrorCode},
@@ -11,13 +11,17 @@ use axum::{
     body::{Body, Bytes},
     extract::State,
     http::{
-        HeaderValue, StatusCode,
+        HeaderValue, Method, StatusCode,
         header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE},
+        request::Parts,
     },
     response::{IntoResponse as _, Response},
 };
 use futures::stream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use super::{Kind, store};
@@ -25,7 +29,10 @@ use crate::{
     app::App,
     audit::{self, Action},
     auth::{Caller, recent},
-    calls::subject::{self, Token},
+    calls::{
+        events::OpenStream,
+        subject::{self, Token},
+    },
     db::{DbError, Role, TenantTx, Write},
     error::{ApiError, ApiResult},
     http::{
@@ -42,6 +49,9 @@ const MAX_NAME: usize = 500;
 
 /// Blocks of 64 KiB that wait for a client.
 const BLOCKS: usize = 4;
+
+/// Bytes after which who downloads, and the archive, are looked at again.
+const STRETCH: u64 = 4 << 20;
 
 /// Asks for everything about the caller in this tenant, as one archive. It is built in the background.
 ///
@@ -164,8 +174,13 @@ async fn show(app: &App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<axu
     params(("exportId" = Uuid, Path)), responses(
     (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn download(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Response> {
-    send(app, &caller, Kind::User, id).await
+pub async fn download(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    parts: Parts,
+) -> ApiResult<Response> {
+    send(app, &caller, (Kind::User, id), parts).await
 }
 
 /// The same of a data subject's calls.
@@ -176,15 +191,21 @@ pub async fn download(State(app): State<App>, caller: Caller, Path(id): Path<Uui
     params(("subjectExportId" = Uuid, Path)), responses(
     (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
-pub async fn download_subject(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Response> {
+pub async fn download_subject(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    parts: Parts,
+) -> ApiResult<Response> {
     owns(&caller)?;
-    send(app, &caller, Kind::Subject, id).await
+    send(app, &caller, (Kind::Subject, id), parts).await
 }
 
-async fn send(app: App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<Response> {
+async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts) -> ApiResult<Response> {
     let session = caller.session()?;
     let busy =
         || ApiError::new(ErrorCode::Unavailable, "too many exports are being downloaded; try again").retry_after(30);
+    let own = app.exports.downloads_each.open(caller.scope().user())?;
     let permit = app.exports.downloads.clone().try_acquire_owned().map_err(|_| busy())?;
     let mut tx = app.database.read(caller.scope()).await?;
     recent::signed_in(&mut tx, session).await?;
@@ -198,9 +219,12 @@ async fn send(app: App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<Resp
     tx.rollback().await?;
     // Its parts are there, before anything is said or audited.
     app.blobs.read(&key, place, bytes, 0..0).await?;
-    let mut tx = app.database.write(caller.scope()).await?;
-    audit::record(&mut tx, Action::DownloadExport, kind.subject(), id).await?;
-    tx.commit().await?;
+    let is_asked_for = parts.method != Method::HEAD;
+    if is_asked_for {
+        let mut tx = app.database.write(caller.scope()).await?;
+        audit::record(&mut tx, Action::DownloadExport, kind.subject(), id).await?;
+        tx.commit().await?;
+    }
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/zip")),
         (CONTENT_LENGTH, HeaderValue::from(bytes)),
@@ -211,29 +235,73 @@ async fn send(app: App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<Resp
                 .map_err(|error| ApiError::internal(&error))?,
         ),
     ];
-    Ok((headers, stream(app, (place, bytes, key), permit)).into_response())
+    let download = Download { app, parts, kind, id, _places: (permit, own) };
+    let body = if is_asked_for { download.body((place, bytes, key)) } else { Body::empty() };
+    Ok((headers, body).into_response())
 }
 
-/// The bytes as they are decrypted; a body that breaks off is shorter than it said. Nobody who stops reading holds more than some blocks.
-fn stream(app: App, (place, bytes, key): (BlobPlace, u64, Key), permit: OwnedSemaphorePermit) -> Body {
-    let (out, mut blocks) = mpsc::channel::<io::Result<Bytes>>(BLOCKS);
-    let copy = async move {
-        let _permit = permit;
-        let mut reader = match app.blobs.read(&key, place, bytes, 0..bytes).await {
-            Ok(reader) => reader,
-            Err(error) => {
-                // Nobody listens any more, or is told now.
-                let _ = out.send(Err(io::Error::other(error))).await;
-                return;
+/// A download under way.
+struct Download {
+    app: App,
+    parts: Parts,
+    kind: Kind,
+    id: Uuid,
+    _places: (OwnedSemaphorePermit, OpenStream),
+}
+
+/// An archive that opens: where, how many bytes, under which key.
+type Opened = (BlobPlace, u64, Key);
+
+impl Download {
+    /// The bytes as they are decrypted; a body that breaks off is shorter than it said. Nobody who stops reading holds more than some
+    /// blocks, nor for longer than `limits.body_pause`.
+    fn body(self, opened: Opened) -> Body {
+        let (out, mut blocks) = mpsc::channel::<io::Result<Bytes>>(BLOCKS);
+        let patience = self.app.operation.config.limits.body_pause;
+        let copy = async move {
+            if let Err(error) = self.copy(opened, (&out, patience)).await {
+                // Told by the end of the connection: the headers are out.
+                drop(timeout(patience, out.send(Err(error))).await);
             }
         };
-        while let Some(block) = reader.next().await.map_err(io::Error::other).transpose() {
-            let is_broken = block.is_err();
-            if out.send(block).await.is_err() || is_broken {
-                return;
+        tokio::spawn(tracing::Instrument::in_current_span(copy));
+        Body::from_stream(stream::poll_fn(move |context| blocks.poll_recv(context)))
+    }
+
+    async fn copy(
+        mut self,
+        (place, bytes, mut key): Opened,
+        (out, patience): (&mpsc::Sender<io::Result<Bytes>>, Duration),
+    ) -> io::Result<()> {
+        let mut at = 0;
+        while at < bytes {
+            if at > 0 {
+                let again = self.again().await.map_err(|_| io::Error::from(io::ErrorKind::PermissionDenied))?;
+                if (again.0, again.1) != (place, bytes) {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                key = again.2;
+            }
+            let stretch = at..bytes.min(at + STRETCH);
+            at = stretch.end;
+            let mut reader = self.app.blobs.read(&key, place, bytes, stretch).await.map_err(io::Error::other)?;
+            while let Some(block) = reader.next().await.map_err(io::Error::other)? {
+                if !matches!(timeout(patience, out.send(Ok(block))).await, Ok(Ok(()))) {
+                    return Ok(());
+                }
             }
         }
-    };
-    tokio::spawn(tracing::Instrument::in_current_span(copy));
-    Body::from_stream(stream::poll_fn(move |context| blocks.poll_recv(context)))
+        Ok(())
+    }
+
+    /// Looks again who downloads, and whether the archive is still there.
+    async fn again(&mut self) -> ApiResult<Opened> {
+        let caller = Caller::again(&mut self.parts, &self.app).await?;
+        if self.kind == Kind::Subject {
+            owns(&caller)?;
+        }
+        let mut tx = self.app.database.read(caller.scope()).await?;
+        let row = store::get(&mut tx, self.kind, self.id).await?;
+        store::open(&mut tx, &self.app.vault, &row).await?.ok_or_else(ApiError::not_found)
+    }
 }

@@ -43,7 +43,7 @@ pub struct PartySentiment {
 }
 
 /// How a part of the call felt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PhaseSentiment {
     /// Which part.
@@ -137,4 +137,4 @@ pub enum Pace {
     Fast,
 }
 
-speech::unprinted!(Sentiment PartySentiment Tone);
+speech::unprinted!(PhaseSentiment Sentiment PartySentiment Tone);

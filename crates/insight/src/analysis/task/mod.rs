@@ -152,7 +152,11 @@ fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
         Intent::Meeting => IntentMetadata {
             title: Some(task.title.clone()),
             proposed_at: at,
-            attendees: names.map(|name| Attendee { name: Some(name), email: None }).collect(),
+            // Whom somebody meets alone is not said by who is on the call.
+            attendees: names
+                .filter(|_| task.owner.is_none() || task.is_to_other(call))
+                .map(|name| Attendee { name: Some(name), email: None })
+                .collect(),
             ..IntentMetadata::default()
         },
         Intent::Call if task.is_to_other(call) => IntentMetadata {
@@ -182,8 +186,11 @@ fn phone_ending(call: &Call<'_>, task: &Task, other: Option<usize>) -> Option<St
 }
 
 impl Task {
-    /// Whether it goes to the other party: "call you back", "email me".
+    /// Whether it goes to the other party: "call you back", "email me", "send it to you", "meet with you"; not "call him and get back to
+    /// you".
     fn is_to_other(&self, call: &Call<'_>) -> bool {
-        call.sentences[self.sentence].words.iter().any(|word| matches!(word.key.as_str(), "you" | "me" | "us"))
+        let words = &call.sentences[self.sentence].words;
+        let is_verb = |word: &str| word == self.verb || matches!(word, "to" | "with" | "give") && self.verb != "get";
+        words.windows(2).any(|pair| is_verb(&pair[0].key) && matches!(pair[1].key.as_str(), "you" | "me" | "us"))
     }
 }
