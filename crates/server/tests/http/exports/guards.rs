@@ -1,6 +1,10 @@
 //! Who gets an export.
 
-use axum::http::Method;
+use axum::{
+    body::Body,
+    http::{Method, Response},
+};
+use http_body_util::BodyExt as _;
 use serde_json::json;
 use server::{auth::accounts, db::Role};
 
@@ -131,4 +135,42 @@ async fn a_request_about_nobody_is_refused() {
         assert_eq!(answer.code(), "validation_failed", "{wrong}");
         assert_eq!(answer.json()["error"]["details"]["field"], field);
     }
+}
+
+/// A download that nobody reads yet.
+async fn begin(person: &Person<'_>, export: &str) -> Response<Body> {
+    let request = person.request(Method::GET, &format!("{export}/download"), &[]);
+    person.service.open(request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_user_who_reads_none_of_their_downloads_has_two_and_takes_no_others_place() {
+    let service = Service::new().await;
+    let (ann, other) = (ann(&service).await, super::owner_of_another(&service, "dan@example.org").await);
+    super::memory::long_call(&ann, 1).await;
+    let (export, others) = (ask(&ann).await, ask(&other).await);
+    build(&service).await;
+    let first = begin(&ann, &export).await;
+    let second = begin(&ann, &export).await;
+    let third = begin(&ann, &export).await;
+    assert_eq!([first.status(), second.status(), third.status()].map(|status| status.as_u16()), [200, 200, 429]);
+    assert!(files(&download(&other, &others).await).contains_key("index.html"));
+    drop(first);
+    let again = async { while begin(&ann, &export).await.status() != 200 {} };
+    tokio::time::timeout(std::time::Duration::from_secs(30), again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_download_ends_with_the_session_it_was_asked_in() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    for seed in 0..8 {
+        super::memory::long_call(&ann, seed).await;
+    }
+    let export = ask(&ann).await;
+    build(&service).await;
+    let answer = begin(&ann, &export).await;
+    assert!(answer.headers()["content-length"].to_str().unwrap().parse::<u32>().unwrap() > 5 << 20);
+    assert_eq!(ann.send(Method::POST, "/api/auth/logout-all", &[], b"").await.status, 204);
+    assert!(answer.into_body().collect().await.is_err());
 }

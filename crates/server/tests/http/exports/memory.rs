@@ -17,6 +17,23 @@ const BYTES: usize = 1 << 20;
 /// Bytes that an archive may add to the process: some copies of one document, a part of 4 MiB in clear and sealed, the allocator's slack.
 const ALLOWED: u64 = 56 << 20;
 
+/// A call with much in it.
+pub(super) async fn long_call(person: &Person<'_>, seed: u8) {
+    let app = &person.service.app;
+    let call = person.upload(seed, "a long call").await.parse().unwrap();
+    // Letters at random, which hardly get smaller.
+    let mut state = u64::from(seed) + 1;
+    let letters = (0..BYTES).map(|_| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        char::from(b' ' + 2 + (state >> 58) as u8 % 58)
+    });
+    let text = serde_json::to_vec(&letters.collect::<String>()).unwrap();
+    let mut tx = app.database.write(&person.scope).await.unwrap();
+    let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+    artifacts::put(&mut tx, (call, Artifact::RawTranscript), (&key, None), &text).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
 #[test]
 fn an_archive_of_many_calls_adds_no_more_to_the_memory_of_the_process_than_one_of_them() {
     // In a process of its own, where nothing else runs.
@@ -35,18 +52,7 @@ async fn many_calls_are_exported() {
     let service = Service::with(Blobs::local(&directory.path().join("blobs")).unwrap(), &[]).await;
     let person = Person::new(&service).await;
     for seed in 0..CALLS {
-        let call = person.upload(seed, "a long call").await.parse().unwrap();
-        // Letters at random, which hardly get smaller.
-        let mut state = u64::from(seed) + 1;
-        let letters = (0..BYTES).map(|_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            char::from(b' ' + 2 + (state >> 58) as u8 % 58)
-        });
-        let text = serde_json::to_vec(&letters.collect::<String>()).unwrap();
-        let mut tx = service.app.database.write(&person.scope).await.unwrap();
-        let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-        artifacts::put(&mut tx, (call, Artifact::RawTranscript), (&key, None), &text).await.unwrap();
-        tx.commit().await.unwrap();
+        long_call(&person, seed).await;
     }
     let export = ask(&person).await;
     // The peak of the preparations is forgotten (proc(5)).

@@ -29,7 +29,12 @@ const SUBJECTS: &str = "/api/tenant/data-subjects/export";
 
 /// An owner who signed in with a password.
 async fn ann(service: &Service) -> Person<'_> {
-    let owner = owner(service, "ann@example.org").await;
+    owner_of_another(service, "ann@example.org").await
+}
+
+/// The owner of a tenant with this address.
+async fn owner_of_another<'a>(service: &'a Service, email: &str) -> Person<'a> {
+    let owner = owner(service, email).await;
     Person { service, scope: Scope::authenticated(owner.tenant, owner.user, Role::Owner), token: owner.access }
 }
 
