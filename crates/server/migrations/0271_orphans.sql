@@ -69,7 +69,7 @@ $$;
 
 -- Of these objects of a tenant, puts those into deletion that nothing names and that were written longer than the grace ago; returns how
 -- many. A tenant that this installation has not and never had is somebody else's: its objects are counted and left alone. What names an
--- object: a recording, temporary or kept; an upload under way; an export; an entry of the outbox, as every upload has from before its
+-- object: a recording, temporary or kept; an upload under way; an export that is built or ready; an entry of the outbox, as every upload has from before its
 -- first part until its end.
 CREATE FUNCTION app.orphans_remove(the_tenant uuid, records uuid[], objects uuid[], written timestamptz[], grace interval) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -90,7 +90,8 @@ BEGIN
       AND NOT EXISTS (SELECT FROM tenant.artifacts a WHERE a.tenant_id = the_tenant AND a.call_id = o.record AND a.kind IN (1, 6, 8)
         AND coalesce(a.object_id, a.call_id) = o.object)
       AND NOT EXISTS (SELECT FROM tenant.uploads u WHERE u.tenant_id = the_tenant AND u.id = o.record AND u.became IS NULL)
-      AND NOT EXISTS (SELECT FROM tenant.exports e WHERE e.tenant_id = the_tenant AND e.object_id = o.object)
+      AND NOT EXISTS (SELECT FROM tenant.exports e WHERE e.tenant_id = the_tenant AND e.object_id = o.object
+        AND e.state IN (1, 2))
       AND NOT EXISTS (SELECT FROM tenant.blob_deletions b WHERE b.tenant_id = the_tenant AND b.subject_id = o.record
         AND (b.object_id IS NULL OR b.object_id = o.object));
   GET DIAGNOSTICS found_orphans = ROW_COUNT;

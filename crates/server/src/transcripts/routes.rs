@@ -1,6 +1,7 @@
 //! Transcripts over HTTP.
 
 use api::{
+    calls::CallStatus,
     error::{ErrorBody, ErrorCode},
     transcripts as wire,
     transcripts::{SegmentPatch, SpeakerPatch, TranscriptFormat, TranscriptQuery},
@@ -144,7 +145,7 @@ fn percent_encoded(byte: u8) -> String {
 }
 
 /// Changes the transcript of a call, and takes out what must not stay in it: people type numbers as well. `edit` gives the segment that
-/// it says anew, if any. No lock is held while that takes its time: who was overtaken by another change begins again.
+/// it says anew, if any; a call that is not completed is the worker's to write. No lock is held while that takes its time: who was overtaken by another change begins again.
 async fn change(
     app: &App,
     caller: &Caller,
@@ -153,7 +154,10 @@ async fn change(
 ) -> ApiResult<Transcript> {
     for _ in 0..TRIES {
         let mut tx = app.database.read(caller.scope()).await?;
-        calls::store::get(&mut tx, call).await.map_err(or_call)?;
+        // Before that the worker still reads what it stored, to silence the recording that is kept.
+        if calls::progress(&mut tx, call).await?.status != CallStatus::Completed {
+            return Err(not_yet());
+        }
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;

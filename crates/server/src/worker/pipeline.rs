@@ -139,10 +139,7 @@ impl Run<'_> {
     async fn complete(&self, kept: Option<Made>) -> Result<(), Failure> {
         let call = self.lease.call;
         let mut tx = self.write().await?;
-        for stage in [Stage::Analyzed, Stage::ActionItemsExtracted, Stage::Indexed] {
-            Event::skipped(stage).record(&mut tx, call).await?;
-        }
-        store::set_status(&mut tx, call, (Status::Completed, None)).await?;
+        conclude(&mut tx, call).await?;
         match kept {
             Some(made) => made.keep(&mut tx).await?,
             None => recordings::remove(&mut tx, call).await?,
@@ -158,6 +155,26 @@ impl Run<'_> {
         self.worker.app.changes.wake();
         Ok(())
     }
+}
+
+/// What the last stages leave of themselves, and the call is completed.
+async fn conclude(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
+    for stage in [Stage::Analyzed, Stage::ActionItemsExtracted, Stage::Indexed] {
+        Event::skipped(stage).record(tx, call).await?;
+    }
+    store::set_status(tx, call, (Status::Completed, None)).await
+}
+
+/// Ends a call whose recording is too old: it is completed where its transcript is there and only what is kept of it was still to be made,
+/// and buried where it is not. The recording goes, and whoever works on the call loses the lease.
+pub(super) async fn expire(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uuid, &str)) -> Result<(), Failure> {
+    store::end_jobs(tx, call, code).await?;
+    if store::reached(tx, call).await? != Reached::Redacted {
+        return bury(tx, app, (call, code)).await;
+    }
+    recordings::remove(tx, call).await?;
+    conclude(tx, call).await?;
+    queue::wake_watchers(tx).await.map_err(DbError::into)
 }
 
 /// Ends a call for good without a transcript: what recognition left behind goes, and the recording.

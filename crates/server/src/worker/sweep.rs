@@ -25,7 +25,7 @@ const BATCH: i32 = 100;
 /// Events that are removed at once: some hundred calls' worth, in milliseconds.
 const EVENTS: i32 = 5000;
 
-/// What an overdue call failed with.
+/// What the jobs of an overdue call end with, and the call where it has no transcript.
 const CODE: &str = "audio_expired";
 
 /// Ends calls whose recording is older than `ttl`, removes those recordings, and then the bytes of everything that the outbox
@@ -64,8 +64,7 @@ async fn end(app: &App, scope: Scope, call: Uuid) -> Result<(), DbError> {
     if store::is_ended(&mut tx, call).await? {
         recordings::remove(&mut tx, call).await?;
     } else {
-        store::end_jobs(&mut tx, call, CODE).await?;
-        match pipeline::bury(&mut tx, app, (call, CODE)).await {
+        match pipeline::expire(&mut tx, app, (call, CODE)).await {
             Ok(()) => {}
             Err(Failure::Lost) => return Err(DbError::NotFound),
             Err(_) => return Err(DbError::Unexpected),

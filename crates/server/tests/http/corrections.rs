@@ -96,6 +96,25 @@ async fn corrections_at_the_same_time_are_all_made() {
 }
 
 #[tokio::test]
+async fn nothing_is_corrected_before_the_call_is_completed_so_that_no_recording_is_silenced_by_what_people_wrote() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = transcribed(&person).await;
+    let shown = async || person.get(&format!("/api/calls/{call}/transcript")).await.json();
+    let before = shown().await;
+    // It is analyzed, as while the recording to keep is made and made again; or it has failed.
+    for status in [3, 5] {
+        person.sql(format!("UPDATE tenant.calls SET status = {status}")).await;
+        for answer in [correct(&person, &call, "seg_0001", "-").await, name(&person, &call, "spk_1", "Ana").await] {
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (422, "call_not_completed"));
+        }
+        assert_eq!(shown().await, before);
+    }
+    person.sql("UPDATE tenant.calls SET status = 4".to_owned()).await;
+    assert_eq!(correct(&person, &call, "seg_0001", "-").await.json()["text"], "-");
+}
+
+#[tokio::test]
 async fn a_correction_holds_nothing_until_it_is_stored() {
     let service = Service::new().await;
     let person = Person::new(&service).await;

@@ -165,6 +165,7 @@ impl House {
         let transcript = serde_json::from_value(self.transcript()).unwrap();
         store::put(&mut tx, &service.app.vault, self.ids["call"].parse().unwrap(), &transcript).await.unwrap();
         tx.commit().await.unwrap();
+        owner.sql(format!("UPDATE tenant.calls SET status = 4 WHERE id = '{}'", self.ids["call"])).await;
         let name = json!({"displayName": self.canary("speaker")});
         assert_eq!(owner.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &name).await.status, 200);
     }

@@ -34,12 +34,13 @@ pub(crate) async fn transcribed(person: &Person<'_>) -> String {
     call
 }
 
-/// Gives a call its transcript.
+/// Gives a call its transcript, with which it is completed.
 pub(crate) async fn give_transcript(person: &Person<'_>, call: &str) {
     let mut tx = person.service.app.database.write(&person.scope).await.unwrap();
     let transcript = serde_json::from_value(document()).unwrap();
     store::put(&mut tx, &person.service.app.vault, call.parse().unwrap(), &transcript).await.unwrap();
     tx.commit().await.unwrap();
+    person.sql(format!("UPDATE tenant.calls SET status = 4 WHERE id = '{call}'")).await;
 }
 
 #[tokio::test]

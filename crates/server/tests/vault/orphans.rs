@@ -18,7 +18,7 @@ use server::{
         seal::RecordKind,
     },
 };
-use sqlx::Executor as _;
+use sqlx::{AssertSqlSafe, Executor as _};
 use uuid::Uuid;
 
 use crate::{
@@ -30,9 +30,13 @@ use crate::{
 /// Writes an object that nothing names.
 async fn orphan(blobs: &Blobs, tenant: Uuid, record: Uuid) -> BlobPlace {
     let place = BlobPlace { tenant, record, object: Uuid::now_v7() };
+    write(blobs, place).await;
+    place
+}
+
+async fn write(blobs: &Blobs, place: BlobPlace) {
     let key = Key::generate().unwrap();
     blobs.write(&key, place, stream::iter([Ok(Bytes::from_static(b"a recording"))])).await.unwrap();
-    place
 }
 
 /// Every object was written so long ago.
@@ -103,6 +107,75 @@ async fn an_object_that_nothing_names_goes_once_it_is_older_than_any_upload_and_
     let state = orphans::state(&installation.database).await.unwrap();
     assert_eq!((state.orphans, state.strangers, state.missing), (2, 0, 0));
     assert!(state.age_seconds < 60.0);
+}
+
+/// A statement that changes one row; `it` is the tenant, the owner, the record and the object that it is about.
+async fn execute(installation: &Installation, scope: Scope, (record, object): (Uuid, Uuid), statement: &str) {
+    let it = "WITH it (tenant, owner, record, object) AS (SELECT $1::uuid, $2::uuid, $3::uuid, $4::uuid) ";
+    let mut superuser = installation.postgres.superuser().await;
+    let statement = sqlx::query(AssertSqlSafe(it.to_owned() + statement)).bind(scope.tenant()).bind(scope.user());
+    assert_eq!(statement.bind(record).bind(object).execute(&mut superuser).await.unwrap().rows_affected(), 1);
+}
+
+#[tokio::test]
+async fn an_object_stays_however_old_it_is_while_a_row_of_any_kind_names_it_and_goes_with_the_row() {
+    let mut installation = Installation::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    installation.blobs = Blobs::local(directory.path()).unwrap();
+    let scope = installation.tenant().await;
+    let calls = [(); 4].map(|()| Uuid::now_v7());
+    for call in calls {
+        let insert = "INSERT INTO tenant.calls (tenant_id, id, owner_id) SELECT tenant, record, owner FROM it";
+        execute(&installation, scope, (call, call), insert).await;
+    }
+    let artifact = |kind: &str, object: &str| {
+        let insert = "INSERT INTO tenant.artifacts (tenant_id, call_id, owner_id, parts, kind, object_id)";
+        format!("{insert} SELECT tenant, record, owner, 1, {kind}, {object} FROM it")
+    };
+    let export = |state: &str, key: &str| {
+        let insert = "INSERT INTO tenant.exports (tenant_id, id, owner_id, object_id, expires_at, state, sealed_key)";
+        format!("{insert} SELECT tenant, gen_random_uuid(), owner, object, now(), {state}, {key} FROM it")
+    };
+    let upload = "INSERT INTO tenant.uploads (tenant_id, id, owner_id, length, expires_at) SELECT tenant, record, owner, 1, now() FROM it";
+    let entry = |object: &str| {
+        let insert = "INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, run_at, due_at, object_id)";
+        format!("{insert} SELECT tenant, gen_random_uuid(), 1, record, 'infinity', 'infinity', {object} FROM it")
+    };
+    let no_artifact = "DELETE FROM tenant.artifacts USING it WHERE call_id = record";
+    let no_entry = "DELETE FROM tenant.blob_deletions USING it WHERE subject_id = record";
+    let failed = "UPDATE tenant.exports SET state = 3 FROM it WHERE object_id = object";
+    let expired = "UPDATE tenant.exports SET state = 4, sealed_key = NULL FROM it WHERE object_id = object";
+    let became = "UPDATE tenant.uploads SET became = id FROM it WHERE id = record";
+    let new = Uuid::now_v7;
+    let table = [
+        ((calls[0], new()), artifact("1", "object"), no_artifact),
+        // As recordings were named at first.
+        ((calls[1], calls[1]), artifact("1", "NULL"), no_artifact),
+        ((calls[2], new()), artifact("6", "object"), no_artifact),
+        ((calls[3], new()), artifact("8", "object"), no_artifact),
+        ((new(), new()), upload.to_owned(), became),
+        ((scope.user(), new()), export("1", "NULL"), failed),
+        ((scope.user(), new()), export("2", "sha256('')"), expired),
+        ((new(), new()), entry("object"), no_entry),
+        ((new(), new()), entry("NULL"), no_entry),
+    ];
+    let place = |(record, object)| BlobPlace { tenant: scope.tenant(), record, object };
+    for (named, insert, _) in &table {
+        write(&installation.blobs, place(*named)).await;
+        execute(&installation, scope, *named, insert).await;
+    }
+    age(directory.path(), 10 * GRACE);
+    assert_eq!(walked(&installation).await, Walked::default());
+    for (named, insert, _) in &table {
+        assert!(is_there(&installation, place(*named)).await, "{insert}");
+    }
+    for (named, _, end) in &table {
+        execute(&installation, scope, *named, end).await;
+    }
+    assert_eq!(walked(&installation).await, Walked { orphans: table.len() as u64, missing: 0 });
+    for (named, _, end) in &table {
+        assert!(!is_there(&installation, place(*named)).await, "{end}");
+    }
 }
 
 #[tokio::test]

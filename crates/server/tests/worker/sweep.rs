@@ -2,9 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use server::worker::sweep;
+use server::{
+    transcripts,
+    vault::blobs::{BlobPlace, Blobs},
+    worker::sweep,
+};
 
-use crate::studio::{Played, Studio, Working, wav};
+use crate::studio::{CANARY, Played, Studio, Working, wav};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -63,6 +67,39 @@ async fn a_recording_goes_after_a_day_while_a_worker_listens_to_it_and_while_its
         "6 8"
     );
     assert_eq!(studio.ask("SELECT count(DISTINCT call_id) FROM tenant.artifacts WHERE parts > 0").await, "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fails_until_a_recording_to_keep_is_too_old_costs_the_recording_and_not_the_transcript() {
+    let objects = tempfile::tempdir().unwrap();
+    let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
+    let scope = studio.installation.tenant().await;
+    studio.sql("UPDATE tenant.tenants SET audio_retention = true").await;
+    // The first try ends behind the redacted transcript, and from then on every access to the store fails.
+    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 9)").await;
+    let call = studio.upload(scope, wav(1)).await;
+    let working = Working::start(studio.worker(Arc::default()));
+    studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;
+    let (blobs, aside) = (objects.path().join("blobs"), objects.path().join("aside"));
+    std::fs::rename(&blobs, &aside).unwrap();
+    std::os::unix::fs::symlink(&blobs, &blobs).unwrap();
+    studio.sql("UPDATE tenant.jobs SET run_at = now()").await;
+    studio.until("SELECT (state, postponed, error_code) FROM tenant.jobs", "(1,1,store_failed)").await;
+    working.stop().await;
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&aside, &blobs).unwrap();
+    studio.sql("ALTER TABLE tenant.processing_events DROP CONSTRAINT broken").await;
+    studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours' WHERE kind = 1").await;
+
+    assert_eq!(sweep::recordings(&studio.app, DAY).await.unwrap(), 1);
+    assert_eq!(studio.ask("SELECT (status, error_code) FROM tenant.calls").await, "(4,)");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.jobs WHERE state IN (1, 2)").await, "0");
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts WHERE parts > 0").await, "0", "nothing is kept");
+    let place = BlobPlace { tenant: scope.tenant(), record: call, object: call };
+    assert!(!studio.app.blobs.is_there(place).await.unwrap(), "the bytes are gone as well");
+    let mut tx = studio.app.database.read(&scope).await.unwrap();
+    let transcript = transcripts::store::get(&mut tx, &studio.app.vault, call).await.unwrap().unwrap();
+    assert!(transcript.segments[0].text.contains(CANARY));
 }
 
 #[tokio::test]
