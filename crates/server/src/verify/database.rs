@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
-    db::{Database, DbError, Locked, Reason},
+    db::{Database, DbError, Locked, Reason, TenantTx, Write},
     deletion::blobs,
     retention,
     vault::{
@@ -37,8 +37,16 @@ const REFUSED: [(&str, &str); 4] = [
     ("nothing", "''::bytea"),
 ];
 
-/// A table, its column, and how many values of the scope's tenant are in it.
-pub type Column = (String, String, i64);
+/// A column of content, and what values of one tenant are in it.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its table, and its own name.
+    pub name: String,
+    /// How many are OpenPGP packets under AES-256.
+    pub sealed: i64,
+    /// How many are something else.
+    pub other: i64,
+}
 
 /// Violations of the catalogue's rules: what is wrong with which object.
 ///
@@ -78,8 +86,9 @@ pub async fn without_context(locked: &Locked) -> Result<Uncontexted, DbError> {
         let one = AssertSqlSafe(format!("SELECT true FROM {table} LIMIT 1"));
         let row: Result<Option<bool>, _> = sqlx::query_scalar(one).persistent(false).fetch_optional(tx.conn()).await;
         match row {
-            Ok(None) | Err(sqlx::Error::Database(_)) => {}
+            Ok(None) => {}
             Ok(Some(_)) => found.open.push(table),
+            Err(error) if is_refusal(&error) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -90,10 +99,16 @@ pub async fn without_context(locked: &Locked) -> Result<Uncontexted, DbError> {
     let forged = sqlx::query(forged).bind(Uuid::now_v7()).bind(Uuid::now_v7()).bind(&signature[..]);
     found.takes_forgery = match forged.persistent(false).execute(tx.conn()).await {
         Ok(_) => true,
-        Err(sqlx::Error::Database(_)) => false,
+        Err(error) if is_refusal(&error) => false,
         Err(error) => return Err(error.into()),
     };
     Ok(found)
+}
+
+/// Whether the database refuses: no right, or no context (invalid authorization); any other error says nothing about that.
+fn is_refusal(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("42501" | "28000"))
 }
 
 /// What a column of content takes although it must not.
@@ -126,13 +141,25 @@ pub async fn sealed_columns(database: &Database, tenant: Uuid) -> Result<Vec<Col
     let mut counted = Vec::new();
     for (table, column) in columns {
         // An OpenPGP packet under AES-256 (RFC 4880, 5.3), by its first bytes.
+        let is_sealed = format!("substring({column}::bytea FROM 1 FOR 6) = '\\xc30c04090108'");
         let count = AssertSqlSafe(format!(
-            "SELECT count(*) FROM {table} WHERE tenant_id = $1 AND substring({column}::bytea FROM 1 FOR 6) = '\\xc30c04090108'"
+            "SELECT count(*) FILTER (WHERE {is_sealed}), count(*) FILTER (WHERE NOT ({is_sealed})) FROM {table} WHERE tenant_id = $1"
         ));
-        let values = sqlx::query_scalar(count).bind(tenant).persistent(false).fetch_one(tx.conn()).await?;
-        counted.push((table, column, values));
+        let (sealed, other) = sqlx::query_as(count).bind(tenant).persistent(false).fetch_one(tx.conn()).await?;
+        counted.push(Column { name: format!("{table}.{column}"), sealed, other });
     }
     Ok(counted)
+}
+
+/// Lifts the legal holds of the transaction's tenant, which is one of an audit, before it is deleted.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lift_holds(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
+    let lift = "UPDATE tenant.calls SET legal_hold = false WHERE tenant_id = $1 AND legal_hold";
+    let tenant = tx.scope().tenant();
+    sqlx::query(lift).bind(tenant).persistent(false).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Rows about a call that are left: tables and how many, without those of the audit log and receipts, and of the outbox.

@@ -23,6 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{Place, Program};
 
+/// In the request that lifts a legal hold.
+const HELD: &[u8] = b"\"held\": false";
+
 type Answer = Response<Full<Bytes>>;
 
 /// The proxy; it listens until the test ends.
@@ -99,6 +102,11 @@ impl Leaks {
             // A deletion that does not delete.
             let receipt = uuid::Uuid::new_v4().to_string();
             return Response::builder().status(204).header("deletion-receipt", receipt).body(Full::default()).unwrap();
+        }
+        let is_lifted = path.ends_with("/legal-hold") && body.windows(HELD.len()).any(|window| window == HELD);
+        if is_lifted && parts.method == Method::PUT {
+            // A hold that stays.
+            return Response::new(Full::default());
         }
         let is_metrics = path == "/metrics";
         parts.headers.remove(CONTENT_LENGTH);

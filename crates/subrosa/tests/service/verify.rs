@@ -15,6 +15,9 @@ use crate::{
 /// The model that translates as well: every operation has to succeed.
 const MODEL: &str = "worker.model=base";
 
+/// What the report says of a tenant that it could not delete.
+const LEFT: &str = "IT IS STILL THERE";
+
 /// A run takes some ten seconds by itself; beside the other tests of this binary, on two cores, minutes.
 const MOST: Duration = PATIENCE.saturating_mul(2);
 
@@ -92,6 +95,24 @@ async fn no_canary_of_any_operation_is_on_any_medium_at_level_trace() {
 }
 
 #[tokio::test]
+async fn without_a_worker_there_is_a_report_that_says_what_was_not_seen() {
+    let Some(place) = Place::new() else { return };
+    let (report, code) = verify(&place.set("worker.enabled=false"), &["--patience=1s".to_owned()]).await;
+    assert_eq!((code, &report["verdict"]), (31, &Value::from("UNPROVEN")), "{report:#}");
+    let says = |name: &str, at: &str, what: &str| {
+        let (_, checks) = rule(&report, name);
+        let is_it = |(looked, verdict, said): &(&str, &str, &str)| {
+            looked.contains(at) && *verdict == "UNPROVEN" && said.contains(what)
+        };
+        assert!(checks.iter().any(is_it), "{name} {at}: {checks:#?}");
+    };
+    says("H8", "operations of the service", "GET /api/calls/{id}/events");
+    says("H2", "the recording of the canary call", "is a worker there?");
+    assert!(!report.to_string().contains("the rest of the run"), "it was stopped: {report:#}");
+    assert!(!report.to_string().contains(LEFT), "{report:#}");
+}
+
+#[tokio::test]
 async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     if !is_root() {
         return;
@@ -157,6 +178,12 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         }
     }
     assert!(missed.is_empty(), "{missed:#?} in {report:#}");
+    for (name, looked) in [("H9", "spans"), ("H10", "reports of errors")] {
+        let (_, checks) = rule(&report, name);
+        assert!(checks.iter().any(|(at, verdict, _)| *at == looked && *verdict == "UNPROVEN"), "{name}: {checks:#?}");
+    }
+    // Although a call of it is under legal hold.
+    assert!(!report.to_string().contains(LEFT), "{report:#}");
     let words = leaky.words();
     assert!(words.len() > 100, "the leaks leaked nothing");
     program.stop().await;

@@ -39,6 +39,14 @@ const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 /// A route that was asked for, which metrics and spans tell of.
 const ROUTE: &str = "/api/calls/analyze";
 
+/// Why a search of the store says nothing.
+pub(super) const ANOTHER_STORE: &str =
+    "no part of the canary recording was seen in it: another store than the service's?";
+
+/// Why a search of the cluster says nothing.
+const ANOTHER_CLUSTER: &str =
+    "the id of the canary call is not in it: another cluster, or pages that were not written (run CHECKPOINT)";
+
 /// Where a run searches.
 pub(super) struct Media<'a> {
     pub(super) args: &'a Args,
@@ -57,6 +65,10 @@ impl<'a> Media<'a> {
         canaries: &'a Canaries,
         since: SystemTime,
     ) -> Result<Self, VerifyError> {
+        for directory in &args.temp {
+            let opened = fs::read_dir(directory);
+            opened.map_err(|error| VerifyError::Search(format!("--temp {}: {error}", directory.display())))?;
+        }
         let own = place.config.database.url.is_none().then(|| postgres::files(&place.data_dir.join("postgres")));
         let cluster = args.cluster.clone().or(own).and_then(|directory| directory.canonicalize().ok());
         let search = Arc::new(search(&canaries.needles(None))?);
@@ -103,59 +115,72 @@ impl<'a> Media<'a> {
             processes.len(),
             locked_in.difference(&processes).count()
         );
-        report.searched(&[Rule::H1, Rule::H3], &place, &searched);
-        let (mut wrong, family) = (Vec::new(), process::family(&service.processes));
-        for id in &family {
-            match process::core_dumps(*id) {
-                Ok(fault) => wrong.extend(fault),
+        let is_empty = processes.is_empty() && locked_in.is_empty();
+        let none = "no process of it was met on this machine; name one that runs with --pid";
+        report.controlled(&[Rule::H1, Rule::H3], &place, &searched, is_empty.then_some(none));
+        let (mut wrong, mut asked) = (Vec::new(), 0);
+        for id in process::family(&service.processes) {
+            match process::core_dumps(id) {
+                Ok(fault) => {
+                    wrong.extend(fault);
+                    asked += 1;
+                }
                 // It has ended meanwhile.
                 Err(_) if !Path::new(&format!("/proc/{id}")).exists() => {}
                 Err(why) => report.unproven(Rule::H1, dumps, why),
             }
         }
-        report.none_of(Rule::H1, format!("core dumps of {} processes", family.len()), &wrong);
+        match asked {
+            0 => report.unproven(Rule::H1, dumps, none),
+            asked => report.none_of(Rule::H1, format!("core dumps of {asked} processes"), &wrong),
+        }
     }
 
-    /// Half of a recording has come: it lies in the object store, and nowhere in the clear.
+    /// Half of a recording has come: it lies in the object store, and nowhere in the clear. Gives whether it was seen there, which shows
+    /// that this is the store of the service.
     pub(super) async fn half(
         &self,
         report: &mut Report,
         app: &App,
-        tenant: Uuid,
-        upload: Option<Uuid>,
-    ) -> Result<(), VerifyError> {
+        service: &Service,
+        (tenant, upload): (Uuid, Option<Uuid>),
+    ) -> Result<bool, VerifyError> {
         let parts = match upload {
             Some(upload) => app.blobs.parts_of_record(tenant, upload).await?,
             None => 0,
         };
         let looked = "half of a recording in the object store";
         if parts == 0 {
-            report.unproven(Rule::H1, looked, "no part of it is there: another store than the service's?");
+            report.unproven(Rule::H1, looked, ANOTHER_STORE);
         } else {
             report.held(Rule::H1, looked, format!("{parts} parts, searched with the rest of the store"));
         }
-        self.store(report, app, "the object store with half of a recording").await?;
-        self.temporary(report, "while half of a recording is there");
-        Ok(())
+        self.store(report, app, "the object store with half of a recording", parts > 0).await?;
+        self.temporary(report, service, "while half of a recording is there");
+        Ok(parts > 0)
     }
 
     /// Everything that lies somewhere once the call has its content.
     pub(super) async fn stored(
         &self,
         report: &mut Report,
-        app: &App,
-        (owner, call): (&mut Option<Owner>, Uuid),
+        (app, owner): (&App, &mut Option<Owner>),
+        service: &Service,
+        (call, sees_store): (Uuid, bool),
     ) -> Result<(), VerifyError> {
-        self.store(report, app, "the object store").await?;
-        self.temporary(report, "at the end");
+        self.store(report, app, "the object store", sees_store).await?;
+        self.temporary(report, service, "at the end");
         let mut searched = Searched::default();
-        let but = ["postgres", "objects", "models"].map(|name| self.place.data_dir.join(name));
-        self.search.below(&self.place.data_dir, Some(self.since), &but, &mut searched);
-        report.searched(&[Rule::H1, Rule::H3], "the data directory besides cluster, objects and models", &searched);
+        let directory = self.place.data_dir.canonicalize().unwrap_or_else(|_| self.place.data_dir.clone());
+        let elsewhere = ["objects", "models"].map(|name| directory.join(name));
+        let but: Vec<_> = elsewhere.into_iter().chain(self.cluster.clone()).collect();
+        self.search.below(&directory, Some(self.since), &but, &mut searched);
+        let place = "the data directory besides cluster, objects and models";
+        report.controlled(&[Rule::H1, Rule::H3], place, &searched, elsewhere_runs(service));
         self.database(report, owner, call).await
     }
 
-    async fn store(&self, report: &mut Report, app: &App, place: &str) -> Result<(), VerifyError> {
+    async fn store(&self, report: &mut Report, app: &App, place: &str, is_services: bool) -> Result<(), VerifyError> {
         let (mut searched, mut telling, mut keys) = (Searched::default(), BTreeSet::new(), 0_u64);
         let directory = self.objects();
         let since = if directory.is_some() { SystemTime::now() } else { self.since };
@@ -180,30 +205,36 @@ impl<'a> Media<'a> {
             // Files that the store does not list, too.
             self.search.below(directory, Some(self.since), &[], &mut searched);
         }
-        report.searched(&[Rule::H1, Rule::H3], place, &searched);
-        report.none_of(Rule::H11, format!("{keys} keys of {place}"), &Vec::from_iter(telling));
+        report.controlled(&[Rule::H1, Rule::H3], place, &searched, (!is_services).then_some(ANOTHER_STORE));
+        let looked = format!("{keys} keys of {place}");
+        match is_services || !telling.is_empty() {
+            true => report.none_of(Rule::H11, looked, &Vec::from_iter(telling)),
+            false => report.unproven(Rule::H11, looked, ANOTHER_STORE),
+        }
         Ok(())
     }
 
-    fn temporary(&self, report: &mut Report, when: &str) {
+    fn temporary(&self, report: &mut Report, service: &Service, when: &str) {
         let usual = TEMPORARY.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(self.args.temp.clone());
         let all: BTreeSet<_> = usual.filter_map(|directory| directory.canonicalize().ok()).collect();
         let known = [self.place.data_dir.canonicalize().ok(), self.cluster.clone()];
         let but: Vec<_> = known.into_iter().flatten().collect();
         let mut searched = Searched::default();
         all.iter().for_each(|directory| self.search.below(directory, Some(self.since), &but, &mut searched));
-        report.searched(&[Rule::H1, Rule::H3], &format!("temporary directories {when}"), &searched);
+        let place = format!("temporary directories {when}");
+        report.controlled(&[Rule::H1, Rule::H3], &place, &searched, elsewhere_runs(service));
     }
 
     async fn database(&self, report: &mut Report, owner: &mut Option<Owner>, call: Uuid) -> Result<(), VerifyError> {
         let rules = [Rule::H1, Rule::H3];
+        let looked = "files of PostgreSQL";
+        if self.without(Medium::Cluster) {
+            rules.iter().for_each(|rule| report.left_out(*rule, looked));
+            return Ok(());
+        }
         let Some(cluster) = &self.cluster else {
-            for rule in rules {
-                match self.without(Medium::Cluster) {
-                    true => report.left_out(rule, "files of PostgreSQL"),
-                    false => report.unproven(rule, "files of PostgreSQL", "name its data directory with --cluster"),
-                }
-            }
+            let why = "name its data directory with --cluster";
+            rules.iter().for_each(|rule| report.unproven(*rule, looked, why));
             return Ok(());
         };
         // Without it, tables may not be in their files yet; the control shows.
@@ -219,11 +250,8 @@ impl<'a> Media<'a> {
         tables.for_each(|directory| search.below(&directory, Some(self.since), &written, &mut searched));
         search.below(&log.canonicalize().unwrap_or(log), Some(self.since), &[], &mut logged);
         for (place, searched) in [("tables and indexes", searched), ("write-ahead log", logged)] {
-            report.searched(&rules, place, &searched);
-            if !searched.found(CONTROL) {
-                let why = "the id of the canary call is not in it: another cluster, or pages that were not written (run CHECKPOINT)";
-                report.unproven(Rule::H3, place, why);
-            }
+            let blind = (!searched.found(CONTROL)).then_some(ANOTHER_CLUSTER);
+            report.controlled(&rules, place, &searched, blind);
         }
         Ok(())
     }
@@ -233,7 +261,7 @@ impl<'a> Media<'a> {
         let Some(url) = service.metrics.as_ref().filter(|_| !self.without(Medium::Metrics)) else {
             match self.without(Medium::Metrics) {
                 true => report.left_out(Rule::H9, "metrics"),
-                false => report.held(Rule::H9, "metrics", "none: metrics.listen is not set"),
+                false => report.unproven(Rule::H9, "metrics", "name where they are with --metrics-url"),
             }
             return;
         };
@@ -245,11 +273,11 @@ impl<'a> Media<'a> {
         let mut searched = Searched::default();
         // Reading from memory does not fail.
         let _ = self.search.stream("metrics", &answer.body[..], &mut searched);
-        report.searched(&[Rule::H9], "metrics", &searched);
+        let blind = (!text.contains(ROUTE)).then_some("nothing of this run is in them: another service's?");
+        report.controlled(&[Rule::H9], "metrics", &searched, blind);
         let (faults, labels) = exposition::faults(&text, paths);
-        report.none_of(Rule::H9, format!("{labels} labels of metrics, each against its list"), &faults);
-        if !text.contains(ROUTE) {
-            report.unproven(Rule::H9, "metrics", "nothing of this run is in them: another service's?");
+        if blind.is_none() || !faults.is_empty() {
+            report.none_of(Rule::H9, format!("{labels} labels of metrics, each against its list"), &faults);
         }
     }
 
@@ -269,10 +297,9 @@ impl<'a> Media<'a> {
         service.logs.iter().for_each(|log| search.file(log, None, &mut searched));
         let level =
             if service.started.is_some() { "the log, at level trace" } else { "the log, at the level that it has" };
-        report.searched(&[Rule::H8, Rule::H1], level, &searched);
-        if request.is_empty() || !searched.found(CONTROL) {
-            report.unproven(Rule::H8, level, "no request of this run is in it: another log, or one of errors only");
-        }
+        let is_blind = request.is_empty() || !searched.found(CONTROL);
+        let why = "no request of this run is in it: another log, or one of errors only";
+        report.controlled(&[Rule::H8, Rule::H1], level, &searched, is_blind.then_some(why));
         if let Some(log) = self.cluster.as_ref().map(|cluster| cluster.join("log")).filter(|log| log.is_dir()) {
             let mut searched = Searched::default();
             self.search.below(&log, Some(self.since), &[], &mut searched);
@@ -284,49 +311,45 @@ impl<'a> Media<'a> {
     /// H10: what was reported of faults. There is no control, since nothing need go wrong.
     pub(super) fn error_reports(&self, report: &mut Report, service: &Service) {
         let looked = "reports of errors";
-        match &service.started {
-            None if self.place.config.errors.is_none() => report.held(Rule::H10, looked, "none: errors.dsn is not set"),
-            None => {
-                report.unproven(
-                    Rule::H10,
-                    looked,
-                    "they go to errors.dsn, which is not searched; without --url they come here",
-                );
-            }
-            Some(started) => {
-                let mut searched = Searched::default();
-                // Reading from memory does not fail.
-                let _ = self.search.stream("error reports", &started.reports.received()[..], &mut searched);
-                report.searched(&[Rule::H10], "reports of errors, as many as there were", &searched);
-            }
+        let Some(started) = &service.started else {
+            // Where it sends them is what its own configuration says, which may be another one.
+            return report.unproven(Rule::H10, looked, "they are not searched; without --url they come here");
+        };
+        let (received, mut searched) = (started.reports.received(), Searched::default());
+        if received.is_empty() {
+            return report.held(Rule::H10, looked, "no fault happened, so none was reported");
         }
+        // Reading from memory does not fail.
+        let _ = self.search.stream("error reports", &received[..], &mut searched);
+        report.searched(&[Rule::H10], "reports of errors, as many as there were", &searched);
     }
 
     /// H9: what was sent to the collector.
     pub(super) fn traces(&self, report: &mut Report, service: &Service) {
         let looked = "spans";
-        match &service.started {
-            _ if self.without(Medium::Traces) => report.left_out(Rule::H9, looked),
-            None if self.place.config.traces.endpoint.is_none() => {
-                report.held(Rule::H9, looked, "none: traces.endpoint is not set");
-            }
-            None => report.unproven(
-                Rule::H9,
-                looked,
-                "they go to a collector, which is not searched; without --url they come here",
-            ),
-            Some(started) => {
-                let received = started.spans.received();
-                let mut searched = Searched::default();
-                // Reading from memory does not fail.
-                let _ = self.search.stream("spans", &received[..], &mut searched);
-                report.searched(&[Rule::H9], "spans of every request", &searched);
-                if !received.windows(ROUTE.len()).any(|window| window == ROUTE.as_bytes()) {
-                    report.unproven(Rule::H9, looked, "none of this run came");
-                }
-            }
+        if self.without(Medium::Traces) {
+            return report.left_out(Rule::H9, looked);
         }
+        let Some(started) = &service.started else {
+            return report.unproven(Rule::H9, looked, "they are not searched; without --url they come here");
+        };
+        let (received, mut searched) = (started.spans.received(), Searched::default());
+        // Reading from memory does not fail.
+        let _ = self.search.stream("spans", &received[..], &mut searched);
+        let is_seen = received.windows(ROUTE.len()).any(|window| window == ROUTE.as_bytes());
+        report.controlled(
+            &[Rule::H9],
+            "spans of every request",
+            &searched,
+            (!is_seen).then_some("none of this run came"),
+        );
     }
+}
+
+/// Why the files of this machine say nothing about a service.
+fn elsewhere_runs(service: &Service) -> Option<&'static str> {
+    let is_here = service.processes.iter().any(|id| Path::new(&format!("/proc/{id}")).exists());
+    (!is_here).then_some("no process of the service was found on this machine; name one with --pid")
 }
 
 fn search(needles: &[Needle]) -> Result<Search, VerifyError> {

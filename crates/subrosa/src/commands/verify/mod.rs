@@ -29,7 +29,7 @@ use server::{
     app::{App, Parts},
     auth::{Auth, accounts::AccountError},
     clock::Clock,
-    db::{DbError, Owner},
+    db::{DbError, Locked, Owner},
     deletion::{DeletionError, blobs::SweepError},
     vault::{blobs::BlobError, keys::VaultError},
 };
@@ -44,7 +44,7 @@ use crate::{
 use canaries::Canaries;
 use client::{Ask, Client, Silent};
 use media::Media;
-use report::Report;
+use report::{Report, Rule};
 use service::Service;
 use tenant::Tenant;
 use visit::Visit;
@@ -99,7 +99,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// Why nothing could be verified.
+/// Why nothing could be verified, or not all.
 #[derive(Debug, thiserror::Error)]
 enum VerifyError {
     #[error(transparent)]
@@ -147,17 +147,25 @@ pub(crate) fn run(args: &Args, settings: &settings::Args, data_dir: &Path) -> Ex
     };
     let verified = runtime.block_on(verify(args, &place, &settings.arguments(data_dir)));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    let report = match verified {
-        Ok(report) => report,
+    let (report, stopped) = match verified {
+        Ok(verified) => verified,
         Err(error) => return exit::report(&error, error.code()),
     };
     let text = if args.json { format!("{:#}\n", report.json()) } else { report.text() };
     // Nobody reads it; the code says it all the same.
     let _ = io::stdout().write_all(text.as_bytes());
-    ExitCode::from(report.code())
+    match stopped {
+        None => ExitCode::from(report.code()),
+        Some(error) => exit::report(&error, if report.code() == exit::BROKEN { exit::BROKEN } else { error.code() }),
+    }
 }
 
-async fn verify(args: &Args, place: &Place, arguments: &[OsString]) -> Result<Report, VerifyError> {
+/// Gives what was seen, and what stopped the run before its end.
+async fn verify(
+    args: &Args,
+    place: &Place,
+    arguments: &[OsString],
+) -> Result<(Report, Option<VerifyError>), VerifyError> {
     let signals = Signals::take().map_err(StateError::Runtime)?;
     let mut service = match &args.url {
         None => Service::start(arguments).await.map_err(VerifyError::Service)?,
@@ -168,23 +176,29 @@ async fn verify(args: &Args, place: &Place, arguments: &[OsString]) -> Result<Re
     };
     let (canaries, mut report) = (Canaries::new(), Report::default());
     let since = SystemTime::now() - SLACK;
-    let verified = match Media::new(args, place, &canaries, since) {
-        Ok(media) => {
-            with_tenants(&media, place, (&service, &signals), &mut report).await.map(|request| (media, request))
-        }
-        Err(error) => Err(error),
+    // What it is told is judged once the service has made its directories.
+    let media = Media::new(args, place, &canaries, since);
+    let visited = match &media {
+        Ok(media) => Some(with_tenants(media, place, (&service, &signals), &mut report).await),
+        Err(_) => None,
     };
-    let ended = service.end().await.map_err(VerifyError::Service);
-    let (media, request) = verified?;
-    ended?;
+    if let Err(error) = service.end().await {
+        report.unproven(Rule::H8, "the log to its end", format!("the service does not end: {error}"));
+    }
+    let (media, Some(visited)) = (media?, visited) else { return Ok((report, None)) };
     // When nothing is written to them any more.
-    media.logs(&mut report, &service, &request)?;
+    let logged = media.logs(&mut report, &service, visited.as_deref().unwrap_or_default());
     media.traces(&mut report, &service);
     media.error_reports(&mut report, &service);
-    Ok(report)
+    let stopped = visited.and(logged).err();
+    if let Some(error) = &stopped {
+        report.stopped(&error.to_string());
+    }
+    Ok((report, stopped))
 }
 
-/// Makes tenants, has the service visited, and deletes the tenants. Gives the id of a request, which the log has to have.
+/// Makes tenants, has the service visited, and deletes the tenants, however the visit ends. Gives the id of a request, which the log has to
+/// have.
 async fn with_tenants(
     media: &Media<'_>,
     place: &Place,
@@ -196,24 +210,46 @@ async fn with_tenants(
     let (auth, config) = (Auth::new(&vault), place.config.clone());
     let app = App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config });
     let app = app.map_err(StateError::from)?;
-    proofs::database(report, &uncontexted).await?;
     proofs::clocks(report, &app).await?;
-    let (tenant, stranger) = (Tenant::new(&app, media.canaries).await?, Tenant::stranger(&app).await?);
-    let visited = tokio::select! {
-        visited = visit(media, service, (&app, &mut owner), (&tenant, &stranger), report) => visited,
-        () = signals.asked() => Err(StateError::Interrupted.into()),
+    let (tenant, stranger) = (Tenant::new(&app, media.canaries).await?, Tenant::stranger(&app).await);
+    let (visited, stranger) = match stranger {
+        Ok(stranger) => {
+            let database = Asked { app: &app, uncontexted: &uncontexted, owner: &mut owner };
+            let visited = tokio::select! {
+                visited = visit(media, service, database, (&tenant, &stranger), report) => visited,
+                () = signals.asked() => Err(StateError::Interrupted.into()),
+            };
+            (visited, Some(stranger))
+        }
+        Err(error) => (Err(error), None),
     };
-    for tenant in [tenant, stranger] {
-        tenant.remove(&app).await?;
+    for tenant in [Some(tenant), stranger].into_iter().flatten() {
+        if let Err(error) = tenant.remove(&app).await {
+            let looked = format!("tenant {} of this run, deleted", tenant.id);
+            report.unproven(Rule::H13, looked, format!("IT IS STILL THERE: {error}"));
+        }
+    }
+    // A service that runs does both by itself, in its own store, which may be another one than the configuration's.
+    if service.started.is_some()
+        && let Err(error) = tenant::clean_up(&app).await
+    {
+        report.unproven(Rule::H13, "bytes of the tenants of this run", error.to_string());
     }
     app.database.close().await;
     visited
 }
 
+/// Who is asked besides the service.
+struct Asked<'a> {
+    app: &'a App,
+    uncontexted: &'a Locked,
+    owner: &'a mut Option<Owner>,
+}
+
 async fn visit(
     media: &Media<'_>,
     service: &Service,
-    (app, owner): (&App, &mut Option<Owner>),
+    Asked { app, uncontexted, owner }: Asked<'_>,
     (tenant, stranger): (&Tenant, &Tenant),
     report: &mut Report,
 ) -> Result<String, VerifyError> {
@@ -221,7 +257,7 @@ async fn visit(
     let mut visit = Visit::begin(Client::new(&service.url), media.canaries, patience).await?;
     visit.make(&operations::SIGN_IN).await?;
     visit.make(&operations::HALF).await?;
-    media.half(report, app, tenant.id, visit.id("upload")).await?;
+    let sees_store = media.half(report, app, service, (tenant.id, visit.id("upload"))).await?;
     visit.make(&operations::WHOLE).await?;
     visit.make(&operations::ACCOUNT).await?;
     visit.ask_wrongly().await?;
@@ -230,17 +266,20 @@ async fn visit(
     visit.has_worker = end.is_some();
     tenant.tell(app, call, media.canaries).await?;
     visit.make(&operations::CONTENT).await?;
+    // Now there are rows that could be given away.
+    proofs::database(report, uncontexted).await?;
     if visit.has_worker {
         visit.make(&operations::KEPT).await?;
     }
     visit.make(&operations::EXPORTS).await?;
     proofs::strangers(report, &mut visit, &media.search, stranger).await?;
     proofs::sealed(report, app, tenant).await?;
-    media.stored(report, app, (owner, call)).await?;
+    media.stored(report, (app, owner), service, (call, sees_store)).await?;
     media.metrics(report, service, &visit.paths()).await;
-    proofs::recording_is_gone(report, app, (tenant, call), (end, patience)).await?;
+    let store = sees_store.then_some(&app.blobs);
+    proofs::recording_is_gone(report, store, (tenant, call), (end, patience)).await?;
     visit.make(&operations::DELETION).await?;
-    proofs::deletion(report, app, (tenant, call), (&mut visit, patience)).await?;
+    proofs::deletion(report, (app, store), (tenant, call), (&mut visit, patience)).await?;
     visit.make(&operations::SIGN_OUT).await?;
     media.processes(report, service, watch);
     proofs::coverage(report, &visit);

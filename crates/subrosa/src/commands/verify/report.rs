@@ -92,8 +92,18 @@ impl Report {
         self.add(rule, looked, if is_so { Verdict::Held } else { Verdict::Broken }, said);
     }
 
+    /// The run ended early: nothing was looked at to its end.
+    pub(super) fn stopped(&mut self, why: &str) {
+        RULES.iter().for_each(|(rule, _)| self.unproven(*rule, "the rest of the run", why));
+    }
+
     /// A place was searched: for recordings under one rule, for words under another one.
     pub(super) fn searched(&mut self, rules: &[Rule], place: &str, searched: &Searched) {
+        self.controlled(rules, place, searched, None);
+    }
+
+    /// As [`Self::searched`], where finding nothing says nothing if the search was `blind`, and why it was.
+    pub(super) fn controlled(&mut self, rules: &[Rule], place: &str, searched: &Searched, blind: Option<&str>) {
         for rule in rules {
             let concerns = |what: &str| match rule {
                 Rule::H1 => what == RECORDING,
@@ -105,15 +115,13 @@ impl Report {
                 .iter()
                 .map(|(what, hits)| format!("the {what}, {} times: {}", hits.count, hits.places.join(", ")))
                 .collect();
-            let verdict = match () {
-                () if !said.is_empty() => Verdict::Broken,
-                () if searched.unreadable > 0 => Verdict::Unproven,
-                () => Verdict::Held,
-            };
-            let said = match verdict {
-                Verdict::Broken => format!("FOUND {}", said.join("; ")),
-                Verdict::Unproven => "nothing found in what could be read; run it as root".to_owned(),
-                _ => "nothing found".to_owned(),
+            let (verdict, said) = match blind {
+                _ if !said.is_empty() => (Verdict::Broken, format!("FOUND {}", said.join("; "))),
+                Some(why) => (Verdict::Unproven, why.to_owned()),
+                None if searched.unreadable > 0 => {
+                    (Verdict::Unproven, "nothing found in what could be read; run it as root".to_owned())
+                }
+                None => (Verdict::Held, "nothing found".to_owned()),
             };
             self.0.push(Check {
                 rule: *rule,
@@ -213,10 +221,14 @@ mod tests {
         report.searched(&[Rule::H1, Rule::H3], "somewhere", &Searched { unreadable: 1, ..Searched::default() });
         assert_eq!((report.code(), report.verdict(Some(Rule::H1))), (exit::UNPROVEN, Verdict::Unproven));
         let mut found = Searched::default();
+        report.controlled(&[Rule::H9], "nowhere", &found, Some("nothing of this run is there"));
+        assert_eq!((report.code(), report.verdict(Some(Rule::H9))), (exit::UNPROVEN, Verdict::Unproven));
         found.hits.entry(RECORDING).or_default().count = 1;
         report.searched(&[Rule::H1, Rule::H3], "somewhere", &found);
         assert_eq!((report.code(), report.verdict(Some(Rule::H1))), (exit::BROKEN, Verdict::Broken));
         assert_eq!(report.verdict(Some(Rule::H3)), Verdict::Unproven, "a recording is no text");
+        report.stopped("it was interrupted");
+        assert_eq!((report.code(), report.verdict(Some(Rule::H14))), (exit::BROKEN, Verdict::Unproven));
         assert!(report.text().lines().next().unwrap().starts_with("H1 BROKEN: raw audio"), "{}", report.text());
     }
 }

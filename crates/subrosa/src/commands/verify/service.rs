@@ -4,7 +4,7 @@
 use std::{
     fs::{self, File},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::PathBuf,
     process::Stdio,
@@ -111,7 +111,8 @@ impl Service {
     /// One that runs, as the command line and the configuration tell of it.
     pub(super) fn that_runs(url: &str, args: &Args, place: &Place) -> Self {
         let configured = || place.config.metrics.map(|address| format!("http://{address}/metrics"));
-        let port = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
+        let uri = url.parse::<Uri>().ok();
+        let port = uri.as_ref().filter(|uri| uri.host().is_some_and(is_loopback)).and_then(Uri::port_u16);
         let processes = match (&args.pid[..], port) {
             ([], Some(port)) => process::listener(port).into_iter().collect(),
             (named, _) => named.to_vec(),
@@ -134,6 +135,12 @@ impl Service {
         }
         timeout(END, started.child.wait()).await.map_err(io::Error::other).flatten().map(drop)
     }
+}
+
+/// Whether a host is this machine for certain: what listens on the same port of another one is none of its processes.
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn println(line: &str) {

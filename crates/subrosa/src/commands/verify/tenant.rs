@@ -1,13 +1,17 @@
-//! Tenants that exist for a verification. Its one invariant: they go as every tenant does, with a receipt, and so do their bytes.
+//! Tenants that exist for a verification. Its one invariant: they go as every tenant does, with a receipt.
 
 use server::{
     app::App,
     auth::accounts::{self, AccountError, NewPerson},
     auth::person::EmailAddress,
-    deletion::{self, blobs, mirror},
+    deletion::{
+        self,
+        blobs::{self, SweepError},
+        mirror,
+    },
     transcripts::store,
     vault::seal::RecordKind,
-    verify::needles::word,
+    verify::{database, needles::word},
     worker::sweep,
 };
 use uuid::Uuid;
@@ -58,13 +62,17 @@ impl Tenant {
         Ok(tx.commit().await?)
     }
 
-    /// Deletes it, and the bytes of it.
+    /// Deletes it; that of a run which was interrupted may have a call under legal hold.
     pub(super) async fn remove(&self, app: &App) -> Result<(), VerifyError> {
         let mut tx = app.database.write_long(&sweep::scope(self.id)).await?;
+        database::lift_holds(&mut tx).await?;
         deletion::delete(&mut tx, app.vault.signer(), RecordKind::Tenant, self.id).await?;
-        tx.commit().await?;
-        mirror::catch_up(&app.database, &app.blobs, &app.vault).await?;
-        blobs::sweep(&app.database, &app.blobs).await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
+}
+
+/// Copies receipts, and removes bytes of what was deleted, as the upkeep of a service does: only for the store of its service.
+pub(super) async fn clean_up(app: &App) -> Result<(), SweepError> {
+    mirror::catch_up(&app.database, &app.blobs, &app.vault).await?;
+    blobs::sweep(&app.database, &app.blobs).await.map(drop)
 }

@@ -31,6 +31,9 @@ const NOTHING: &str = "01890000-0000-7000-8000-000000000000";
 /// The field of a body that no operation takes.
 const NO_FIELD: &str = "no-such-field";
 
+/// A stream that ends when the pipeline does.
+const UNTIL_THE_END: &str = "GET /api/calls/{id}/events";
+
 /// What somebody sees who visits.
 pub(super) struct Visit<'a> {
     client: Client,
@@ -145,7 +148,7 @@ impl<'a> Visit<'a> {
     /// Asks one after the other; what is not answered with success is noted, and the visit goes on.
     pub(super) async fn make(&mut self, steps: &[Step]) -> Result<(), Silent> {
         for step in steps {
-            let waits_for_worker = step.operation.starts_with("POST /v1/audio/");
+            let waits_for_worker = step.operation.starts_with("POST /v1/audio/") || step.operation == UNTIL_THE_END;
             if self.described(step.operation).is_null() || waits_for_worker && !self.has_worker {
                 continue;
             }
@@ -293,10 +296,15 @@ impl<'a> Visit<'a> {
         Ok(answer.json()["accessToken"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// What the service says of the call: its state, and why it failed.
-    pub(super) async fn state(&mut self) -> Result<(String, String), Silent> {
+    /// What the service says of the call.
+    pub(super) async fn call(&self) -> Result<Answer, Silent> {
         let ask = Ask::new(Method::GET, self.fill("/api/calls/{call}"));
-        let call = self.client.send(ask.header("authorization", self.fill("Bearer {owner}"))).await?.json();
+        self.client.send(ask.header("authorization", self.fill("Bearer {owner}"))).await
+    }
+
+    /// The state of the call, and why it failed.
+    pub(super) async fn state(&self) -> Result<(String, String), Silent> {
+        let call = self.call().await?.json();
         let text = |name: &str| call[name].as_str().unwrap_or_default().to_owned();
         Ok((text("status"), text("errorReason")))
     }
