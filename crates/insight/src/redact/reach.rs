@@ -77,15 +77,17 @@ mod tests {
     use crate::redact::Kind;
     use speech::transcript::{Pipeline, Role, Segment, SpeakerResolution, Word};
 
-    /// Segments of a channel and words, each a text and its times.
-    fn transcript(provider: &str, segments: &[(&str, &[(&str, f64, f64)])]) -> Transcript {
+    /// A channel and its words, each a text and its times.
+    type Said<'a> = (&'a str, &'a [(&'a str, f64, f64)]);
+
+    fn transcript(provider: &str, segments: &[Said<'_>]) -> Transcript {
         let word = |(text, start, end): &(&str, f64, f64)| Word {
             text: (*text).to_owned(),
             start_seconds: *start,
             end_seconds: *end,
             confidence: 1.0,
         };
-        let segment = |(channel, words): &(&str, &[(&str, f64, f64)])| Segment {
+        let segment = |(channel, words): &Said<'_>| Segment {
             id: String::new(),
             speaker: String::new(),
             speaker_id: String::new(),
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_another_channel_says_meanwhile_ends_nothing() {
-        let said: [(&str, &[(&str, f64, f64)]); 2] = [
+        let said: [Said<'_>; 2] = [
             ("CHANNEL_0", &[("is", 1.0, 1.5), ("#", 4.0, 5.0)]),
             ("CHANNEL_1", &[("yes", 3.0, 3.5), ("ok", 5.5, 6.0)]),
         ];

@@ -38,7 +38,7 @@ const REFUSED: [(&str, &str); 4] = [
 ];
 
 /// A column of content, and what values of one tenant are in it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Column {
     /// Its table, and its own name.
     pub name: String,
