@@ -154,6 +154,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
             "every operation, asked by another tenant",
             "GET /api/calls/{id}/legal-hold gives away the hold's reason",
         ),
+        ("H6", "before its owner asked the same", "GET /api/calls/{id}/legal-hold gives away the hold's reason"),
         ("H8", "the log", "the password"),
         ("H9", "metrics", "the title"),
         ("H9", "labels of metrics", "has a label title that says something else than it may"),
