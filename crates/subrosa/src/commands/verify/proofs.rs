@@ -123,7 +123,7 @@ pub(super) async fn sealed(report: &mut Report, app: &App, tenant: &Tenant) -> R
     let values: i64 = columns.iter().map(|column| column.sealed).sum();
     let looked = format!("{all} columns of content, {filled} of which hold canaries");
     let other = columns.iter().filter(|column| column.other > 0);
-    let other: Vec<_> = other.map(|at| format!("{} values of {} are something else", at.other, at.name)).collect();
+    let other: Vec<_> = other.map(|at| format!("{} values of {} are something else", at.other, at.column)).collect();
     match values {
         0 if other.is_empty() => report.unproven(Rule::H3, looked, "there is nothing in them"),
         _ if other.is_empty() => {
