@@ -131,7 +131,7 @@ async fn a_run_that_is_stopped_prints_its_report_holds_no_rule_and_leaves_no_ten
         let _ = stream.read(&mut [0; 4096]).unwrap();
         stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
     });
-    let (report, code) = verify(&place, &[url, "--patience=1s".to_owned()]).await;
+    let (report, code) = verify(&place, &[url, format!("--log-file={}", place.log().display())]).await;
     once.join().unwrap();
     assert_eq!((code, &report["verdict"]), (31, &Value::from("UNPROVEN")), "{report:#}");
     for name in ["H1", "H2", "H3", "H6", "H8", "H9", "H10", "H11", "H13", "H14"] {
