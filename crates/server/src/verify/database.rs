@@ -40,8 +40,8 @@ const REFUSED: [(&str, &str); 4] = [
 /// A column of content, and what values of one tenant are in it.
 #[derive(Clone)]
 pub struct Column {
-    /// Its table, and its own name.
-    pub name: String,
+    /// The table and what it is called there.
+    pub column: String,
     /// How many are OpenPGP packets under AES-256.
     pub sealed: i64,
     /// How many are something else.
@@ -146,7 +146,7 @@ pub async fn sealed_columns(database: &Database, tenant: Uuid) -> Result<Vec<Col
             "SELECT count(*) FILTER (WHERE {is_sealed}), count(*) FILTER (WHERE NOT ({is_sealed})) FROM {table} WHERE tenant_id = $1"
         ));
         let (sealed, other) = sqlx::query_as(count).bind(tenant).persistent(false).fetch_one(tx.conn()).await?;
-        counted.push(Column { name: format!("{table}.{column}"), sealed, other });
+        counted.push(Column { column: format!("{table}.{column}"), sealed, other });
     }
     Ok(counted)
 }

@@ -1,7 +1,14 @@
 //! `subrosa verify`, which is the audit: of a service that is right, at level `trace`, through every operation; and of one that leaks in
 //! every way there is.
 
-use std::{fs, os::unix::fs::MetadataExt as _, process::Stdio, time::Duration};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::fs::MetadataExt as _,
+    process::Stdio,
+    time::Duration,
+};
 
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::Value;
@@ -113,6 +120,32 @@ async fn without_a_worker_there_is_a_report_that_says_what_was_not_seen() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_stopped_prints_its_report_holds_no_rule_and_leaves_no_tenant() {
+    let Some(place) = Place::new() else { return };
+    let program = place.start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("--url=http://{}", listener.local_addr().unwrap());
+    // A service that answers once.
+    let once = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let (report, code) = verify(&place, &[url, format!("--log-file={}", place.log().display())]).await;
+    once.join().unwrap();
+    assert_eq!((code, &report["verdict"]), (31, &Value::from("UNPROVEN")), "{report:#}");
+    for name in ["H1", "H2", "H3", "H6", "H8", "H9", "H10", "H11", "H13", "H14"] {
+        let (verdict, checks) = rule(&report, name);
+        let is_it =
+            |(looked, _, said): &(&str, &str, &str)| *looked == "the rest of the run" && said.contains("not answer");
+        assert!(verdict == "UNPROVEN" && checks.iter().any(is_it), "{name} {verdict}: {checks:#?}");
+    }
+    assert!(!report.to_string().contains(LEFT), "{report:#}");
+    place.sql("DO $$ BEGIN ASSERT (SELECT count(*) FROM tenant.tenants) = 1, 'a tenant is left'; END $$");
+    program.stop().await;
+}
+
+#[tokio::test]
 async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     if !is_root() {
         return;
@@ -154,6 +187,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
             "every operation, asked by another tenant",
             "GET /api/calls/{id}/legal-hold gives away the hold's reason",
         ),
+        ("H6", "before its owner asked the same", "GET /api/calls/{id}/legal-hold gives away the hold's reason"),
         ("H8", "the log", "the password"),
         ("H9", "metrics", "the title"),
         ("H9", "labels of metrics", "has a label title that says something else than it may"),

@@ -284,15 +284,18 @@ impl<'a> Media<'a> {
     /// H8, and H1: the log, which has to have the request of that id.
     pub(super) fn logs(&self, report: &mut Report, service: &Service, request: &str) -> Result<(), VerifyError> {
         if self.without(Medium::Log) {
-            report.left_out(Rule::H8, "the log");
+            [Rule::H8, Rule::H1].iter().for_each(|rule| report.left_out(*rule, "the log"));
             return Ok(());
         }
         if service.logs.is_empty() {
-            report.unproven(Rule::H8, "the log", "name its file with --log-file");
+            [Rule::H8, Rule::H1]
+                .iter()
+                .for_each(|rule| report.unproven(*rule, "the log", "name its file with --log-file"));
             return Ok(());
         }
         let mut needles = self.canaries.needles(None);
-        needles.push(Needle::exactly(CONTROL, request.as_bytes()));
+        // A run that was stopped has none, and a search for nothing is none.
+        needles.extend((!request.is_empty()).then(|| Needle::exactly(CONTROL, request.as_bytes())));
         let (search, mut searched) = (search(&needles)?, Searched::default());
         service.logs.iter().for_each(|log| search.file(log, None, &mut searched));
         let level =

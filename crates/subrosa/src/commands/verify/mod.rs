@@ -22,6 +22,7 @@ use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -254,8 +255,10 @@ async fn visit(
     report: &mut Report,
 ) -> Result<String, VerifyError> {
     let (watch, patience) = (media.watch(service), *media.args.patience);
-    let mut visit = Visit::begin(Client::new(&service.url), media.canaries, patience).await?;
+    let mut visit =
+        Visit::begin(Client::new(&service.url), media.canaries, Arc::clone(&media.search), patience).await?;
     visit.make(&operations::SIGN_IN).await?;
+    let can_ask = visit.sign_in(stranger.login()).await?;
     visit.make(&operations::HALF).await?;
     let sees_store = media.half(report, app, service, (tenant.id, visit.id("upload"))).await?;
     visit.make(&operations::WHOLE).await?;
@@ -272,7 +275,7 @@ async fn visit(
         visit.make(&operations::KEPT).await?;
     }
     visit.make(&operations::EXPORTS).await?;
-    proofs::strangers(report, &mut visit, &media.search, stranger).await?;
+    proofs::strangers(report, &mut visit, can_ask).await?;
     proofs::sealed(report, app, tenant).await?;
     media.stored(report, (app, owner), service, (call, sees_store)).await?;
     media.metrics(report, service, &visit.paths()).await;
@@ -282,6 +285,7 @@ async fn visit(
     proofs::deletion(report, (app, store), (tenant, call), (&mut visit, patience)).await?;
     visit.make(&operations::SIGN_OUT).await?;
     media.processes(report, service, watch);
+    proofs::others(report, &visit);
     proofs::coverage(report, &visit);
     Ok(visit.request)
 }

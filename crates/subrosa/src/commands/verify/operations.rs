@@ -10,6 +10,8 @@ pub(super) enum By {
     Nobody,
     Owner,
     Guest,
+    /// The owner of another tenant.
+    Stranger,
 }
 use By::{Guest, Nobody, Owner};
 

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -51,19 +52,30 @@ pub(super) struct Visit<'a> {
     pub(super) has_worker: bool,
     /// The id of the last one.
     pub(super) request: String,
+    search: Arc<Search>,
+    /// What another tenant was given.
+    pub(super) given_away: Vec<String>,
+    /// Operations that refused another tenant what they then gave to its owner.
+    kept_apart: BTreeSet<String>,
 }
 
 /// Who asks for everything that is somebody else's.
-pub(super) enum Stranger<'a> {
+#[derive(Clone, Copy)]
+pub(super) enum Stranger {
     /// Without any credential.
     Nobody,
-    /// With this token of another tenant.
-    Tenant(&'a str),
+    /// With the token of another tenant.
+    Tenant,
 }
 
 impl<'a> Visit<'a> {
     /// Reads what there is from the service itself.
-    pub(super) async fn begin(client: Client, canaries: &'a Canaries, patience: Duration) -> Result<Self, Silent> {
+    pub(super) async fn begin(
+        client: Client,
+        canaries: &'a Canaries,
+        search: Arc<Search>,
+        patience: Duration,
+    ) -> Result<Self, Silent> {
         let document = client.send(Ask::new(Method::GET, "/openapi.json")).await?.json();
         let in_base64 = |what: &str| STANDARD.encode(canaries.word(what));
         let kept = [
@@ -87,6 +99,9 @@ impl<'a> Visit<'a> {
             requests: 1,
             has_worker: true,
             request: String::new(),
+            search,
+            given_away: Vec::new(),
+            kept_apart: BTreeSet::new(),
         })
     }
 
@@ -152,8 +167,14 @@ impl<'a> Visit<'a> {
             if self.described(step.operation).is_null() || waits_for_worker && !self.has_worker {
                 continue;
             }
+            let path = step.address().1;
+            let is_there = path.contains('{') && !self.fill(&path).contains('{');
+            let is_kept = is_there && self.is_kept_from_stranger(step).await?;
             let answer = self.until(step).await?;
-            if !(200..300).contains(&answer.status) {
+            if (200..300).contains(&answer.status) {
+                // It was there, and the request was right: that is why the other one was refused.
+                is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
+            } else {
                 self.unsuccessful.push(format!("{} {}: {}", step.operation, answer.status, code(&answer)));
             }
             for (name, at) in step.keep {
@@ -173,7 +194,7 @@ impl<'a> Visit<'a> {
     async fn until(&mut self, step: &Step) -> Result<Answer, Silent> {
         let deadline = Instant::now() + self.patience;
         loop {
-            let answer = self.send(step.operation, self.request(step)).await?;
+            let answer = self.send(step.operation, self.request(step, step.by)).await?;
             let is_so = |(at, says)| answer.json().pointer(at).and_then(Value::as_str) == Some(says);
             if step.until.is_none_or(is_so) || answer.status >= 400 || Instant::now() > deadline {
                 return Ok(answer);
@@ -182,13 +203,33 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn request(&self, step: &Step) -> Ask {
+    /// Has another tenant ask for something that is there, before its owner does; gives whether it was refused as not being there.
+    async fn is_kept_from_stranger(&mut self, step: &Step) -> Result<bool, Silent> {
+        let answer = self.send(step.operation, self.request(step, By::Stranger)).await?;
+        if (200..300).contains(&answer.status) {
+            self.given_away.push(format!("{} answers {}", step.operation, answer.status));
+        }
+        let mut found = Searched::default();
+        // Reading from memory does not fail.
+        let _ = self.search.stream(step.operation, &answer.everything()[..], &mut found);
+        self.given_away.extend(found.hits.keys().map(|what| format!("{} gives away the {what}", step.operation)));
+        Ok(answer.status == 404)
+    }
+
+    /// Operations that name something in their path, and those of them that were not seen to keep it from another tenant while it was there.
+    pub(super) fn not_kept(&self) -> (usize, Vec<String>) {
+        let named: Vec<_> = self.operations().into_iter().filter(|operation| operation.contains('{')).collect();
+        (named.len(), named.into_iter().filter(|operation| !self.kept_apart.contains(operation)).collect())
+    }
+
+    fn request(&self, step: &Step, by: By) -> Ask {
         let (method, path) = step.address();
         let ask = Ask::new(method.parse().unwrap_or_default(), self.path(&path) + &self.fill(step.query));
-        let ask = match step.by {
+        let ask = match by {
             By::Nobody => ask,
             By::Owner => ask.header("authorization", self.fill("Bearer {owner}")),
             By::Guest => ask.header("authorization", self.fill("Bearer {guest}")),
+            By::Stranger => ask.header("authorization", self.fill("Bearer {stranger}")),
         };
         match &step.sent {
             Sent::Nothing => ask,
@@ -228,7 +269,7 @@ impl<'a> Visit<'a> {
 
     /// Asks every operation for what is somebody else's. Gives those that answered as if it were the stranger's, and those in whose answer
     /// a canary was.
-    pub(super) async fn ask_as(&mut self, who: Stranger<'_>, search: &Search) -> Result<Vec<String>, Silent> {
+    pub(super) async fn ask_as(&mut self, who: Stranger) -> Result<Vec<String>, Silent> {
         let mut wrong = Vec::new();
         for operation in self.operations() {
             let (method, path) = address(&operation);
@@ -239,20 +280,20 @@ impl<'a> Visit<'a> {
                 Stranger::Nobody if self.is_public(&operation) => continue,
                 Stranger::Nobody => ask,
                 // What names nothing is the stranger's own; a change of that is none of ours.
-                Stranger::Tenant(_) if !is_named && !is_read => continue,
-                Stranger::Tenant(token) => ask.header("authorization", format!("Bearer {token}")),
+                Stranger::Tenant if !is_named && !is_read => continue,
+                Stranger::Tenant => ask.header("authorization", self.fill("Bearer {stranger}")),
             };
             let answer = self.send(&operation, tus(ask)).await?;
             let is_answered = match who {
                 Stranger::Nobody => answer.status != 401,
-                Stranger::Tenant(_) => is_named && (200..300).contains(&answer.status),
+                Stranger::Tenant => is_named && (200..300).contains(&answer.status),
             };
             if is_answered {
                 wrong.push(format!("{operation} answers {}", answer.status));
             }
             let mut found = Searched::default();
             // Reading from memory does not fail.
-            let _ = search.stream(&operation, &answer.everything()[..], &mut found);
+            let _ = self.search.stream(&operation, &answer.everything()[..], &mut found);
             wrong.extend(found.hits.keys().map(|what| format!("{operation} gives away the {what}")));
         }
         Ok(wrong)
@@ -290,10 +331,13 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    /// Signs somebody else in; gives their token.
-    pub(super) async fn sign_in(&mut self, body: String) -> Result<String, Silent> {
+    /// Signs another tenant in, which from then on asks for everything before its owner does; gives whether it could.
+    pub(super) async fn sign_in(&mut self, body: String) -> Result<bool, Silent> {
         let answer = self.send("POST /api/auth/login", Ask::new(Method::POST, "/api/auth/login").json(body)).await?;
-        Ok(answer.json()["accessToken"].as_str().unwrap_or_default().to_owned())
+        let token = answer.json()["accessToken"].as_str().unwrap_or_default().to_owned();
+        let can = !token.is_empty();
+        self.kept.insert("stranger", token);
+        Ok(can)
     }
 
     /// What the service says of the call.
