@@ -314,6 +314,9 @@ impl<'a> Media<'a> {
     /// H10: what was reported of faults. There is no control, since nothing need go wrong.
     pub(super) fn error_reports(&self, report: &mut Report, service: &Service) {
         let looked = "reports of errors";
+        if self.without(Medium::Reports) {
+            return report.left_out(Rule::H10, looked);
+        }
         let Some(started) = &service.started else {
             // Where it sends them is what its own configuration says, which may be another one.
             return report.unproven(Rule::H10, looked, "they are not searched; without --url they come here");

@@ -64,6 +64,8 @@ pub(super) enum Medium {
     Metrics,
     /// Spans.
     Traces,
+    /// Reports of faults.
+    Reports,
     /// Processes of the service.
     Processes,
 }
