@@ -141,15 +141,19 @@ impl Report {
         self.0.iter().filter(move |check| check.rule == rule)
     }
 
-    /// Broken by one broken check; else unproven by one that could not be made, or where none was.
+    /// Broken by one broken check; else unproven by one that could not be made, or where none was. H10 alone may be left out whole: the
+    /// contract does not have it proven on a system that runs.
     fn verdict(&self, rule: Option<Rule>) -> Verdict {
         let has =
             |verdict| self.0.iter().any(|check| rule.is_none_or(|rule| check.rule == rule) && check.verdict == verdict);
         let is_empty = |rule: &Rule| self.of(*rule).all(|check| check.verdict == Verdict::LeftOut);
-        let has_gap = || RULES.iter().any(|(of, _)| rule.is_none_or(|rule| rule == *of) && is_empty(of));
+        let is_left_out = |rule: Rule| rule == Rule::H10 && is_empty(&rule) && self.of(rule).next().is_some();
+        let is_gap = |of: Rule| rule.is_none_or(|rule| rule == of) && is_empty(&of) && !is_left_out(of);
+        let has_gap = || RULES.iter().any(|(of, _)| is_gap(*of));
         match () {
             () if has(Verdict::Broken) => Verdict::Broken,
             () if has(Verdict::Unproven) || has_gap() => Verdict::Unproven,
+            () if rule.is_some_and(is_left_out) => Verdict::LeftOut,
             () => Verdict::Held,
         }
     }
@@ -207,6 +211,21 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reports_of_faults_may_be_left_out_whole_and_no_rule_that_the_contract_marks() {
+        for (whole, code) in [(Rule::H10, exit::SUCCESS), (Rule::H8, exit::UNPROVEN)] {
+            let mut report = Report::default();
+            for (rule, _) in RULES {
+                match rule == whole {
+                    true => report.left_out(rule, "all"),
+                    false => report.held(rule, "all", "nothing"),
+                }
+            }
+            assert_eq!(report.code(), code, "{whole:?}");
+            assert_ne!(report.verdict(Some(whole)), Verdict::Held);
+        }
+    }
 
     #[test]
     fn a_rule_is_held_only_when_everything_about_it_was_looked_at_and_nothing_found() {
