@@ -35,6 +35,9 @@ const NO_FIELD: &str = "no-such-field";
 /// A stream that ends when the pipeline does.
 const UNTIL_THE_END: &str = "GET /api/calls/{id}/events";
 
+/// What a setting turns on (S2 of the contract), and is like nothing to everybody until then.
+const OFF_BY_DEFAULT: &str = "GET /api/debug/calls/{id}/events";
+
 /// What somebody sees who visits.
 pub(super) struct Visit<'a> {
     client: Client,
@@ -47,6 +50,8 @@ pub(super) struct Visit<'a> {
     refused: BTreeSet<String>,
     /// Requests that did not do what they should, and what was answered.
     pub(super) unsuccessful: Vec<String>,
+    /// Operations that are not there, because a setting leaves them out.
+    pub(super) off: BTreeSet<&'static str>,
     pub(super) requests: usize,
     /// Whether somebody recognises recordings; what waits for that is not asked otherwise.
     pub(super) has_worker: bool,
@@ -96,6 +101,7 @@ impl<'a> Visit<'a> {
             succeeded,
             refused,
             unsuccessful: Vec::new(),
+            off: BTreeSet::new(),
             requests: 1,
             has_worker: true,
             request: String::new(),
@@ -117,7 +123,7 @@ impl<'a> Visit<'a> {
             let methods = METHODS.into_iter().filter(|method| item.get(method).is_some());
             methods.map(|method| format!("{} {path}", method.to_uppercase())).collect::<Vec<_>>()
         };
-        paths.flat_map(of).collect()
+        paths.flat_map(of).filter(|operation| !self.off.contains(&**operation)).collect()
     }
 
     /// The paths of the document.
@@ -174,6 +180,8 @@ impl<'a> Visit<'a> {
             if (200..300).contains(&answer.status) {
                 // It was there, and the request was right: that is why the other one was refused.
                 is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
+            } else if answer.status == 404 && step.operation == OFF_BY_DEFAULT {
+                self.off.insert(step.operation);
             } else {
                 self.unsuccessful.push(format!("{} {}: {}", step.operation, answer.status, code(&answer)));
             }
