@@ -165,6 +165,10 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     ];
     let (report, code) = verify(&place, &arguments).await;
     assert_eq!((code, &report["verdict"]), (30, &Value::from("BROKEN")), "{report:#}");
+    // A service with its defaults lacks what a setting turns on, which is no leak.
+    let says = report.to_string();
+    assert!(says.contains("without GET /api/debug/calls/{id}/events, which is off"), "{report:#}");
+    assert!(!says.contains("GET /api/debug/calls/{id}/events answers"), "{report:#}");
     let mut missed = Vec::new();
     for (name, looked, said) in [
         ("H1", "the object store", "FOUND the recording"),
