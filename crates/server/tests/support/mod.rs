@@ -42,11 +42,13 @@ const CONNECTIONS: u32 = 8;
 /// updated").
 pub static ROLES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
-/// Stops the servers of a directory and removes it, once standard input ends.
+/// Stops the servers of a directory and removes it, once standard input ends. Only PostgreSQL needs to be asked: what a shell starts in the
+/// background ignores SIGQUIT, and so do the other servers that it starts in turn.
 const UNDERTAKER: &str = r#"read -r _
 for file in "$0/cluster/postmaster.pid" "$0"/*.pid; do
   pid=$(head -n 1 "$file" 2>/dev/null) || continue
-  kill -QUIT "$pid" 2>/dev/null
+  case $file in */postmaster.pid) signal=QUIT ;; *) signal=KILL ;; esac
+  kill "-$signal" "$pid" 2>/dev/null
   while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
 done
 rm -rf "$0""#;
