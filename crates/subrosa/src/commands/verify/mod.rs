@@ -189,6 +189,11 @@ async fn verify(
         report.unproven(Rule::H8, "the log to its end", format!("the service does not end: {error}"));
     }
     let (media, Some(visited)) = (media?, visited) else { return Ok((report, None)) };
+    let visited = match visited {
+        // It did not begin.
+        Err(VerifyError::State(error)) if !matches!(error, StateError::Interrupted) => return Err(error.into()),
+        visited => visited,
+    };
     // When nothing is written to them any more.
     let logged = media.logs(&mut report, &service, visited.as_deref().unwrap_or_default());
     media.traces(&mut report, &service);
