@@ -1,9 +1,14 @@
 //! The labelled table: utterances in five languages with what has to be taken out of them marked, as transcripts.
 
+#[path = "../support/transcript.rs"]
+mod support;
+
 use std::collections::BTreeSet;
 
 use insight::redact::Kind;
-use speech::transcript::{LabelSource, Pipeline, Role, SCHEMA_VERSION, Segment, Speaker, Transcript, Word};
+use speech::transcript::{Transcript, Word};
+
+use support::Turn;
 
 /// How long a word takes, in seconds.
 pub(crate) const WORD: f64 = 0.5;
@@ -118,60 +123,18 @@ fn kind(code: &str) -> Kind {
 /// A transcript of segments (speaker, text) whose words follow each other.
 pub(crate) fn transcript(language: &str, said: &[(usize, String)]) -> Transcript {
     let mut count = 0;
-    let segments: Vec<Segment> =
-        said.iter().enumerate().map(|(index, line)| segment(index, line, &mut count)).collect();
-    Transcript {
-        schema_version: SCHEMA_VERSION,
-        call_id: None,
-        language: Some(language.to_owned()),
-        duration_seconds: count as f64 * WORD,
-        clean_text: segments
-            .iter()
-            .map(|one| format!("{}: {}", one.speaker, one.text))
-            .collect::<Vec<_>>()
-            .join("\n\n"),
-        speakers: (0..2).map(speaker).collect(),
-        segments,
-        speaker_resolution: Default::default(),
-        pipeline: Pipeline::default(),
-        created_at: None,
-    }
-}
-
-fn speaker(number: usize) -> Speaker {
-    Speaker {
-        speaker_id: format!("spk_{}", number + 1),
-        source_speaker_id: format!("CHANNEL_{number}"),
-        label: format!("Speaker {}", number + 1),
-        display_name: None,
-        role: Role::Unknown,
-        confidence: None,
-        label_source: LabelSource::Diarization,
-        voice_match_score: None,
-    }
-}
-
-fn segment(index: usize, (speaker, text): &(usize, String), count: &mut usize) -> Segment {
-    let first = *count;
-    let words: Vec<Word> = text
-        .split(' ')
-        .map(|word| {
-            let start = *count as f64 * WORD;
-            *count += 1;
-            Word { text: word.to_owned(), start_seconds: start, end_seconds: start + WORD, confidence: 0.875 }
+    let turns: Vec<Turn<'_>> = said
+        .iter()
+        .map(|(speaker, text)| {
+            let start = f64::from(count) * WORD;
+            let word = |word: &str| {
+                let start = f64::from(count) * WORD;
+                count += 1;
+                Word { text: word.to_owned(), start_seconds: start, end_seconds: start + WORD, confidence: 0.875 }
+            };
+            let words = text.split(' ').map(word).collect();
+            Turn { speaker: *speaker, start, end: f64::from(count) * WORD, text, words }
         })
         .collect();
-    Segment {
-        id: format!("seg_{:04}", index + 1),
-        speaker: format!("Speaker {}", speaker + 1),
-        speaker_id: format!("spk_{}", speaker + 1),
-        source_speaker_id: format!("CHANNEL_{speaker}"),
-        role: Role::Unknown,
-        start_seconds: first as f64 * WORD,
-        end_seconds: *count as f64 * WORD,
-        text: text.clone(),
-        language: None,
-        alignment_confidence: 1.0,
-        words,
-    }
+    support::transcript(language, 2, turns)
 }

@@ -173,7 +173,7 @@ async fn show(app: &App, caller: &Caller, kind: Kind, id: Uuid) -> ApiResult<axu
 #[utoipa::path(get, operation_id = "download_export", path = "/api/users/me/export/{exportId}/download", tag = "user",
     params(("exportId" = Uuid, Path)), responses(
     (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn download(
     State(app): State<App>,
     caller: Caller,
@@ -190,7 +190,7 @@ pub async fn download(
 #[utoipa::path(get, operation_id = "download_data_subject_export", path = "/api/tenant/data-subjects/export/{subjectExportId}/download", tag = "tenant",
     params(("subjectExportId" = Uuid, Path)), responses(
     (status = 200, body = String, content_type = "application/zip"), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 503, body = ErrorBody)))]
+    (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody)))]
 pub async fn download_subject(
     State(app): State<App>,
     caller: Caller,
