@@ -10,12 +10,12 @@ use server::{
 use super::{ask, build};
 use crate::{client::Service, memory::status, people::Person};
 
-/// Calls, and bytes of text in each: 96 MiB together.
-const CALLS: u8 = 96;
+/// Calls, and bytes of text in each: 128 MiB together, of which 96 MiB are left in the archive.
+const CALLS: u8 = 128;
 const BYTES: usize = 1 << 20;
 
 /// Bytes that an archive may add to the process: some copies of one document, a part of 4 MiB in clear and sealed, the allocator's slack.
-const ALLOWED: u64 = 56 << 20;
+const ALLOWED: u64 = 64 << 20;
 
 /// A call with much in it.
 pub(super) async fn long_call(person: &Person<'_>, seed: u8) {
@@ -38,6 +38,8 @@ pub(super) async fn long_call(person: &Person<'_>, seed: u8) {
 fn an_archive_of_many_calls_adds_no_more_to_the_memory_of_the_process_than_one_of_them() {
     // In a process of its own, where nothing else runs.
     let child = Command::new(std::env::current_exe().unwrap())
+        // Glibc keeps what each thread freed for that thread, and how many had their turn is chance (mallopt(3)).
+        .env("MALLOC_ARENA_MAX", "1")
         .args(["--exact", "exports::memory::many_calls_are_exported", "--ignored", "--nocapture"])
         .output()
         .unwrap();
@@ -63,6 +65,6 @@ async fn many_calls_are_exported() {
     let shown = person.get(&export).await.json();
     assert_eq!((&shown["status"], &shown["calls"]), (&"READY".into(), &CALLS.into()));
     println!("{} MiB added {} MiB at the peak", shown["bytes"].as_u64().unwrap() >> 20, added >> 20);
-    assert!(shown["bytes"].as_u64().unwrap() > 60 << 20);
+    assert!(shown["bytes"].as_u64().unwrap() > 90 << 20);
     assert!(added < ALLOWED, "{} MiB", added >> 20);
 }
