@@ -15,6 +15,7 @@ macro_rules! unprinted {
 pub mod audio;
 pub mod auth;
 pub mod calls;
+pub mod contacts;
 pub mod error;
 pub mod exports;
 pub mod page;

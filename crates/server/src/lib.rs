@@ -12,6 +12,7 @@ pub mod calls;
 pub mod changes;
 pub mod clock;
 pub mod config;
+pub mod contacts;
 pub mod db;
 pub mod decoder;
 pub mod deletion;

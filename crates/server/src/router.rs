@@ -15,6 +15,7 @@ use crate::{
     app::App,
     audio, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
+    contacts::routes as contacts,
     error::ApiError,
     exports::routes as exports,
     health,
@@ -99,6 +100,9 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tus::create, tus::options))
         .routes(routes!(tus::head, tus::patch, tus::delete))
         .routes(routes!(audio::routes::audio))
+        // Contacts
+        .routes(routes!(contacts::list, contacts::add))
+        .routes(routes!(contacts::get, contacts::put, contacts::delete))
         // Transcripts
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))

@@ -27,10 +27,10 @@ use crate::{
 use store::Row;
 
 /// Characters of a title, a name, an organization.
-const MAX_NAME: usize = 500;
+pub(crate) const MAX_NAME: usize = 500;
 
 /// Characters of a telephone number with its spaces and extension.
-const MAX_NUMBER: usize = 64;
+pub(crate) const MAX_NUMBER: usize = 64;
 
 /// Characters of notes and summaries: some ten pages.
 pub(crate) const MAX_TEXT: usize = 20_000;
@@ -113,7 +113,7 @@ impl CallDocument {
 }
 
 /// A text without the space around it; none when nothing is left.
-fn filled(text: Option<&str>) -> Option<String> {
+pub(crate) fn filled(text: Option<&str>) -> Option<String> {
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::{
     CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, check_time, code_of, filled,
     store::{self, Filter, Row},
-    upload::contact_or,
 };
 use crate::{
     app::App,
     auth::Caller,
+    contacts,
     db::{DbError, Read, TenantTx},
     error::{ApiError, ApiResult},
     http::{
@@ -196,7 +196,7 @@ async fn redacted(app: &App, caller: &Caller, call: Uuid, patch: CallPatch) -> A
     Ok(redaction::redacted_words(said, language, policy).await?)
 }
 
-/// Links a call to a contact, or to none.
+/// Links a call to a contact of its owner's, whose name it has from then on, or to none.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/contact", tag = "calls", request_body = ContactLink,
     params(("id" = Uuid, Path), IdempotencyKey),
@@ -215,7 +215,8 @@ pub async fn link(
 ) -> ApiResult<Json<CallDetail>> {
     let mut tx = app.database.write(caller.scope()).await?;
     store::lock(&mut tx, id).await.map_err(or_call)?;
-    store::put_contact(&mut tx, id, link.contact_id).await.map_err(contact_or)?;
+    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    contacts::link::relink(&mut tx, &app.vault, &row, link.contact_id).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     let document = store::open(&mut tx, &app.vault, &row).await?;
     tx.commit().await?;

@@ -23,7 +23,7 @@ use crate::{
 pub struct Row {
     pub(crate) id: Uuid,
     pub(crate) owner_id: Uuid,
-    pub(super) contact_id: Option<Uuid>,
+    pub(crate) contact_id: Option<Uuid>,
     pub(super) status: i16,
     pub(super) direction: i16,
     pub(super) error_code: Option<String>,

@@ -7,6 +7,7 @@ mod api_keys;
 mod audio;
 mod calls;
 mod client;
+mod contacts;
 mod cookies;
 mod corrections;
 mod crossfire;
@@ -19,6 +20,7 @@ mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
 mod limits;
+mod links;
 mod members;
 mod memory;
 mod openai;
