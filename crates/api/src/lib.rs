@@ -12,6 +12,7 @@ macro_rules! unprinted {
     )*};
 }
 
+pub mod action_items;
 pub mod audio;
 pub mod auth;
 pub mod calls;

@@ -25,7 +25,7 @@ CREATE INDEX ON tenant.contacts (tenant_id, created_at DESC, id);
 
 ALTER TABLE tenant.action_items ADD COLUMN is_removed boolean NOT NULL DEFAULT false;
 COMMENT ON COLUMN tenant.action_items.is_removed IS
-  'a person removed what analysis found: only the places where it was said are left, so that it is not found again';
+  'a person removed what analysis found: only what it was found by is left, so that it does not come back';
 CREATE INDEX ON tenant.action_items (tenant_id, created_at DESC, id);
 
 -- An answer about a contact or an action item goes with the record whose content it holds.

@@ -13,8 +13,10 @@ use super::{
     page, store,
 };
 use crate::{
+    action_items::store as store_of_items,
     artifacts::{self, Artifact},
     calls::{self, Recognition},
+    db::{TenantTx, Write},
     error::ApiResult,
     transcripts,
     vault::seal::RecordKind,
@@ -96,9 +98,25 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     for (artifact, name) in DOCUMENTS {
         documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
     }
+    documents.extend(action_items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
     // A recording that the tenant retains belongs here.
     tx.commit().await?;
     Ok(Some(Folder { about: About { call: row.detail(document)?, recognition, events }, transcript, documents }))
+}
+
+/// What follows from a call, if anything.
+async fn action_items(
+    building: &Building<'_>,
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let rows = store_of_items::of_call(tx, call).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let documents = store_of_items::open_all(tx, &building.app.vault, &rows).await?;
+    let items = rows.iter().zip(documents).map(|(row, document)| row.shown(document));
+    Ok(Some(serde_json::to_vec_pretty(&items.collect::<ApiResult<Vec<_>>>()?)?.into()))
 }
 
 async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {
