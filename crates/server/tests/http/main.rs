@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
 mod accounts;
+mod actions;
 mod api_keys;
 mod audio;
 mod calls;
