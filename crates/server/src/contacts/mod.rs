@@ -50,7 +50,7 @@ pub(crate) struct ContactDocument {
 
 impl Written for ContactDocument {
     fn texts(&mut self) -> Vec<&mut String> {
-        self.notes.iter_mut().collect()
+        [&mut self.organization, &mut self.notes].into_iter().flatten().collect()
     }
 
     fn names(&mut self) -> Vec<&mut String> {

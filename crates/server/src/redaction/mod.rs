@@ -114,13 +114,14 @@ pub async fn phone_endings(transcript: Transcript, policy: Policy) -> (Transcrip
 pub trait Written: Send + 'static {
     /// Texts, out of which goes what the policy says.
     fn texts(&mut self) -> Vec<&mut String>;
-    /// Names, of which one that is a full number is left with its end.
+    /// Names, out of which numbers go; one that is a full number is left with its end.
     fn names(&mut self) -> Vec<&mut String>;
 }
 
 impl Written for CallDocument {
     fn texts(&mut self) -> Vec<&mut String> {
-        [&mut self.title, &mut self.summary, &mut self.notes].into_iter().flatten().collect()
+        let texts = [&mut self.title, &mut self.organization, &mut self.summary, &mut self.notes];
+        texts.into_iter().flatten().collect()
     }
 
     fn names(&mut self) -> Vec<&mut String> {
@@ -139,9 +140,7 @@ pub async fn redacted_words<W: Written>(
 ) -> Result<W, Unfinished> {
     let work = spawn_blocking(move || {
         for name in written.names() {
-            if let Some(label) = redact::contact_label(name) {
-                *name = label;
-            }
+            *name = redact::redact_name(std::mem::take(name), language.as_deref())?;
         }
         for text in written.texts() {
             *text = redact::redact_text(std::mem::take(text), language.as_deref(), &policy)?;
