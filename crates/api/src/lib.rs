@@ -13,6 +13,8 @@ macro_rules! unprinted {
 }
 
 pub mod action_items;
+pub mod analyses;
+pub mod analytics;
 pub mod audio;
 pub mod auth;
 pub mod calls;

@@ -3,6 +3,7 @@
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
 pub mod action_items;
+pub mod analyses;
 pub mod analytics;
 pub mod app;
 pub mod artifacts;

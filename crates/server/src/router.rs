@@ -13,6 +13,8 @@ use api::error::ErrorCode;
 
 use crate::{
     action_items::routes as action_items,
+    analyses::routes as analyses,
+    analytics::routes as analytics,
     app::App,
     audio, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
@@ -114,6 +116,12 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
         .routes(routes!(redaction::findings::list))
+        // Analyses
+        .routes(routes!(analyses::analysis))
+        .routes(routes!(analyses::reanalyze))
+        .routes(routes!(analyses::shared))
+        .routes(routes!(analytics::talk))
+        .routes(routes!(analytics::vibe))
         // OpenAI's clients
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))

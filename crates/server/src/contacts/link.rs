@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use api::calls::RecordingMetadata;
-use insight::redact::contact_label;
+use insight::redact::redact_name;
 use uuid::Uuid;
 
 use super::{
@@ -68,7 +68,8 @@ async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata
         return Ok(Some(contact));
     }
     // A name that is a number is what a telephone shows of somebody whom it does not know.
-    let Some(name) = name.filter(|name| contact_label(name).is_none()) else { return Ok(None) };
+    let is_name = |name: &String| redact_name(name.clone(), said.language.as_deref()).is_ok_and(|left| left == *name);
+    let Some(name) = name.filter(is_name) else { return Ok(None) };
     match by_name(tx, &key, &name).await?[..] {
         [contact] => Ok(Some(contact)),
         [] => {

@@ -4,6 +4,7 @@
 use api::calls::{CallDetail, ProcessingEvent};
 use insight::export::{Format, Style};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -13,7 +14,7 @@ use super::{
     page, store,
 };
 use crate::{
-    action_items::store as store_of_items,
+    action_items, analytics,
     artifacts::{self, Artifact},
     calls::{self, Recognition},
     db::{TenantTx, Write},
@@ -26,10 +27,11 @@ use crate::{
 const BATCH: i64 = 100;
 
 /// What is stored of a call as one document, besides the transcript, which has a readable form too.
-const DOCUMENTS: [(Artifact, &str); 3] = [
+const DOCUMENTS: [(Artifact, &str); 4] = [
     (Artifact::RawTranscript, "raw-transcript.json"),
     (Artifact::Diarization, "diarization.json"),
     (Artifact::Analysis, "analysis.json"),
+    (Artifact::PhoneEndings, "phone-endings.json"),
 ];
 
 /// `call.json`.
@@ -40,6 +42,8 @@ struct About {
     call: CallDetail,
     #[serde(skip_serializing_if = "Option::is_none")]
     recognition: Option<Recognition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<Value>,
     events: Vec<ProcessingEvent>,
 }
 
@@ -98,23 +102,28 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     for (artifact, name) in DOCUMENTS {
         documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
     }
-    documents.extend(action_items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
+    documents.extend(items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
+    let metrics = analytics::store::of(&mut tx, call).await?;
     // A recording that the tenant retains belongs here.
     tx.commit().await?;
-    Ok(Some(Folder { about: About { call: row.detail(document)?, recognition, events }, transcript, documents }))
+    Ok(Some(Folder {
+        about: About { call: row.detail(document)?, recognition, metrics, events },
+        transcript,
+        documents,
+    }))
 }
 
 /// What follows from a call, if anything.
-async fn action_items(
+async fn items(
     building: &Building<'_>,
     tx: &mut TenantTx<Write>,
     call: Uuid,
 ) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
-    let rows = store_of_items::of_call(tx, call).await?;
+    let rows = action_items::store::of_call(tx, call).await?;
     if rows.is_empty() {
         return Ok(None);
     }
-    let documents = store_of_items::open_all(tx, &building.app.vault, &rows).await?;
+    let documents = action_items::store::open_all(tx, &building.app.vault, &rows).await?;
     let items = rows.iter().zip(documents).map(|(row, document)| row.shown(document));
     Ok(Some(serde_json::to_vec_pretty(&items.collect::<ApiResult<Vec<_>>>()?)?.into()))
 }

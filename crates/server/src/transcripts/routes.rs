@@ -114,7 +114,7 @@ pub async fn transcript(
 }
 
 /// RFC 9110, 13.1.2: a list of tags, compared weakly, or any.
-fn is_current(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_current(headers: &HeaderMap, etag: &str) -> bool {
     let tags = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }

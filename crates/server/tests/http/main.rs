@@ -4,6 +4,8 @@
 
 mod accounts;
 mod actions;
+mod analyses;
+mod analytics;
 mod api_keys;
 mod audio;
 mod calls;
