@@ -150,7 +150,7 @@ pub async fn lock(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Opens the documents of these calls, and the titles of their first action items, in their order: two statements for a whole list.
+/// Opens the documents of these calls, in their order: two statements for a whole list.
 ///
 /// # Errors
 /// [`VaultError::Broken`] when one was tampered with.
@@ -173,14 +173,10 @@ pub async fn open_all<A: Access>(
     for row in rows {
         let has_document = row.sealed.is_some() && keys.contains_key(&row.id);
         let plain = if has_document { opened.next() } else { None };
-        let mut document = match plain {
+        documents.push(match plain {
             Some(plain) => serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?,
             None => CallDocument::default(),
-        };
-        if let (Some(key), Some(item), Some(sealed)) = (keys.get(&row.id), row.first_action, &row.first_action_sealed) {
-            document.first_action_title = Some(action_items::store::title(key, item, sealed)?);
-        }
-        documents.push(document);
+        });
     }
     Ok(documents)
 }
@@ -192,6 +188,25 @@ pub async fn open_all<A: Access>(
 pub async fn open<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, row: &Row) -> Result<CallDocument, VaultError> {
     let documents = open_all(tx, vault, std::slice::from_ref(row)).await?;
     Ok(documents.into_iter().next().unwrap_or_default())
+}
+
+/// Opens the titles of the first action items of these calls: one statement for a whole list.
+///
+/// # Errors
+/// [`VaultError::Broken`] when one was tampered with.
+pub async fn name_actions<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    calls: &mut [(Row, CallDocument)],
+) -> Result<(), VaultError> {
+    let ids: Vec<Uuid> = calls.iter().filter(|(row, _)| row.first_action.is_some()).map(|(row, _)| row.id).collect();
+    let keys = vault.record_keys(tx, RecordKind::Call, &ids).await?;
+    for (row, document) in calls {
+        if let (Some(key), Some(item), Some(sealed)) = (keys.get(&row.id), row.first_action, &row.first_action_sealed) {
+            document.first_action_title = Some(action_items::store::title(key, item, sealed)?);
+        }
+    }
+    Ok(())
 }
 
 /// Replaces the document of a call.

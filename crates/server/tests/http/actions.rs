@@ -12,6 +12,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
+    analyses::{DONE, analysed, work_until},
     client::{Answer, Service},
     people::{Person, shape},
     transcripts::transcribed,
@@ -153,6 +154,36 @@ async fn what_a_person_changed_dismissed_removed_or_added_outlives_every_analysi
         assert_eq!(person.json(method, gone, &json!({"title": "x"})).await.code(), "not_found");
     }
     assert_eq!(set_status(&person, &before[2], "OPEN").await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn edits_and_removals_survive_when_the_call_is_analysed_again() {
+    let service = Service::set(&[("debug.call_events", "true")]).await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let before = items(&person, &call).await;
+    let due: Vec<&Value> = before.iter().map(|item| &item["dueDate"]).collect();
+    assert_eq!(due, ["2026-03-13", "2026-03-11"]);
+    assert_eq!(before[1]["intentMetadata"]["phoneEnding"], "0199");
+    let edited = json!({"title": "Send Ann the contract, signed", "status": "IN_PROGRESS", "dueDate": "2026-03-12"});
+    let edited = person.json(Method::PUT, &path(&before[0]), &edited).await.json();
+    person.send(Method::DELETE, &path(&before[1]), &[], b"").await;
+    let added = add(&person, &call, &json!({"title": "Ring the bell"})).await;
+    let again = async || {
+        let accepted = person.send(Method::POST, &format!("/api/calls/{call}/reanalyze"), &[], b"").await;
+        assert_eq!(accepted.status, 202);
+        work_until(&service, DONE).await;
+        let events = person.get(&format!("/api/debug/calls/{call}/events")).await.json();
+        let extracted = |event: &&Value| event["stage"] == "ACTION_ITEMS_EXTRACTED";
+        events["items"].as_array().unwrap().iter().rfind(extracted).unwrap().clone()
+    };
+    assert_eq!(again().await["outcome"], "COMPLETED");
+    assert_eq!(items(&person, &call).await, [edited, added]);
+    // What cannot be read stays where it is, and the call gets its analysis all the same.
+    person.sql("UPDATE tenant.action_items SET sealed = (SELECT sealed FROM tenant.calls LIMIT 1)".to_owned()).await;
+    let failed = again().await;
+    assert_eq!((&failed["outcome"], &failed["errorCode"]), (&json!("FAILED"), &json!("content_damaged")));
+    assert_eq!(person.get(&format!("/api/calls/{call}/analysis")).await.status, 200);
 }
 
 #[tokio::test]
