@@ -1,6 +1,6 @@
 //! Calls: what is said of one when it is uploaded, in a list, and in full.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -67,9 +67,9 @@ pub struct RecordingMetadata {
     pub organization: Option<String>,
     /// Who called whom.
     pub direction: Direction,
-    /// When it was recorded.
+    /// When it was recorded, with the offset of the place where it was: "tomorrow" counts from there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recorded_at: Option<DateTime<Utc>>,
+    pub recorded_at: Option<DateTime<FixedOffset>>,
     /// How long it is by the recorder's account, in seconds; at most 31 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 2_678_400)]
