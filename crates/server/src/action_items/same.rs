@@ -40,7 +40,7 @@ fn likeness(one: &Found, other: &Found) -> Option<f64> {
     let has_intent = one.intent == other.intent;
     let is_same = places > 0.0 && (has_intent || words >= ALIKE);
     // Words tell most, since a segment may hold several tasks of one intent.
-    is_same.then(|| 2.0 * words + places + if has_intent { 0.5 } else { 0.0 })
+    is_same.then_some(2.0 * words + places + if has_intent { 0.5 } else { 0.0 })
 }
 
 fn set(ids: &[String]) -> BTreeSet<String> {

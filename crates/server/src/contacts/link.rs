@@ -119,31 +119,30 @@ pub(crate) async fn relink(
     row: &calls::store::Row,
     contact: Option<Uuid>,
 ) -> ApiResult<()> {
-    let mut document = calls::store::open(tx, vault, row).await?;
-    let named = match (contact, row.contact_id) {
-        (Some(contact), _) => {
-            let known = named(tx, vault, (contact, row.owner_id)).await?.ok_or_else(no_such_contact)?;
-            known.map(Some)
-        }
-        (None, Some(before)) => {
-            let known = named(tx, vault, (before, row.owner_id)).await?.flatten();
-            (known.is_some() && known == document.contact_name).then_some(None)
-        }
-        (None, None) => None,
+    let document = calls::store::open(tx, vault, row).await?;
+    let before = of_owner(tx, vault, (row.contact_id, row.owner_id)).await?;
+    let now = of_owner(tx, vault, (contact, row.owner_id)).await?;
+    if contact.is_some() && now.is_none() {
+        return Err(no_such_contact());
+    }
+    let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
+        (Some(name), _) => Some(name),
+        (None, name) if contact.is_none() && name == document.contact_name => None,
+        _ => document.contact_name.clone(),
     };
-    if let Some(name) = named {
-        document = CallDocument { contact_name: name, ..document };
-        calls::store::put_document(tx, vault, row.id, &document).await?;
+    if contact_name != document.contact_name {
+        calls::store::put_document(tx, vault, row.id, &CallDocument { contact_name, ..document }).await?;
     }
     Ok(calls::store::put_contact(tx, row.id, contact).await?)
 }
 
-/// What a contact of a user's is called, if anything; `None` when there is no such contact.
-async fn named(
+/// What is said of a contact of a user's; `None` when there is no such contact.
+async fn of_owner(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
-    contact: (Uuid, Uuid),
-) -> Result<Option<Option<String>>, VaultError> {
-    let Some(row) = store::of_user(tx, contact).await? else { return Ok(None) };
-    Ok(Some(store::open(tx, vault, &row).await?.name))
+    (contact, owner): (Option<Uuid>, Uuid),
+) -> Result<Option<ContactDocument>, VaultError> {
+    let Some(contact) = contact else { return Ok(None) };
+    let Some(row) = store::of_user(tx, (contact, owner)).await? else { return Ok(None) };
+    Ok(Some(store::open(tx, vault, &row).await?))
 }

@@ -79,7 +79,7 @@ impl ContactDocument {
     }
 
     /// What somebody says of a contact.
-    fn of(details: ContactDetails) -> ApiResult<Self> {
+    fn of(details: &ContactDetails) -> ApiResult<Self> {
         check_length("name", details.name.as_deref(), MAX_NAME)?;
         check_length("organization", details.organization.as_deref(), MAX_NAME)?;
         check_length("notes", details.notes.as_deref(), MAX_TEXT)?;

@@ -92,7 +92,7 @@ pub async fn add(
     if caller.scope().role() == Role::Auditor {
         return Err(ApiError::new(ErrorCode::Forbidden, "an auditor has no contacts"));
     }
-    let document = redacted(&app, &caller, caller.scope().user(), details).await?;
+    let document = redacted(&app, &caller, caller.scope().user(), &details).await?;
     let mut tx = app.database.write(caller.scope()).await?;
     admit(&app, &mut tx, (caller.scope().user(), None), &document).await?;
     let id = store::insert(&mut tx, &app.vault, &document).await?;
@@ -123,7 +123,7 @@ pub async fn put(
     let mut tx = app.database.read(caller.scope()).await?;
     let owner = store::get(&mut tx, id).await?.owner_id;
     tx.rollback().await?;
-    let document = redacted(&app, &caller, owner, details).await?;
+    let document = redacted(&app, &caller, owner, &details).await?;
     let mut tx = app.database.write(caller.scope()).await?;
     admit(&app, &mut tx, (owner, Some(id)), &document).await?;
     let row = store::lock(&mut tx, id).await?;
@@ -160,7 +160,7 @@ pub async fn delete(
 }
 
 /// What somebody says of a contact of this owner's, without what must not stay in it. No lock is held while that takes its time.
-async fn redacted(app: &App, caller: &Caller, owner: Uuid, details: ContactDetails) -> ApiResult<ContactDocument> {
+async fn redacted(app: &App, caller: &Caller, owner: Uuid, details: &ContactDetails) -> ApiResult<ContactDocument> {
     let document = ContactDocument::of(details)?;
     let mut tx = app.database.read(caller.scope()).await?;
     let policy = redaction::policy_with(&mut tx, &app.vault, (owner, document.name.clone())).await?;
