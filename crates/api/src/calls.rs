@@ -113,7 +113,7 @@ pub struct Accepted {
 pub struct CallSummary {
     /// The call.
     pub call_id: Uuid,
-    /// What it is called.
+    /// What it is called: by a person, else by its analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The other party.
@@ -151,7 +151,7 @@ pub struct CallDetail {
     /// The other party's organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// What it was about.
+    /// What it was about: by a person, else by its analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// What the user noted.
@@ -177,7 +177,7 @@ pub struct CallDetail {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What to change of a call. What is left out stays; an empty text clears.
+/// What to change of a call. What is left out stays; an empty text clears, and what the analysis calls it and says of it is shown again.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CallPatch {

@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use server::{
     artifacts::{self, Artifact},
+    auth::{
+        accounts::{self, NewPerson},
+        person::EmailAddress,
+    },
     calls::{CallDocument, store},
-    db::Scope,
+    db::{Role, Scope},
     vault::seal::RecordKind,
     worker::Recognise,
 };
@@ -100,10 +104,14 @@ fn with_ravi() -> CallDocument {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn speakers_get_the_names_that_they_are_greeted_by_before_names_are_taken_out_and_no_number_stays() {
     let studio = Studio::new().await;
-    let scope = studio.installation.tenant().await;
-    let (transcript, all) = processed(&studio, scope, with_ravi()).await;
-    assert_eq!(transcript.speakers[1].label, "Ravi Sharma");
-    assert!(transcript.speaker_resolution.used_contact_name);
+    let email = EmailAddress::parse("dana@example.org").unwrap();
+    let dana =
+        NewPerson { email, display_name: Some("Dana Reed".to_owned()), password: "seven quiet herons wade".into() };
+    let (tenant, user) = accounts::create_tenant(&studio.app, "Heron Ltd", &dana).await.unwrap();
+    let (transcript, all) = processed(&studio, Scope::authenticated(tenant, user, Role::Owner), with_ravi()).await;
+    assert_eq!([0, 1].map(|speaker: usize| transcript.speakers[speaker].label.as_str()), ["Dana Reed", "Ravi Sharma"]);
+    assert!(transcript.clean_text.starts_with("Dana Reed: Hello Ravi"));
+    assert!(transcript.speaker_resolution.used_user_display_name && transcript.speaker_resolution.used_contact_name);
     assert!(all.contains("\"phoneEnding\":\"0199\"") && all.contains("[phone number]"), "{all}");
     assert!(!all.contains("nine") && !all.contains("646"), "{all}");
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.call_metrics").await, "3", "of the call and of each speaker");

@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::{ann, ask, bob, build, download, files, json_of, state};
-use crate::{client::Service, transcripts::transcribed};
+use crate::{analyses::analysed, client::Service, transcripts::transcribed};
 
 /// Tables with a user's rows that are in no archive, and why.
 const LEFT_OUT: [(&str, &str); 9] = [
@@ -70,6 +70,21 @@ async fn every_table_with_rows_of_a_user_is_exported_or_left_out_for_a_reason() 
             }
         }
     }
+}
+
+#[tokio::test]
+async fn an_archive_holds_what_was_found_in_a_call_and_what_was_measured_of_it() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let call = analysed(&ann, 1).await;
+    let export = ask(&ann).await;
+    build(&service).await;
+    let files = files(&download(&ann, &export).await);
+    let of = |name: &str| json_of(&files, &format!("calls/{call}/{name}"));
+    assert_eq!(of("analysis.json"), ann.get(&format!("/api/calls/{call}/analysis")).await.json());
+    assert_eq!(of("phone-endings.json"), json!({"seg_0005": "0199"}));
+    let metrics = of("call.json")["metrics"].clone();
+    assert_eq!((&metrics[0]["talk_ms"], &metrics[2]["questions"]), (&json!(20_000), &json!(1)), "{metrics}");
 }
 
 #[tokio::test]
