@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use insight::{
-    analysis::{self, document::Analysis},
+    analysis::{self, document::Analysis, task::document::ActionItem},
     facts::Facts,
     talk::{self, TalkAnalytics},
 };
@@ -19,7 +19,7 @@ use super::{
     stage::{Event, Stage},
 };
 use crate::{
-    analytics,
+    action_items, analytics,
     artifacts::{self, Artifact},
     calls,
     db::{DbError, TenantTx, Write},
@@ -28,6 +28,7 @@ use crate::{
     telemetry::log,
     transcripts,
     vault::{
+        key::Key,
         keys::{Vault, VaultError},
         seal::RecordKind,
     },
@@ -73,10 +74,21 @@ impl Made {
             transcripts::store::put(tx, vault, call, &transcript).await?;
         }
         Event::completed(Stage::Analyzed).by(PROVIDER).took(took).record(tx, call).await?;
-        // Rows of action items are renewed here, of `analysis.action_items`.
+        extract(tx, &key, call, &analysis.action_items).await?;
         let summary = analysis.executive_summary.or(analysis.one_line_summary);
         Ok(calls::store::suggest(tx, vault, call, (analysis.suggested_title, summary)).await?)
     }
+}
+
+/// `ACTION_ITEMS_EXTRACTED`: rows from the analysis. Where those that are there cannot be read, they stay, and the call goes on.
+async fn extract(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), Failure> {
+    let began = Instant::now();
+    let event = match action_items::renew(tx, key, call, found).await {
+        Ok(()) => Event::completed(Stage::ActionItemsExtracted).took(began.elapsed()),
+        Err(VaultError::Database(error)) if !matches!(error, DbError::Unexpected) => return Err(error.into()),
+        Err(_) => Event::failed(Stage::ActionItemsExtracted, "content_damaged"),
+    };
+    Ok(event.by(PROVIDER).record(tx, call).await?)
 }
 
 impl Run<'_> {
@@ -147,6 +159,7 @@ pub(super) async fn go_without(
     (call, code): (Uuid, &str),
 ) -> Result<(), VaultError> {
     Event::failed(Stage::Analyzed, code).by(PROVIDER).record(tx, call).await?;
+    Event::skipped(Stage::ActionItemsExtracted).record(tx, call).await?;
     let mut transcript = match transcripts::store::get(tx, vault, call).await {
         Ok(found) => found.ok_or(DbError::NotFound)?,
         // Who cannot read the transcript needs no warning.

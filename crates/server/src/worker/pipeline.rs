@@ -186,9 +186,7 @@ impl Run<'_> {
 
 /// What the last stages leave of themselves, and the call is completed.
 async fn conclude(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
-    for stage in [Stage::ActionItemsExtracted, Stage::Indexed] {
-        Event::skipped(stage).record(tx, call).await?;
-    }
+    Event::skipped(Stage::Indexed).record(tx, call).await?;
     store::set_status(tx, call, (Status::Completed, None)).await
 }
 

@@ -86,7 +86,7 @@ pub(crate) async fn work_until(service: &Service, is_so: &str) {
 }
 
 /// All jobs have come to an end.
-const DONE: &str = "NOT EXISTS (SELECT FROM tenant.jobs WHERE state IN (1, 2))";
+pub(crate) const DONE: &str = "NOT EXISTS (SELECT FROM tenant.jobs WHERE state IN (1, 2))";
 
 /// A call that is analysed and completed.
 pub(crate) async fn analysed(person: &Person<'_>, seed: u8) -> String {
