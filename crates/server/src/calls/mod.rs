@@ -164,7 +164,7 @@ pub(crate) const STATUSES: [CallStatus; 5] =
 const DIRECTIONS: [Direction; 3] = [Direction::Incoming, Direction::Outgoing, Direction::Unknown];
 
 /// The code that the database keeps for one of these: its place, from 1.
-fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
+pub(crate) fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
     codes.iter().zip(1..).find_map(|(one, code)| (one == value).then_some(code)).unwrap_or_default()
 }
 

@@ -23,7 +23,7 @@ use crate::{
         idempotency::IdempotencyKey,
         page::{self, Cursor},
     },
-    redaction,
+    redaction, search,
 };
 
 /// Calls that are opened at once while a list is searched.
@@ -179,6 +179,7 @@ pub async fn patch(
         }
     }
     store::put_document(&mut tx, &app.vault, id, &document).await?;
+    search::index::renew(&mut tx, &app.vault, id).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     tx.commit().await?;
     Ok(Json(row.detail(document)?))

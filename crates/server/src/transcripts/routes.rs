@@ -36,6 +36,7 @@ use crate::{
         idempotency::IdempotencyKey,
     },
     redaction::{self, findings},
+    search,
     vault::seal::RecordKind,
 };
 
@@ -181,7 +182,8 @@ async fn change(
 async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, redacted: &Redacted) -> ApiResult<()> {
     store::put(tx, &app.vault, call, &redacted.transcript).await?;
     let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
-    Ok(findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?)
+    findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?;
+    Ok(search::index::renew(tx, &app.vault, call).await?)
 }
 
 /// Names a speaker.

@@ -56,8 +56,10 @@ pub enum IndexKey {
     Email,
     /// Names of whom calls were with.
     Name,
-    /// Words of transcripts.
+    /// Words of calls.
     Search,
+    /// Where in calls these words stand.
+    Places,
     /// Recordings, by which one that is sent again is known.
     Recording,
     /// Idempotency keys and what was asked with them.
@@ -71,6 +73,7 @@ impl IndexKey {
             Self::Email => b"email",
             Self::Name => b"name",
             Self::Search => b"search",
+            Self::Places => b"places",
             Self::Recording => b"recording",
             Self::Request => b"request",
         }

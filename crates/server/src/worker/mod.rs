@@ -6,6 +6,7 @@
 
 mod attempt;
 mod failure;
+mod index;
 mod keep;
 mod pipeline;
 mod recognise;
