@@ -1,5 +1,5 @@
 //! All SQL of postings. Its one invariant: a statement names tenant and token, which the primary key begins with; nothing else finds a
-//! row under row-level security.
+//! row under row-level security. The statements that look for rows are files, so that a test asks the planner about the very same ones.
 
 use uuid::Uuid;
 
@@ -42,16 +42,7 @@ fn bytes(tokens: &[Token]) -> Vec<Vec<u8>> {
 /// The newest calls that hold each of these tokens. Ids of calls grow with time (UUID v7), and the primary key is read backwards.
 pub(super) async fn newest<A: Access>(tx: &mut TenantTx<A>, tokens: &[Token], most: i64) -> Result<Vec<Hit>, DbError> {
     let tenant = tx.scope().tenant();
-    let hits = sqlx::query_as!(
-        Hit,
-        r#"SELECT t.place AS "token!", p.call_id AS call, p.term_frequency AS frequency, p.call_words AS words
-           FROM unnest($2::bytea[]) WITH ORDINALITY AS t (token, place)
-           CROSS JOIN LATERAL (SELECT s.call_id, s.term_frequency, s.call_words FROM tenant.search_postings s
-             WHERE s.tenant_id = $1 AND s.token = t.token ORDER BY s.call_id DESC LIMIT $3) p"#,
-        tenant,
-        &bytes(tokens),
-        most,
-    );
+    let hits = sqlx::query_file_as!(Hit, "src/search/newest.sql", tenant, &bytes(tokens), most);
     Ok(hits.fetch_all(tx.conn()).await?)
 }
 
@@ -62,15 +53,7 @@ pub(super) async fn among<A: Access>(
     calls: &[Uuid],
 ) -> Result<Vec<Hit>, DbError> {
     let tenant = tx.scope().tenant();
-    let hits = sqlx::query_as!(
-        Hit,
-        r#"SELECT t.place AS "token!", p.call_id AS call, p.term_frequency AS frequency, p.call_words AS words
-           FROM unnest($2::bytea[]) WITH ORDINALITY AS t (token, place)
-           JOIN tenant.search_postings p ON p.tenant_id = $1 AND p.token = t.token AND p.call_id = ANY ($3)"#,
-        tenant,
-        &bytes(tokens),
-        calls,
-    );
+    let hits = sqlx::query_file_as!(Hit, "src/search/among.sql", tenant, &bytes(tokens), calls);
     Ok(hits.fetch_all(tx.conn()).await?)
 }
 
@@ -81,16 +64,7 @@ pub(super) async fn places<A: Access>(
     calls: &[Uuid],
 ) -> Result<Vec<Place>, DbError> {
     let tenant = tx.scope().tenant();
-    let places = sqlx::query_as!(
-        Place,
-        r#"SELECT t.place AS "token!", p.call_id AS call, p.positions, c.search_salt AS salt
-           FROM unnest($2::bytea[]) WITH ORDINALITY AS t (token, place)
-           JOIN tenant.search_postings p ON p.tenant_id = $1 AND p.token = t.token AND p.call_id = ANY ($3)
-           JOIN tenant.calls c ON c.tenant_id = p.tenant_id AND c.id = p.call_id"#,
-        tenant,
-        &bytes(tokens),
-        calls,
-    );
+    let places = sqlx::query_file_as!(Place, "src/search/places.sql", tenant, &bytes(tokens), calls);
     Ok(places.fetch_all(tx.conn()).await?)
 }
 
