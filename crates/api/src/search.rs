@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::calls::{CallStatus, CallSummary};
 
 /// Calls of a page when the caller does not say.
-pub const DEFAULT_HITS: u16 = 20;
+pub const DEFAULT_HITS: u16 = 10;
 
 /// The most calls of a page: the transcript of each is opened for it.
 pub const MAX_HITS: u16 = 50;
@@ -21,7 +21,7 @@ pub struct SearchQuery {
     /// Words, all of which a call has to hold; `"a phrase"`; `-without`. At most 16 words.
     #[param(min_length = 1, max_length = 500)]
     pub q: String,
-    /// The most calls of a page, 1 to 50; 20 when left out.
+    /// The most calls of a page, 1 to 50; 10 when left out.
     #[serde(default)]
     #[param(minimum = 1, maximum = 50)]
     pub limit: Option<u16>,

@@ -5,6 +5,8 @@
 //! Accents: a word is kept under its folded stem and, where that differs, under the stem of its folded form, so that "reservacion" finds
 //! "reservación" and "reservaciones" finds it as well. Words without accents have one key.
 
+use std::borrow::Cow;
+
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -61,17 +63,25 @@ impl Stems {
 
     /// What `word` is looked up by: one key, or two where accents make a difference. Keys hold the word.
     pub fn keys(&self, word: &str) -> Vec<String> {
+        if word.is_ascii() {
+            return vec![self.key(&word.to_ascii_lowercase())];
+        }
         let lower: String = word.nfkc().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase).collect();
         let folded = fold(&lower);
-        let key = |stem: &str| format!("{}:{stem}", self.label);
-        let Some(stemmer) = &self.stemmer else { return vec![key(&folded)] };
-        let plain = stemmer.stem(&folded);
-        let accented = fold(&stemmer.stem(&lower));
-        let mut keys = vec![key(&plain)];
-        if accented != plain {
-            keys.push(key(&accented));
+        let mut keys = vec![self.key(&folded)];
+        let accented = format!("{}:{}", self.label, fold(&self.stem(&lower)));
+        if self.stemmer.is_some() && accented != keys[0] {
+            keys.push(accented);
         }
         keys
+    }
+
+    fn key(&self, folded: &str) -> String {
+        format!("{}:{}", self.label, self.stem(folded))
+    }
+
+    fn stem<'w>(&self, word: &'w str) -> Cow<'w, str> {
+        self.stemmer.as_ref().map_or(Cow::Borrowed(word), |stemmer| stemmer.stem(word))
     }
 }
 

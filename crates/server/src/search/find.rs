@@ -30,9 +30,11 @@ const PHRASED: usize = 5000;
 
 /// A call that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Found {
-    pub(super) score: f64,
-    pub(super) call: Uuid,
+pub struct Found {
+    /// How well it answers.
+    pub score: f64,
+    /// The call.
+    pub call: Uuid,
 }
 
 /// How often a word is in a call, and how long that is.
@@ -64,7 +66,10 @@ impl Word {
 }
 
 /// Finds calls, the best first, the newer of equals first.
-pub(super) async fn find<A: Access>(
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn find<A: Access>(
     tx: &mut TenantTx<A>,
     vault: &Vault,
     query: &Query,

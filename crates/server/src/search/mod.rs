@@ -4,7 +4,7 @@
 //! Its one invariant: what is indexed of a call is what its sealed documents say, in the transaction that stores them; a call whose
 //! postings could not be made has no `search_words`, by which [`index::catch_up`] finds it.
 
-mod find;
+pub mod find;
 pub mod index;
 pub mod routes;
 mod shown;
