@@ -27,7 +27,10 @@ use people::Person;
 use serde_json::json;
 use server::{
     db::Scope,
-    search::{find::find, index::Rows},
+    search::{
+        find::find,
+        index::{self, Rows},
+    },
     transcripts::store,
     vault::seal::RecordKind,
 };
@@ -179,11 +182,11 @@ async fn fill(person: &Person<'_>, language: &mut Language, calls: usize) -> Vec
             said.push((call, words));
         }
     }
-    superuser.execute("CREATE INDEX ON plain.calls USING gin (words)").await.unwrap();
-    superuser.execute("VACUUM ANALYZE").await.unwrap();
     for batch in said.chunks(BATCH) {
         seal(person, batch).await;
     }
+    superuser.execute("CREATE INDEX ON plain.calls USING gin (words)").await.unwrap();
+    superuser.execute("VACUUM ANALYZE").await.unwrap();
     said.into_iter().map(|(_, words)| words).collect()
 }
 
@@ -234,6 +237,7 @@ async fn seal(person: &Person<'_>, calls: &[(Uuid, Vec<String>)]) {
         app.vault.create_record_key(&mut tx, RecordKind::Call, *call).await.unwrap();
         let transcript = serde_json::from_value(document(words)).unwrap();
         store::put(&mut tx, &app.vault, *call, &transcript).await.unwrap();
+        index::renew(&mut tx, &app.vault, *call).await.unwrap();
     }
     tx.commit().await.unwrap();
 }

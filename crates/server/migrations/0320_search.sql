@@ -20,6 +20,12 @@ COMMENT ON COLUMN tenant.search_postings.call_words IS 'words of the whole call,
 CALL app.protect('tenant.search_postings', 'owned');
 GRANT SELECT, INSERT, DELETE ON tenant.search_postings TO subrosa_app;
 
+ALTER TABLE tenant.artifacts DROP CONSTRAINT artifacts_kind_check, ADD CONSTRAINT artifacts_kind_check CHECK (kind BETWEEN 1 AND 10);
+COMMENT ON COLUMN tenant.artifacts.kind IS '1 TEMP_AUDIO, 2 DIARIZATION_JSON, 3 RAW_TRANSCRIPT_JSON, 4 NORMALIZED_TRANSCRIPT_JSON,
+  5 ANALYSIS_JSON, 6 the recording as it came, kept, 7 FINDINGS_JSON (kinds, places and times of what was redacted),
+  8 the recording without what was redacted, kept, 9 PHONE_ENDINGS_JSON (the last four digits of numbers that were said),
+  10 SEARCH_TEXTS_JSON (the texts of the transcript, for what a search shows)';
+
 ALTER TABLE tenant.calls
   ADD search_words integer CHECK (search_words >= 0),
   ADD search_salt bytea CHECK (octet_length(search_salt) = 32);

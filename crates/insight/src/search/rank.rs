@@ -19,8 +19,7 @@ pub struct Collection {
 impl Collection {
     /// How much a word says that so many calls hold. One is added below the logarithm, as in Lucene, so that a word in more than half of
     /// the calls does not speak against them.
-    pub fn weight(&self, holding: usize) -> f64 {
-        let holding = holding as f64;
+    pub fn weight(&self, holding: f64) -> f64 {
         (1.0 + (self.calls.max(holding) - holding + 0.5) / (holding + 0.5)).ln()
     }
 
@@ -39,17 +38,17 @@ mod tests {
 
     #[test]
     fn rare_words_repeated_words_and_short_calls_weigh_more() {
-        let score = |holding, frequency, words| CALLS.score(CALLS.weight(holding), frequency, words);
-        assert!(score(3, 1.0, 500.0) > score(300, 1.0, 500.0));
-        assert!(score(3, 2.0, 500.0) > score(3, 1.0, 500.0));
-        assert!(score(3, 1.0, 100.0) > score(3, 1.0, 900.0));
-        assert!(score(1000, 1.0, 500.0) > 0.0 && score(2000, 1.0, 0.0).is_finite());
+        let score = |holding: f64, frequency, words| CALLS.score(CALLS.weight(holding), frequency, words);
+        assert!(score(3.0, 1.0, 500.0) > score(300.0, 1.0, 500.0));
+        assert!(score(3.0, 2.0, 500.0) > score(3.0, 1.0, 500.0));
+        assert!(score(3.0, 1.0, 100.0) > score(3.0, 1.0, 900.0));
+        assert!(score(1000.0, 1.0, 500.0) > 0.0 && score(2000.0, 1.0, 0.0).is_finite());
     }
 
     #[test]
     fn the_score_is_that_of_the_formula() {
         // ln(1 + (1000 − 10 + 0.5) / (10 + 0.5)) × 2 × 2.2 / (2 + 1.2 × (0.25 + 0.75 × 250 / 500)), by another program.
-        let score = CALLS.score(CALLS.weight(10), 2.0, 250.0);
+        let score = CALLS.score(CALLS.weight(10.0), 2.0, 250.0);
         assert!((score - 7.291_81).abs() < 1e-4, "{score}");
     }
 }

@@ -1,4 +1,7 @@
-//! Which calls answer a query, the best first. Its one invariant: the work is bounded, whatever is asked and however many calls there are:
+//! Which calls answer a query, the best first: those that hold every word, of which only words that most calls hold ("the", "who") are
+//! no condition beside rarer ones. So no list of such words is needed, which would have to know the language of the query.
+//!
+//! Its one invariant: the work is bounded, whatever is asked and however many calls there are:
 //! [`MOST`] calls a word, [`PHRASED`] calls of which positions are read.
 
 use std::collections::{HashMap, HashSet};
@@ -28,6 +31,9 @@ const MOST: usize = 20_000;
 /// Calls whose positions are read for a phrase: those with the highest scores.
 const PHRASED: usize = 5000;
 
+/// A word that a larger share of the calls holds tells nothing apart.
+const COMMON: f64 = 0.5;
+
 /// A call that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
@@ -54,6 +60,8 @@ struct Word {
     calls: HashMap<Uuid, Count>,
     /// Whether these are all calls that hold it.
     is_complete: bool,
+    /// How large a part of all calls holds it, as far as is known.
+    share: f64,
 }
 
 impl Word {
@@ -76,15 +84,16 @@ pub async fn find<A: Access>(
     filter: Option<&Filter>,
 ) -> Result<Vec<Found>, VaultError> {
     let tenant = vault.tenant_key(tx).await?;
+    let (count, mean_words) = store::collection(tx).await?;
+    let collection = Collection { calls: count as f64, mean_words };
     let mut words = look(tx, &tenant, query).await?;
-    complete(tx, &mut words).await?;
-    let mut calls = held(words.iter().filter(|word| !word.is_excluded));
+    complete(tx, &mut words, &collection).await?;
+    let mut calls = held(&required(&words, query));
     if let Some(filter) = filter {
         calls = calls::store::shown(tx, filter, &calls).await?;
     }
     leave_out(tx, &mut words, query, &mut calls).await?;
-    let (count, mean_words) = store::collection(tx).await?;
-    let mut found = ranked(&words, &calls, &Collection { calls: count as f64, mean_words });
+    let mut found = ranked(&words, &calls, &collection);
     for (term, one) in query.terms.iter().enumerate().filter(|(_, one)| one.words.len() > 1) {
         found.truncate(PHRASED);
         let asked: Vec<Uuid> = found.iter().map(|found| found.call).collect();
@@ -104,7 +113,7 @@ async fn look<A: Access>(tx: &mut TenantTx<A>, tenant: &Key, query: &Query) -> R
             asked.extend(keys.iter().map(|key| tokens.token(key)));
             places.resize(asked.len(), words.len());
             let (tokens, calls) = (Vec::new(), HashMap::new());
-            words.push(Word { term, is_excluded: one.is_excluded, tokens, calls, is_complete: true });
+            words.push(Word { term, is_excluded: one.is_excluded, tokens, calls, is_complete: true, share: 0.0 });
         }
     }
     let mut counts = vec![0; asked.len()];
@@ -127,26 +136,40 @@ fn place(ordinal: i64) -> usize {
 }
 
 /// Reads the rest of the words that many calls hold: about the calls of the rare ones where there are such, otherwise up to [`MOST`].
-async fn complete<A: Access>(tx: &mut TenantTx<A>, words: &mut [Word]) -> Result<(), VaultError> {
-    let rare = || words.iter().filter(|word| !word.is_excluded && word.is_complete);
-    let calls = rare().next().is_some().then(|| held(rare()));
+async fn complete<A: Access>(
+    tx: &mut TenantTx<A>,
+    words: &mut [Word],
+    collection: &Collection,
+) -> Result<(), VaultError> {
+    let all = collection.calls.max(1.0);
+    words.iter_mut().for_each(|word| word.share = word.calls.len() as f64 / all);
+    let is_rare = |word: &&Word| !word.is_excluded && word.is_complete && word.share <= COMMON;
+    let rare: Vec<&Word> = words.iter().filter(is_rare).collect();
+    let calls = (!rare.is_empty()).then(|| held(&rare));
     for word in words.iter_mut().filter(|word| !word.is_excluded && !word.is_complete) {
-        let hits = match &calls {
-            Some(calls) => store::among(tx, &word.tokens, calls).await?,
-            None => store::newest(tx, &word.tokens, MOST as i64).await?,
+        let (hits, asked) = match &calls {
+            Some(calls) => (store::among(tx, &word.tokens, calls).await?, calls.len() as f64),
+            None => (store::newest(tx, &word.tokens, MOST as i64).await?, all),
         };
-        if calls.is_none() {
-            word.is_complete = true;
-        }
         word.calls.clear();
         hits.iter().for_each(|hit| word.take(hit));
+        // Of many calls, those of the rare word are as good a sample as any.
+        word.share = word.calls.len() as f64 / asked.max(1.0);
     }
     Ok(())
 }
 
+/// The words that a call has to hold: those of phrases, and those that are not in most calls; all, where all are.
+fn required<'a>(words: &'a [Word], query: &Query) -> Vec<&'a Word> {
+    let sought = || words.iter().filter(|word| !word.is_excluded);
+    let is_required = |word: &&Word| word.share <= COMMON || query.terms[word.term].words.len() > 1;
+    let required: Vec<&Word> = sought().filter(is_required).collect();
+    if required.is_empty() { sought().collect() } else { required }
+}
+
 /// The calls that hold all of these words.
-fn held<'a>(words: impl Iterator<Item = &'a Word>) -> Vec<Uuid> {
-    let mut words: Vec<&Word> = words.collect();
+fn held(words: &[&Word]) -> Vec<Uuid> {
+    let mut words = words.to_vec();
     words.sort_by_key(|word| word.calls.len());
     let Some((first, rest)) = words.split_first() else { return Vec::new() };
     first.calls.keys().filter(|call| rest.iter().all(|word| word.calls.contains_key(call))).copied().collect()
@@ -168,16 +191,12 @@ async fn leave_out<A: Access>(
     Ok(())
 }
 
-/// Ranks calls that hold every word.
+/// Ranks calls.
 fn ranked(words: &[Word], calls: &[Uuid], collection: &Collection) -> Vec<Found> {
     let sought: Vec<(&Word, f64)> = words
         .iter()
         .filter(|word| !word.is_excluded)
-        .map(|word| {
-            // How many hold a common word is not known when only the calls of a rare one were asked about: at least so many.
-            let holding = if word.is_complete { word.calls.len() } else { word.calls.len().max(FEW) };
-            (word, collection.weight(holding))
-        })
+        .map(|word| (word, collection.weight(word.share * collection.calls)))
         .collect();
     let score = |call: &Uuid| {
         let of = |(word, weight): &(&Word, f64)| {

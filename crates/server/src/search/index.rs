@@ -3,6 +3,7 @@
 
 use insight::search::postings::Postings;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::{
     Said, store, texts,
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
+    artifacts::{self, Artifact},
     calls,
     db::{DbError, Scope, TenantTx, Write},
     telemetry::log,
@@ -17,6 +19,7 @@ use crate::{
     vault::{
         key::{Key, NotSealed, Salt},
         keys::{Vault, VaultError},
+        seal::RecordKind,
     },
 };
 
@@ -54,7 +57,7 @@ impl Rows {
     }
 }
 
-/// Makes the postings of a call anew, from what is stored of it in this transaction; a call without a transcript has none yet. The call
+/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it in this transaction; a call without a transcript has none yet. The call
 /// is locked. Five hours of speech take a tenth of a second, most calls a hundredth.
 ///
 /// # Errors
@@ -71,9 +74,12 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
         for text in texts(&document, &said, row.language.as_deref()) {
             postings.add(text.text, text.language, text.weight());
         }
-        Ok::<_, VaultError>(Rows::of(&tenant, call, &postings)?)
+        let kept = serde_json::to_vec(&said).map(Zeroizing::new).map_err(|_| DbError::Unexpected)?;
+        Ok::<_, VaultError>((Rows::of(&tenant, call, &postings)?, kept))
     });
-    let rows = made.await.map_err(|_| DbError::Unexpected)??;
+    let (rows, kept) = made.await.map_err(|_| DbError::Unexpected)??;
+    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
     Ok(store::replace(tx, call, &rows).await?)
 }
 

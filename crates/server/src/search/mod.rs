@@ -13,12 +13,12 @@ mod tokens;
 
 use api::search::SearchField;
 use insight::search::postings::Weight;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::calls::CallDocument;
 
-/// What search reads of a transcript: its words have no times here, which are most of its bytes.
-#[derive(Deserialize)]
+/// What search reads and keeps of a transcript: its words have no times here, which are most of its bytes.
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Said {
     language: Option<String>,
@@ -27,13 +27,13 @@ struct Said {
     segments: Vec<Segment>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Speaker {
     display_name: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Segment {
     id: String,

@@ -18,19 +18,20 @@ use super::{
 };
 use crate::{
     app::App,
+    artifacts::{self, Artifact},
     auth::Caller,
     calls::{self, CallDocument, STATUSES, check_length, check_time, code_of, store::Filter},
     db::{Read, TenantTx},
     error::{ApiError, ApiResult},
     http::extract::Query,
-    transcripts,
+    vault::seal::RecordKind,
 };
 
 /// Characters of a search.
 const MAX_SEARCH: usize = 500;
 
-/// Calls by what was said in them and what is said of them, the best first. A call has to hold every word, in any of its forms; words in
-/// quotation marks stand one behind the other; a minus leaves out the calls that hold what follows it. Pages behind the first are of the
+/// Calls by what was said in them and what is said of them, the best first. A call has to hold every word, in any of its forms, but for those
+/// that most calls hold; words in quotation marks stand one behind the other; a minus leaves out the calls that hold what follows it. Pages behind the first are of the
 /// search as it is then: calls that come in between may move others.
 #[utoipa::path(
     get, operation_id = "search_calls", path = "/api/calls/search", tag = "calls", params(SearchQuery),
@@ -80,14 +81,17 @@ async fn shown(app: &App, tx: &mut TenantTx<Read>, query: &Arc<Sought>, found: &
     let documents = calls::store::open_all(tx, &app.vault, &rows).await?;
     let mut calls: HashMap<Uuid, (_, CallDocument)> =
         rows.into_iter().zip(documents).map(|(row, document)| (row.id, (row, document))).collect();
+    let keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
     let (mut hits, mut opened) = (Vec::with_capacity(found.len()), 0);
     for one in found {
         let Some((row, document)) = calls.remove(&one.call) else { continue };
-        let transcript =
-            if opened < shown::OPENED { transcripts::store::json(tx, &app.vault, one.call).await? } else { None };
-        opened += transcript.as_ref().map_or(0, |json| json.len());
+        let kept = match keys.get(&one.call).filter(|_| opened < shown::OPENED) {
+            Some(key) => artifacts::get(tx, (one.call, Artifact::SearchTexts), key).await?,
+            None => None,
+        };
+        opened += kept.as_ref().map_or(0, |kept| kept.len());
         let call = row.summary(&document)?;
-        let snippets = shown::snippets(query, document, row.language, transcript).await?;
+        let snippets = shown::snippets(query, document, row.language, kept).await?;
         hits.push(SearchHit { call, score: one.score, snippets });
     }
     Ok(hits)

@@ -1,5 +1,5 @@
-//! The sentences that show why a call was found. Its one invariant: one transcript is open at a time, and no more of them for one answer
-//! than [`OPENED`] says.
+//! The sentences that show why a call was found. Its one invariant: the texts of one call are open at a time, and no more of them for one
+//! answer than [`OPENED`] says.
 
 use std::sync::Arc;
 
@@ -16,8 +16,7 @@ use crate::{
 /// Snippets of a call.
 const SNIPPETS: usize = 3;
 
-/// Bytes of transcripts that are read for one answer: a hundred of ten minutes, or the longest one. Calls behind that come without their
-/// sentences.
+/// Bytes of texts that are read for one answer: fifty calls of four hours. Calls behind that come with titles and notes alone.
 pub(super) const OPENED: usize = 16 << 20;
 
 /// The best snippets of a call: those with most of what was sought, then in the order of the call.
@@ -25,12 +24,12 @@ pub(super) async fn snippets(
     query: &Arc<Query>,
     document: CallDocument,
     language: Option<String>,
-    transcript: Option<Zeroizing<Vec<u8>>>,
+    kept: Option<Zeroizing<Vec<u8>>>,
 ) -> ApiResult<Vec<Snippet>> {
     let query = Arc::clone(query);
     let chosen = tokio::task::spawn_blocking(move || {
-        let said = match transcript {
-            Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("a transcript that is none"))?,
+        let said = match kept {
+            Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
             None => Said { language: language.clone(), speakers: Vec::new(), segments: Vec::new() },
         };
         Ok(choose(&query, &texts(&document, &said, language.as_deref())))
