@@ -17,8 +17,8 @@ use crate::{
     calls::{self, store::Filter},
     db::{Access, TenantTx},
     vault::{
-        key::Key,
         keys::{Vault, VaultError},
+        seal::RecordKind,
     },
 };
 
@@ -83,10 +83,9 @@ pub async fn find<A: Access>(
     query: &Query,
     filter: Option<&Filter>,
 ) -> Result<Vec<Found>, VaultError> {
-    let tenant = vault.tenant_key(tx).await?;
     let (count, mean_words) = store::collection(tx).await?;
     let collection = Collection { calls: count as f64, mean_words };
-    let mut words = look(tx, &tenant, query).await?;
+    let mut words = look(tx, vault, query).await?;
     complete(tx, &mut words, &collection).await?;
     let mut calls = held(&required(&words, query));
     if let Some(filter) = filter {
@@ -98,15 +97,15 @@ pub async fn find<A: Access>(
         found.truncate(PHRASED);
         let asked: Vec<Uuid> = found.iter().map(|found| found.call).collect();
         let phrase: Vec<&Word> = words.iter().filter(|word| word.term == term).collect();
-        let holding = phrased(tx, &tenant, &phrase, &asked).await?;
+        let holding = phrased(tx, vault, &phrase, &asked).await?;
         found.retain(|found| holding.contains(&found.call) != one.is_excluded);
     }
     Ok(found)
 }
 
 /// The words of a query, each with the newest calls that hold it.
-async fn look<A: Access>(tx: &mut TenantTx<A>, tenant: &Key, query: &Query) -> Result<Vec<Word>, VaultError> {
-    let tokens = Tokens::of(tenant);
+async fn look<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, query: &Query) -> Result<Vec<Word>, VaultError> {
+    let tokens = Tokens::of(&*vault.tenant_key(tx).await?);
     let (mut words, mut asked, mut places) = (Vec::new(), Vec::new(), Vec::new());
     for (term, one) in query.terms.iter().enumerate() {
         for keys in &one.words {
@@ -214,7 +213,7 @@ fn ranked(words: &[Word], calls: &[Uuid], collection: &Collection) -> Vec<Found>
 /// Which of these calls hold the words one behind the other.
 async fn phrased<A: Access>(
     tx: &mut TenantTx<A>,
-    tenant: &Key,
+    vault: &Vault,
     phrase: &[&Word],
     calls: &[Uuid],
 ) -> Result<HashSet<Uuid>, VaultError> {
@@ -222,11 +221,13 @@ async fn phrased<A: Access>(
         phrase.iter().enumerate().flat_map(|(word, one)| one.tokens.iter().map(move |token| (*token, word))).collect();
     tokens.sort_unstable();
     let asked: Vec<Token> = tokens.iter().map(|(token, _)| *token).collect();
+    let keys = vault.record_keys(tx, RecordKind::Call, calls).await?;
     let mut positions: HashMap<Uuid, (Option<Places>, Vec<Vec<u32>>)> = HashMap::new();
     for found in store::places(tx, &asked, calls).await? {
         let (token, word) = tokens[place(found.token)];
         let (key, words) = positions.entry(found.call).or_insert_with(|| {
-            (found.salt().map(|salt| Places::of(tenant, found.call, &salt)), vec![Vec::new(); phrase.len()])
+            let places = keys.get(&found.call).zip(found.salt()).map(|(key, salt)| Places::of(key, &salt));
+            (places, vec![Vec::new(); phrase.len()])
         });
         if let Some(key) = key {
             words[word].extend(key.open(&token, found.positions));

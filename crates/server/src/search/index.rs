@@ -38,13 +38,13 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// Those of a call, under the key of its tenant.
+    /// Those of a call, under the keys of its tenant and of its record.
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub fn of(tenant: &Key, call: Uuid, postings: &Postings) -> Result<Self, NotSealed> {
+    pub fn of(tenant: &Key, call: &Key, postings: &Postings) -> Result<Self, NotSealed> {
         let (tokens, salt) = (Tokens::of(tenant), Salt::fresh()?);
-        let places = Places::of(tenant, call, &salt);
+        let places = Places::of(call, &salt);
         let mut found: Vec<_> = postings.iter().map(|(key, posting)| (tokens.token(key), posting)).collect();
         found.sort_unstable_by_key(|(token, _)| *token);
         Ok(Self {
@@ -67,7 +67,7 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let row = calls::store::get(tx, call).await?;
     let document = calls::store::open(tx, vault, &row).await?;
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
-    let tenant = vault.tenant_key(tx).await?;
+    let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
     let made = tokio::task::spawn_blocking(move || {
         let said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
         let mut postings = Postings::default();
@@ -75,10 +75,9 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
             postings.add(text.text, text.language, text.weight());
         }
         let kept = serde_json::to_vec(&said).map(Zeroizing::new).map_err(|_| DbError::Unexpected)?;
-        Ok::<_, VaultError>((Rows::of(&tenant, call, &postings)?, kept))
+        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept))
     });
-    let (rows, kept) = made.await.map_err(|_| DbError::Unexpected)??;
-    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    let (rows, key, kept) = made.await.map_err(|_| DbError::Unexpected)??;
     artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
     Ok(store::replace(tx, call, &rows).await?)
 }

@@ -7,7 +7,6 @@ use aws_lc_rs::{
     iv::FixedLength,
 };
 use insight::search::positions;
-use uuid::Uuid;
 
 use crate::vault::{
     key::{Key, NotSealed, Purpose, Salt},
@@ -37,13 +36,14 @@ impl Tokens {
 }
 
 /// Encrypts where the words of a call stand: AES-256 in counter mode under a key of the call and of the salt that its postings were made
-/// with, from the token on, so that no key and counter meet twice. Whoever changes a row makes a phrase be found or missed, no more; the
+/// with, from the token on, so that no key and counter meet twice. It goes with the call's record key, from old backups too. Whoever changes a row makes a phrase be found or missed, no more; the
 /// rest of a row could not be trusted either.
 pub(super) struct Places(Key);
 
 impl Places {
-    pub(super) fn of(tenant: &Key, call: Uuid, salt: &Salt) -> Self {
-        Self(IndexKey::Places.derive(tenant).derive(salt, &Purpose::new(&[b"places", call.as_bytes()])))
+    /// For a call's record key.
+    pub(super) fn of(call: &Key, salt: &Salt) -> Self {
+        Self(call.derive(salt, &Purpose::new(&[b"search", b"places"])))
     }
 
     pub(super) fn seal(&self, token: &Token, places: &[u32]) -> Result<Vec<u8>, NotSealed> {
@@ -81,15 +81,14 @@ mod tests {
 
     #[test]
     fn places_are_read_under_their_call_salt_and_token_alone() {
-        let (tenant, call, salt) = (Key::copy_of(&[1; 32]), Uuid::nil(), Salt::stored(&[3; 32]).unwrap());
+        let (call, salt) = (Key::copy_of(&[1; 32]), Salt::stored(&[3; 32]).unwrap());
         let places: Vec<u32> = (0..100).map(|n| n * 7).collect();
         let (token, other) = ([5; BYTES], [6; BYTES]);
-        let sealed = Places::of(&tenant, call, &salt).seal(&token, &places).unwrap();
-        let open = |tenant: &Key, call, salt: &Salt, token| Places::of(tenant, call, salt).open(token, sealed.clone());
-        assert_eq!(open(&tenant, call, &salt, &token), places);
-        assert_ne!(open(&tenant, call, &salt, &other), places);
-        assert_ne!(open(&tenant, Uuid::max(), &salt, &token), places);
-        assert_ne!(open(&tenant, call, &Salt::stored(&[4; 32]).unwrap(), &token), places);
-        assert_ne!(open(&Key::copy_of(&[2; 32]), call, &salt, &token), places);
+        let sealed = Places::of(&call, &salt).seal(&token, &places).unwrap();
+        let open = |call: &Key, salt: &Salt, token| Places::of(call, salt).open(token, sealed.clone());
+        assert_eq!(open(&call, &salt, &token), places);
+        assert_ne!(open(&call, &salt, &other), places);
+        assert_ne!(open(&call, &Salt::stored(&[4; 32]).unwrap(), &token), places);
+        assert_ne!(open(&Key::copy_of(&[2; 32]), &salt, &token), places);
     }
 }

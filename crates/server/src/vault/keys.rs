@@ -58,8 +58,6 @@ pub enum IndexKey {
     Name,
     /// Words of calls.
     Search,
-    /// Where in calls these words stand.
-    Places,
     /// Recordings, by which one that is sent again is known.
     Recording,
     /// Idempotency keys and what was asked with them.
@@ -73,7 +71,6 @@ impl IndexKey {
             Self::Email => b"email",
             Self::Name => b"name",
             Self::Search => b"search",
-            Self::Places => b"places",
             Self::Recording => b"recording",
             Self::Request => b"request",
         }
