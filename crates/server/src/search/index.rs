@@ -57,8 +57,8 @@ impl Rows {
     }
 }
 
-/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it in this transaction; a call without a transcript has none yet. The call
-/// is locked. Five hours of speech take a tenth of a second, most calls a hundredth.
+/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it in this transaction; a call without a
+/// transcript has none yet. The call is locked meanwhile, for as long as it takes to find the stems of its words.
 ///
 /// # Errors
 /// [`DbError::NotFound`] when the call is not there; [`VaultError::Broken`] when it was tampered with.
@@ -95,9 +95,12 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
         after = call;
         match renew(&mut tx, &app.vault, call).await {
             Ok(()) => tx.commit().await?,
-            Err(VaultError::Database(error)) => return Err(error),
+            Err(VaultError::Database(error)) if error.is_outage() || error.is_transient() => return Err(error),
             Err(error) => {
-                log::warning!(fault = &error, "a call could not be read to be indexed");
+                log::warning!(fault = &error, "a call cannot be indexed and is left without");
+                // What the failed statement left is undone.
+                drop(tx);
+                tx = app.database.write(scope).await?;
                 store::give_up(&mut tx, call).await?;
                 tx.commit().await?;
             }
