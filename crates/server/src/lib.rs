@@ -32,6 +32,7 @@ pub mod recordings;
 pub mod redaction;
 pub mod retention;
 pub mod router;
+pub mod search;
 pub mod serve;
 pub mod telemetry;
 pub mod tenants;

@@ -25,6 +25,7 @@ use crate::{
     db::{DbError, TenantTx, Write},
     queue::MAX_ATTEMPTS,
     redaction::endings,
+    search,
     telemetry::log,
     transcripts,
     vault::{
@@ -105,6 +106,7 @@ impl Run<'_> {
     /// Analyses a call once more, which is completed and stays so whatever comes of it.
     pub(super) async fn analyze_again(&self) -> Result<(), Failure> {
         let mut tx = self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed))?;
+        search::index::renew(&mut tx, &self.worker.app.vault, self.lease.call).await?;
         self.lease.end(&mut tx, None).await?;
         self.commit(tx).await
     }
