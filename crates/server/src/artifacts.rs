@@ -28,6 +28,8 @@ pub enum Artifact {
     Analysis = 5,
     /// What was taken out of the transcript: kinds, places and times.
     Findings = 7,
+    /// The last four digits of telephone numbers that were said.
+    PhoneEndings = 9,
 }
 
 impl Artifact {
@@ -38,6 +40,7 @@ impl Artifact {
             Self::NormalizedTranscript => "normalized transcript",
             Self::Analysis => "analysis",
             Self::Findings => "findings",
+            Self::PhoneEndings => "phone endings",
         };
         Field::with_part("artifacts", "sealed", call, part)
     }

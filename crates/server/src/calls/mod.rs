@@ -5,6 +5,7 @@
 
 pub mod deletions;
 pub mod events;
+pub mod facts;
 pub mod forms;
 pub mod legal_hold;
 pub mod routes;
@@ -63,6 +64,12 @@ pub struct CallDocument {
     /// What the user noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// What the analysis would call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggested_title: Option<String>,
+    /// What it was about by the analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggested_summary: Option<String>,
     /// What was asked of recognition beside the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognition: Option<Recognition>,
@@ -97,15 +104,25 @@ impl CallDocument {
             contact_name: filled(metadata.contact_name.as_deref()),
             phone_number: filled(metadata.phone_number.as_deref()),
             organization: filled(metadata.organization.as_deref()),
-            summary: None,
-            notes: None,
-            recognition: None,
+            ..Self::default()
         }
+    }
+
+    /// What the call is called: what a person says, before what the analysis does.
+    #[must_use]
+    pub fn shown_title(&self) -> Option<&String> {
+        self.title.as_ref().or(self.suggested_title.as_ref())
+    }
+
+    /// What it was about, likewise.
+    #[must_use]
+    pub fn shown_summary(&self) -> Option<&String> {
+        self.summary.as_ref().or(self.suggested_summary.as_ref())
     }
 
     /// Whether a search, in small letters, is in what names the call.
     fn matches(&self, search: &str) -> bool {
-        [&self.title, &self.contact_name, &self.organization]
+        [self.shown_title(), self.contact_name.as_ref(), self.organization.as_ref()]
             .into_iter()
             .flatten()
             .any(|name| name.to_lowercase().contains(search))
@@ -178,7 +195,7 @@ impl Row {
     pub(crate) fn summary(&self, document: &CallDocument) -> ApiResult<CallSummary> {
         Ok(CallSummary {
             call_id: self.id,
-            title: document.title.clone(),
+            title: document.shown_title().cloned(),
             contact_name: document.contact_name.clone(),
             direction: of_code(&DIRECTIONS, self.direction)?,
             status: of_code(&STATUSES, self.status)?,
@@ -192,10 +209,10 @@ impl Row {
     pub(crate) fn detail(&self, document: CallDocument) -> ApiResult<CallDetail> {
         Ok(CallDetail {
             call: self.summary(&document)?,
+            summary: document.shown_summary().cloned(),
             contact_id: self.contact_id,
             phone_number: document.phone_number,
             organization: document.organization,
-            summary: document.summary,
             notes: document.notes,
             language: self.language.clone(),
             channels: self.channels,

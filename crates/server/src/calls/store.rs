@@ -398,6 +398,22 @@ pub async fn forget_recognition(tx: &mut TenantTx<Write>, vault: &Vault, call: U
     put_document(tx, vault, call, &CallDocument { recognition: None, ..document }).await
 }
 
+/// Takes down what the analysis would call a call and says of it, in the place of what it said before.
+///
+/// # Errors
+/// [`DbError::NotFound`] when the call is not there.
+pub async fn suggest(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    call: Uuid,
+    (suggested_title, suggested_summary): (Option<String>, Option<String>),
+) -> Result<(), VaultError> {
+    lock(tx, call).await?;
+    let row = get(tx, call).await?;
+    let document = open(tx, vault, &row).await?;
+    put_document(tx, vault, call, &CallDocument { suggested_title, suggested_summary, ..document }).await
+}
+
 /// What a client asked of recognition.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! What goes out of a call's transcript before anything else sees it (H7), and out of what people write into it afterwards. Its one
 //! invariant: telephone numbers always do; the tenant says what else.
 
+pub mod endings;
 pub mod findings;
 
 use std::panic::resume_unwind;
@@ -97,6 +98,15 @@ pub async fn policy_with<A: Access>(
 pub async fn redacted(transcript: Transcript, policy: Policy) -> Result<Redacted, Unfinished> {
     let work = spawn_blocking(move || redact::redact(transcript, &policy));
     // It is cancelled by nobody, so what ended it is a panic of its own.
+    work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// The ends of the numbers that are in a transcript before they are taken out of it, off the threads that answer requests.
+pub async fn phone_endings(transcript: Transcript, policy: Policy) -> (Transcript, endings::Endings) {
+    let work = spawn_blocking(move || {
+        let endings = redact::phone_endings(&transcript, &policy);
+        (transcript, endings)
+    });
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 

@@ -35,7 +35,7 @@ use crate::{
         extract::{self, Path, Query},
         idempotency::IdempotencyKey,
     },
-    redaction::{self, findings},
+    redaction::{self, endings, findings},
     vault::seal::RecordKind,
 };
 
@@ -99,7 +99,7 @@ pub async fn transcript(
         return Ok((StatusCode::NOT_MODIFIED, fresh).into_response());
     }
     let mut stored = store::json(&mut tx, &app.vault, id).await?.ok_or_else(not_yet)?;
-    let title = calls::store::open(&mut tx, &app.vault, &row).await?.title.unwrap_or_default();
+    let title = calls::store::open(&mut tx, &app.vault, &row).await?.shown_title().cloned().unwrap_or_default();
     drop(tx);
     let disposition = disposition(&title, id, format);
     let bytes = if format == Format::Json {
@@ -161,15 +161,22 @@ async fn change(
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
-        let policy = match edit(&mut transcript)? {
-            Some(segment) => redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(segment),
-            None => Policy::default(),
+        let (policy, ending) = match edit(&mut transcript)? {
+            Some(place) => {
+                let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(place);
+                let (said, mut endings) = redaction::phone_endings(transcript, policy.clone()).await;
+                transcript = said;
+                let id = transcript.segments[place].id.clone();
+                let ending = endings.remove(&id);
+                (policy, Some((id, ending)))
+            }
+            None => (Policy::default(), None),
         };
         let redacted = redaction::redacted(transcript, policy).await?;
         let mut tx = app.database.write(caller.scope()).await?;
         calls::store::lock(&mut tx, call).await.map_err(or_call)?;
         if store::changed(&mut tx, call).await? == Some(read_at) {
-            put(app, &mut tx, call, &redacted).await?;
+            put(app, &mut tx, call, (&redacted, ending)).await?;
             tx.commit().await?;
             return Ok(redacted.transcript);
         }
@@ -178,9 +185,18 @@ async fn change(
     Err(ApiError::new(ErrorCode::Conflict, message).retry_after(1))
 }
 
-async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, redacted: &Redacted) -> ApiResult<()> {
+/// Stores what a correction left, with the end of the number that was said in the segment, if it says one anew.
+async fn put(
+    app: &App,
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+    (redacted, said): (&Redacted, Option<(String, Option<String>)>),
+) -> ApiResult<()> {
     store::put(tx, &app.vault, call, &redacted.transcript).await?;
     let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
+    if let Some((segment, ending)) = said {
+        endings::correct(tx, &key, call, (&segment, ending)).await?;
+    }
     Ok(findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?)
 }
 

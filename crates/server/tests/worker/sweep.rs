@@ -75,8 +75,8 @@ async fn a_store_that_fails_until_a_recording_to_keep_is_too_old_costs_the_recor
     let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
     let scope = studio.installation.tenant().await;
     studio.sql("UPDATE tenant.tenants SET audio_retention = true").await;
-    // The first try ends behind the redacted transcript, and from then on every access to the store fails.
-    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 9)").await;
+    // The first try ends behind the analysis, and from then on every access to the store fails.
+    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 11)").await;
     let call = studio.upload(scope, wav(1)).await;
     let working = Working::start(studio.worker(Arc::default()));
     studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;
