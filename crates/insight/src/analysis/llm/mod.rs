@@ -90,19 +90,19 @@ pub struct Request {
 }
 
 /// A call on its way to a model and back.
-pub struct Plan<'f> {
+pub struct Plan {
     transcript: Transcript,
-    facts: &'f Facts,
+    facts: Facts,
     parts: Vec<Part>,
 }
 
-impl<'f> Plan<'f> {
+impl Plan {
     /// Cuts `transcript` into parts. What a model never sees is taken out first: telephone numbers, e-mail addresses, cards and IBANs, and
     /// segments that are addressed to a machine.
     ///
     /// # Errors
     /// [`LlmError`], when there is nothing to ask or no room for it.
-    pub fn new(transcript: &Transcript, facts: &'f Facts, limits: Limits) -> Result<Self, LlmError> {
+    pub fn new(transcript: &Transcript, facts: &Facts, limits: Limits) -> Result<Self, LlmError> {
         let policy = Policy::new([Kind::EmailAddress, Kind::PaymentCard, Kind::Iban]);
         let transcript = redact(transcript.clone(), &policy)?.transcript;
         let schema = schema::schema(&[], &[]).to_string();
@@ -116,7 +116,7 @@ impl<'f> Plan<'f> {
         if parts.is_empty() {
             return Err(LlmError::Nothing);
         }
-        Ok(Self { transcript, facts, parts })
+        Ok(Self { transcript, facts: facts.clone(), parts })
     }
 
     /// What to ask, part by part; `fence` is of this call alone.
@@ -127,7 +127,7 @@ impl<'f> Plan<'f> {
             let place = (part, number, self.parts.len());
             Request {
                 rules: prompt::rules(),
-                message: prompt::message(&self.transcript, self.facts, place, fence),
+                message: prompt::message(&self.transcript, &self.facts, place, fence),
                 schema: schema::schema(&ids, &speakers),
             }
         })
@@ -141,7 +141,7 @@ impl<'f> Plan<'f> {
         let shown = self.parts.iter().flat_map(|part| part.segments.iter().copied()).collect();
         let ground = Ground::new(&self.transcript, &shown, self.facts.recorded_at.map(|at| at.date_naive()));
         let read = |(answer, part): (&String, &Part)| {
-            Ok(Claims::new(&ground, self.facts, &part.segments).read(&object(answer)?))
+            Ok(Claims::new(&ground, &self.facts, &part.segments).read(&object(answer)?))
         };
         let parts = answers.iter().zip(&self.parts).map(read).collect::<Result<Vec<_>, LlmError>>()?;
         let mut analysis = merge::merge(parts, &ground.reader);
