@@ -133,7 +133,8 @@ impl fmt::Debug for Chat {
 
 impl Chat {
     pub(super) fn new(endpoint: &Endpoint, model: String, settings: &Analysis) -> Result<Self, ChatError> {
-        let builder = Client::builder().redirect(Policy::none()).no_proxy().connect_timeout(CONNECT).timeout(settings.time);
+        let builder =
+            Client::builder().redirect(Policy::none()).no_proxy().connect_timeout(CONNECT).timeout(settings.time);
         // Whatever a resolver says of it; the port of the address is kept where this one is 0.
         let builder = builder.resolve("localhost", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
         Ok(Self {

@@ -133,7 +133,8 @@ impl Llm {
     async fn analyze(&self, (transcript, facts): (Transcript, Facts), usage: &mut Usage) -> Result<Analysis, Failed> {
         let limits = self.limits;
         // Redaction and reading of a long call take tenths of a second, which other tasks do not wait for.
-        let plan = spawn_blocking(move || Plan::new(&transcript, &facts, limits)).await.map_err(|_| Failed::Panic)??;
+        let plan =
+            spawn_blocking(move || Plan::new(&transcript, &facts, limits)).await.map_err(|_| Failed::Panic)??;
         let fence = fence().ok_or(Failed::Random)?;
         let requests: Vec<Request> = plan.requests(&fence).collect();
         let mut answers = Vec::with_capacity(requests.len());

@@ -152,7 +152,13 @@ fn content_goes_to_this_machine_or_by_tls_to_where_the_operator_lets_it() {
     for local in ["http://127.0.0.1:11434/v1", "http://[::1]:8080/v1", "http://localhost/v1", "https://127.0.0.2/v1/"] {
         assert_eq!(said(&[llm, ("model", "m"), ("url", local)]), "", "{local}");
     }
-    for unsafe_one in ["http://llm.example/v1", "http://127.0.0.1.example/v1", "ftp://127.0.0.1", "https://user@llm.example", "http://10.0.0.1/v1"] {
+    for unsafe_one in [
+        "http://llm.example/v1",
+        "http://127.0.0.1.example/v1",
+        "ftp://127.0.0.1",
+        "https://user@llm.example",
+        "http://10.0.0.1/v1",
+    ] {
         let said = said(&[llm, ("model", "m"), ("url", unsafe_one), ("remote", "true"), ("region", "eu")]);
         assert!(said.contains("analysis.url") && said.contains("an https:// address"), "{unsafe_one}: {said}");
     }

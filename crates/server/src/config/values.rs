@@ -1,6 +1,10 @@
 //! Values of settings: how each is written. Its one invariant: what cannot be read gives `None`, and the value is in no message.
 
-use std::{net::{IpAddr, SocketAddr}, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use axum::http::{HeaderValue, Uri};
 use ipnet::IpNet;
@@ -232,8 +236,7 @@ pub struct Endpoint {
 }
 
 impl FromText for Endpoint {
-    const EXPECTED: &'static str =
-        "an https:// address, or an http:// address of this machine (127.0.0.1, [::1], localhost), without a user or a query";
+    const EXPECTED: &'static str = "an https:// address, or an http:// address of this machine (127.0.0.1, [::1], localhost), without a user or a query";
 
     fn from_text(text: &str) -> Option<Self> {
         let uri = text.parse::<Uri>().ok().filter(|uri| uri.query().is_none() && !text.contains(['#', '@']))?;

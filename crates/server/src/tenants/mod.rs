@@ -57,7 +57,10 @@ fn code(provider: Provider) -> &'static str {
 
 /// The providers of codes in the database; one that this program does not know is none that it sends anything to.
 fn providers(codes: &[String]) -> Vec<Provider> {
-    [Provider::OpenaiCompatible].into_iter().filter(|provider| codes.iter().any(|known| known == code(*provider))).collect()
+    [Provider::OpenaiCompatible]
+        .into_iter()
+        .filter(|provider| codes.iter().any(|known| known == code(*provider)))
+        .collect()
 }
 
 /// That the caller may make somebody this, or change somebody who is.

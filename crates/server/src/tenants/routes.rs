@@ -116,7 +116,10 @@ pub async fn change(
     if patch.allowed_regions.iter().flatten().any(|region| !is_region(region))
         || patch.allowed_regions.as_ref().is_some_and(|regions| regions.len() > MOST_REGIONS)
     {
-        return Err(ApiError::field("allowedRegions", "regions are up to 16 codes of 1 to 32 small letters, digits and dashes"));
+        return Err(ApiError::field(
+            "allowedRegions",
+            "regions are up to 16 codes of 1 to 32 small letters, digits and dashes",
+        ));
     }
     let name = patch.name.as_deref().map(|name| {
         person::name(name).ok_or_else(|| ApiError::field("name", "a name has 1 to 200 characters in one line"))

@@ -6,9 +6,11 @@
 )]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod analysis_provider;
 mod background;
 mod crash;
 mod decoder;
+mod endpoint;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;
