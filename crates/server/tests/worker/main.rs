@@ -14,6 +14,7 @@ mod endpoint;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod language_model;
 mod pipeline;
 mod queue;
 mod studio;
