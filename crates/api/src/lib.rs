@@ -12,6 +12,8 @@ macro_rules! unprinted {
     )*};
 }
 
+pub mod analyses;
+pub mod analytics;
 pub mod audio;
 pub mod auth;
 pub mod calls;

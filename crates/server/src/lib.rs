@@ -3,6 +3,7 @@
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
 pub mod analysis_provider;
+pub mod analyses;
 pub mod analytics;
 pub mod app;
 pub mod artifacts;

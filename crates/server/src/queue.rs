@@ -98,6 +98,25 @@ pub async fn wake_watchers(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
     Ok(())
 }
 
+/// Locks the jobs of a call, of a user's calls, or of all, until the transaction ends. Whoever locks calls that may be worked on does this
+/// first: a worker locks its job ([`Lease::hold`]) and then its call, and two that lock in different orders wait for each other for ever.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn lock(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Option<Uuid>) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "SELECT FROM tenant.jobs WHERE tenant_id = $1 AND ($2::uuid IS NULL OR call_id = $2) AND ($3::uuid IS NULL OR owner_id = $3)
+           AND state IN (1, 2) ORDER BY id FOR UPDATE",
+        tenant,
+        call,
+        user,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// How much there is to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Counts {

@@ -12,6 +12,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use api::error::ErrorCode;
 
 use crate::{
+    analyses::routes as analyses,
+    analytics::routes as analytics,
     app::App,
     audio, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
@@ -104,6 +106,12 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
         .routes(routes!(redaction::findings::list))
+        // Analyses
+        .routes(routes!(analyses::analysis))
+        .routes(routes!(analyses::reanalyze))
+        .routes(routes!(analyses::shared))
+        .routes(routes!(analytics::talk))
+        .routes(routes!(analytics::vibe))
         // OpenAI's clients
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))

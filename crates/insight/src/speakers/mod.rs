@@ -9,7 +9,7 @@ mod rules;
 use speech::transcript::{Confidence, LabelSource, Role, SpeakerResolution, Transcript};
 
 use crate::facts::{Direction, Facts};
-use crate::redact::contact_label;
+use crate::redact::label::contact_label;
 
 /// Version of the rules, as the transcript states it.
 const STRATEGY_VERSION: u32 = 1;

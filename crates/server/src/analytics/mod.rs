@@ -1,6 +1,8 @@
 //! What calls look like from outside, over many of them. Its one invariant: it is made of numbers and codes, and nothing of a call is
 //! opened for it.
 
+mod reports;
+pub mod routes;
 pub mod store;
 
 use insight::{

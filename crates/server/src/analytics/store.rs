@@ -1,9 +1,10 @@
-//! All SQL of the numbers of calls.
+//! The numbers of a call: how they are stored, and exported.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::Row;
-use crate::db::{DbError, TenantTx, Write};
+use crate::db::{Access, DbError, TenantTx, Write};
 
 /// Stores the rows of a call, in the place of those before.
 ///
@@ -50,4 +51,21 @@ pub async fn put(tx: &mut TenantTx<Write>, call: Uuid, rows: &[Row]) -> Result<(
         .await?;
     }
     Ok(())
+}
+
+/// What is stored of a call, as it is exported.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn of<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Vec<Value>, DbError> {
+    let tenant = tx.scope().tenant();
+    let rows = sqlx::query_scalar!(
+        r#"SELECT (jsonb_strip_nulls(to_jsonb(m) - 'tenant_id' - 'owner_id' - 'call_id'))::text AS "row!"
+           FROM tenant.call_metrics m WHERE tenant_id = $1 AND call_id = $2 ORDER BY speaker"#,
+        tenant,
+        call,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    rows.iter().map(|row| serde_json::from_str(row).map_err(|_| DbError::Unexpected)).collect()
 }

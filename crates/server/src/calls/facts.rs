@@ -1,7 +1,7 @@
 //! What is known of a call besides its recording, as speakers are named by it and tasks dated. Its one invariant: it is read for a worker's
 //! eyes, and no more of a telephone number than its end gets into what is made with it.
 
-use chrono::Utc;
+use chrono::FixedOffset;
 use insight::facts::{Direction, Facts};
 use uuid::Uuid;
 
@@ -25,12 +25,13 @@ pub async fn of<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> R
         api::calls::Direction::Outgoing => Direction::Outgoing,
         api::calls::Direction::Unknown => Direction::Unknown,
     };
+    let offset = said.utc_offset.and_then(FixedOffset::east_opt);
     Ok(Facts {
         direction,
         user_name: owner.and_then(|(_, person)| person.display_name),
         contact_name: said.contact_name,
         phone_number: said.phone_number,
-        recorded_at: row.recorded_at.map(|at| at.with_timezone(&Utc).fixed_offset()),
+        recorded_at: row.recorded_at.map(|at| offset.map_or(at.fixed_offset(), |offset| at.with_timezone(&offset))),
         ..Facts::default()
     })
 }

@@ -64,6 +64,9 @@ pub struct CallDocument {
     /// What the user noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// How far the clock stood from UTC where it was recorded, in seconds to the east.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_offset: Option<i32>,
     /// What the analysis would call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggested_title: Option<String>,
@@ -104,6 +107,7 @@ impl CallDocument {
             contact_name: filled(metadata.contact_name.as_deref()),
             phone_number: filled(metadata.phone_number.as_deref()),
             organization: filled(metadata.organization.as_deref()),
+            utc_offset: metadata.recorded_at.map(|at| at.offset().local_minus_utc()),
             ..Self::default()
         }
     }
@@ -165,7 +169,7 @@ fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
     if !metadata.channels.is_none_or(|channels| (1..=32).contains(&channels)) {
         return Err(ApiError::field("channels", "a recording has 1 to 32 channels"));
     }
-    check_time("recordedAt", metadata.recorded_at)?;
+    check_time("recordedAt", metadata.recorded_at.map(|at| at.to_utc()))?;
     // Not a number is in no range.
     if !metadata.duration_seconds.is_none_or(|seconds| (0.0..=MAX_SECONDS).contains(&seconds)) {
         return Err(ApiError::field("durationSeconds", "a recording is 0 to 2,678,400 seconds long"));

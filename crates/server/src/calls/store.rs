@@ -285,7 +285,7 @@ pub async fn insert(
         metadata.channels,
         duration_ms,
         &token[..],
-        metadata.recorded_at,
+        metadata.recorded_at.map(|at| at.to_utc()),
     )
     .execute(tx.conn())
     .await

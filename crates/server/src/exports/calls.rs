@@ -4,6 +4,7 @@
 use api::calls::{CallDetail, ProcessingEvent};
 use insight::export::{Format, Style};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -13,6 +14,7 @@ use super::{
     page, store,
 };
 use crate::{
+    analytics,
     artifacts::{self, Artifact},
     calls::{self, Recognition},
     error::ApiResult,
@@ -24,10 +26,11 @@ use crate::{
 const BATCH: i64 = 100;
 
 /// What is stored of a call as one document, besides the transcript, which has a readable form too.
-const DOCUMENTS: [(Artifact, &str); 3] = [
+const DOCUMENTS: [(Artifact, &str); 4] = [
     (Artifact::RawTranscript, "raw-transcript.json"),
     (Artifact::Diarization, "diarization.json"),
     (Artifact::Analysis, "analysis.json"),
+    (Artifact::PhoneEndings, "phone-endings.json"),
 ];
 
 /// `call.json`.
@@ -38,6 +41,8 @@ struct About {
     call: CallDetail,
     #[serde(skip_serializing_if = "Option::is_none")]
     recognition: Option<Recognition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<Value>,
     events: Vec<ProcessingEvent>,
 }
 
@@ -96,9 +101,14 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     for (artifact, name) in DOCUMENTS {
         documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
     }
+    let metrics = analytics::store::of(&mut tx, call).await?;
     // A recording that the tenant retains belongs here.
     tx.commit().await?;
-    Ok(Some(Folder { about: About { call: row.detail(document)?, recognition, events }, transcript, documents }))
+    Ok(Some(Folder {
+        about: About { call: row.detail(document)?, recognition, metrics, events },
+        transcript,
+        documents,
+    }))
 }
 
 async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {

@@ -44,12 +44,14 @@ These are there for a user, not for a data subject. Each call has a folder, call
 
 call.json            callId, title, contactName, phoneNumber, organization, summary, notes, direction, status, language, channels,
                      durationSeconds, recordedAt, createdAt, updatedAt, legalHold (true: kept for a legal reason), recognition (what was
-                     asked of it), events (how it was processed: stage, outcome, at)
+                     asked of it), metrics (how much, how fast and in which mood each party spoke), events (how it was
+                     processed: stage, outcome, at)
 transcript.txt       what was said, to read
 transcript.json      the same with speakers, segments, words and times, with the corrections that people made
 raw-transcript.json  as it was recognised, before it was put in order
 diarization.json     who spoke when
-analysis.json        what was made of it, where there is such a thing
+analysis.json        what was found in it, where it was analysed
+phone-endings.json   the last four digits of telephone numbers that were said, by segment
 ";
 
 /// The text of `README.txt`.

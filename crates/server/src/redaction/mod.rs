@@ -110,7 +110,7 @@ pub async fn phone_endings(transcript: Transcript, policy: Policy) -> (Transcrip
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
-/// Takes it out of what people say of a call: its title, its summary, their notes. A contact that goes by a full number goes by the end
+/// Takes it out of what people say of a call: its title, its organization, its summary, their notes. A contact that goes by a full number goes by the end
 /// of it. `language` is that of the call.
 ///
 /// # Errors
@@ -121,10 +121,11 @@ pub async fn redacted_words(
     policy: Policy,
 ) -> Result<CallDocument, Unfinished> {
     let work = spawn_blocking(move || {
-        for text in [&mut said.title, &mut said.summary, &mut said.notes].into_iter().flatten() {
+        for text in [&mut said.title, &mut said.organization, &mut said.summary, &mut said.notes].into_iter().flatten()
+        {
             *text = redact::redact_text(std::mem::take(text), language.as_deref(), &policy)?;
         }
-        said.contact_name = said.contact_name.map(|name| redact::contact_label(&name).unwrap_or(name));
+        said.contact_name = said.contact_name.map(|name| redact::redact_name(name, language.as_deref())).transpose()?;
         Ok(said)
     });
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))

@@ -114,7 +114,7 @@ pub async fn transcript(
 }
 
 /// RFC 9110, 13.1.2: a list of tags, compared weakly, or any.
-fn is_current(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_current(headers: &HeaderMap, etag: &str) -> bool {
     let tags = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
@@ -156,7 +156,8 @@ async fn change(
         let mut tx = app.database.read(caller.scope()).await?;
         // Before that the worker still reads what it stored, to silence the recording that is kept.
         if calls::progress(&mut tx, call).await?.status != CallStatus::Completed {
-            return Err(not_yet());
+            let message = "the call is still being processed; correct it when it is COMPLETED";
+            return Err(ApiError::new(ErrorCode::CallNotCompleted, message));
         }
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;

@@ -3,6 +3,8 @@
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
 mod accounts;
+mod analyses;
+mod analytics;
 mod api_keys;
 mod audio;
 mod calls;

@@ -11,6 +11,7 @@ mod background;
 mod crash;
 mod decoder;
 mod endpoint;
+mod dialogue;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;

@@ -6,10 +6,10 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::{ann, ask, bob, build, download, files, json_of, state};
-use crate::{client::Service, transcripts::transcribed};
+use crate::{analyses::analysed, client::Service, transcripts::transcribed};
 
 /// Tables with a user's rows that are in no archive, and why.
-const LEFT_OUT: [(&str, &str); 9] = [
+const LEFT_OUT: [(&str, &str); 8] = [
     ("record_keys", "keys: what they seal is there"),
     ("run_keys", "keys of what must not outlive redaction"),
     ("export_calls", "shares of the archive's own key"),
@@ -18,15 +18,23 @@ const LEFT_OUT: [(&str, &str); 9] = [
     ("jobs", "how far a call is, which its status says"),
     ("legal_holds", "that a call is held is there; the reason is the tenant's"),
     ("search_postings", "keyed hashes of the words of transcripts, which are there"),
-    ("call_metrics", "nothing writes it yet"),
 ];
 
 /// Tables that wait for their feature. Whoever writes the first row exports it too: this is looked for in the source.
-const NOT_WRITTEN: [&str; 4] = ["contacts", "voice_profiles", "action_items", "call_metrics"];
+const NOT_WRITTEN: [&str; 3] = ["contacts", "voice_profiles", "action_items"];
 
 /// Tables that are read for an archive.
-const EXPORTED: [&str; 8] =
-    ["api_keys", "artifacts", "calls", "consents", "exports", "processing_events", "uploads", "memberships"];
+const EXPORTED: [&str; 9] = [
+    "api_keys",
+    "artifacts",
+    "call_metrics",
+    "calls",
+    "consents",
+    "exports",
+    "processing_events",
+    "uploads",
+    "memberships",
+];
 
 #[tokio::test]
 async fn every_table_with_rows_of_a_user_is_exported_or_left_out_for_a_reason() {
@@ -59,6 +67,21 @@ async fn every_table_with_rows_of_a_user_is_exported_or_left_out_for_a_reason() 
             }
         }
     }
+}
+
+#[tokio::test]
+async fn an_archive_holds_what_was_found_in_a_call_and_what_was_measured_of_it() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let call = analysed(&ann, 1).await;
+    let export = ask(&ann).await;
+    build(&service).await;
+    let files = files(&download(&ann, &export).await);
+    let of = |name: &str| json_of(&files, &format!("calls/{call}/{name}"));
+    assert_eq!(of("analysis.json"), ann.get(&format!("/api/calls/{call}/analysis")).await.json());
+    assert_eq!(of("phone-endings.json"), json!({"seg_0005": "0199"}));
+    let metrics = of("call.json")["metrics"].clone();
+    assert_eq!((&metrics[0]["talk_ms"], &metrics[2]["questions"]), (&json!(20_000), &json!(1)), "{metrics}");
 }
 
 #[tokio::test]

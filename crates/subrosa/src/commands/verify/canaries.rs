@@ -111,6 +111,12 @@ impl Canaries {
         [b"RIFF", &size(wav.len())[..], &wav].concat()
     }
 
+    /// An analysis that cites the spoken words.
+    pub(super) fn analysis(&self) -> serde_json::Value {
+        let said = self.word(SPOKEN[0]);
+        serde_json::json!({"schemaVersion": 3, "oneLineSummary": said, "decisions": [{"text": said, "sourceSegmentIds": ["seg_0001"]}]})
+    }
+
     /// A transcript in which the spoken words are said.
     pub(super) fn transcript(&self) -> serde_json::Value {
         let (said, other) = (self.word(SPOKEN[0]), self.word(SPOKEN[1]));

@@ -141,7 +141,7 @@ pub(super) const ACCOUNT: [Step; 27] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 24] = [
+pub(super) const CONTENT: [Step; 29] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -155,6 +155,11 @@ pub(super) const CONTENT: [Step; 24] = [
     step("PATCH /api/calls/{id}/segments/{segId}", Owner, Json(r#"{"text": "{segment's text}"}"#)),
     get("GET /api/calls/{id}/transcript").with("?format=srt"),
     get("GET /api/calls/{id}/redactions"),
+    get("GET /api/calls/{id}/analysis"),
+    get("GET /api/calls/{id}/digest").with("?format=email"),
+    step("POST /api/calls/{id}/reanalyze", Owner, Nothing),
+    get("GET /api/analytics/talk").with("?days=30"),
+    get("GET /api/analytics/vibe").with("?days=30"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(HOLD)),
     get("GET /api/calls/{id}/legal-hold"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(LIFT)),
