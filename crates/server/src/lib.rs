@@ -2,8 +2,8 @@
 //! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
-pub mod analysis_provider;
 pub mod analyses;
+pub mod analysis_provider;
 pub mod analytics;
 pub mod app;
 pub mod artifacts;

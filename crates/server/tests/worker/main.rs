@@ -10,8 +10,8 @@ mod analysis_provider;
 mod background;
 mod crash;
 mod decoder;
-mod endpoint;
 mod dialogue;
+mod endpoint;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;

@@ -8,7 +8,7 @@ use std::fmt;
 use speech::transcript::{LabelSource, Segment, Speaker, Transcript};
 
 use super::parts::Part;
-use crate::{export::text::clean, facts::Facts, redact::contact_label};
+use crate::{export::text::clean, facts::Facts};
 
 /// Hexadecimal digits of the shortest marker: 128 bits.
 const MARKER: usize = 32;
@@ -97,9 +97,10 @@ pub(super) fn clock(seconds: f64) -> String {
 fn speaker(speaker: &Speaker) -> String {
     let role = serde_json::to_value(speaker.role).ok();
     let role = role.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
-    let is_number =
-        |name: &&String| speaker.label_source == LabelSource::PhoneFallback || contact_label(name).is_some();
-    let name = speaker.display_name.as_ref().filter(|name| !is_number(name) && !name.contains('@'));
+    // What has a digit is the end of a number, what has a bracket was redacted.
+    let is_name = |name: &&String| !name.contains(['@', '[']) && !name.chars().any(char::is_numeric);
+    let named = speaker.label_source != LabelSource::PhoneFallback;
+    let name = speaker.display_name.as_ref().filter(|name| named && is_name(name));
     let name = name.map_or(String::new(), |name| format!(" is {},", clean(name).replace(['\n', '"', ';'], " ")));
     format!("{}{name} role {role}", speaker.speaker_id)
 }
