@@ -4,6 +4,7 @@
 
 pub mod action_items;
 pub mod analyses;
+pub mod analysis_provider;
 pub mod analytics;
 pub mod app;
 pub mod artifacts;
