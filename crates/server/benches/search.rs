@@ -156,7 +156,11 @@ impl Language {
 struct Load {
     calls: Vec<(Uuid, Scope, i32, Vec<u8>)>,
     texts: Vec<String>,
-    postings: (Vec<Uuid>, Vec<i16>, Vec<Vec<u8>>, Vec<Vec<u8>>),
+    /// The call of each posting.
+    ids: Vec<Uuid>,
+    frequencies: Vec<i16>,
+    tokens: Vec<Vec<u8>>,
+    positions: Vec<Vec<u8>>,
 }
 
 /// Makes the calls, one after the other for each tenant; gives what was said in those of the person's.
@@ -199,11 +203,10 @@ async fn add(service: &Service, load: &mut Load, (call, scope): (Uuid, Scope), w
     let tenant = service.app.vault.tenant_key(&mut tx).await.unwrap();
     // Those of the tenant that searches are made anew when their transcripts are stored.
     let rows = Rows::of(&tenant, &Key::generate().unwrap(), &postings).unwrap();
-    let (ids, frequencies, tokens, positions) = &mut load.postings;
-    ids.extend(std::iter::repeat_n(call, rows.tokens.len()));
-    frequencies.extend(rows.frequencies);
-    tokens.extend(rows.tokens);
-    positions.extend(rows.positions);
+    load.ids.extend(std::iter::repeat_n(call, rows.tokens.len()));
+    load.frequencies.extend(rows.frequencies);
+    load.tokens.extend(rows.tokens);
+    load.positions.extend(rows.positions);
     load.calls.push((call, scope, rows.words, rows.salt));
     load.texts.push(words.join(" "));
 }
@@ -222,8 +225,8 @@ async fn write(superuser: &mut PgConnection, load: Load) {
       SELECT k.tenant_id, k.id, k.owner_id, k.search_words, f, t, p
       FROM unnest($1::uuid[], $2::smallint[], $3::bytea[], $4::bytea[]) AS u (c, f, t, p) JOIN tenant.calls k ON k.id = u.c
         AND k.tenant_id = ANY ($5)";
-    let (ids, frequencies, tokens, positions) = load.postings;
-    let insert = sqlx::query(insert).bind(ids).bind(frequencies).bind(tokens).bind(positions).bind(&tenants);
+    let insert =
+        sqlx::query(insert).bind(load.ids).bind(load.frequencies).bind(load.tokens).bind(load.positions).bind(&tenants);
     insert.execute(&mut *superuser).await.unwrap();
     let insert = "INSERT INTO plain.calls SELECT c, t, to_tsvector('english', x) FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS u (c, t, x)";
     let insert = sqlx::query(insert).bind(&calls).bind(&tenants).bind(load.texts);

@@ -34,6 +34,9 @@ const PHRASED: usize = 5000;
 /// A word that a larger share of the calls holds tells nothing apart.
 const COMMON: f64 = 0.5;
 
+/// Of fewer calls than these a share says nothing: all words are a condition there.
+const TELLING: f64 = 20.0;
+
 /// A call that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
@@ -87,7 +90,7 @@ pub async fn find<A: Access>(
     let collection = Collection { calls: count as f64, mean_words };
     let mut words = look(tx, vault, query).await?;
     complete(tx, &mut words, &collection).await?;
-    let mut calls = held(&required(&words, query));
+    let mut calls = held(&required(&words, query, &collection));
     if let Some(filter) = filter {
         calls = calls::store::shown(tx, filter, &calls).await?;
     }
@@ -158,12 +161,19 @@ async fn complete<A: Access>(
     Ok(())
 }
 
-/// The words that a call has to hold: those of phrases, and those that are not in most calls; all, where all are.
-fn required<'a>(words: &'a [Word], query: &Query) -> Vec<&'a Word> {
+/// The words that a call has to hold: those of phrases, and those that are not in most calls; the rarest, where all are.
+fn required<'a>(words: &'a [Word], query: &Query, collection: &Collection) -> Vec<&'a Word> {
     let sought = || words.iter().filter(|word| !word.is_excluded);
+    if collection.calls < TELLING {
+        return sought().collect();
+    }
     let is_required = |word: &&Word| word.share <= COMMON || query.terms[word.term].words.len() > 1;
     let required: Vec<&Word> = sought().filter(is_required).collect();
-    if required.is_empty() { sought().collect() } else { required }
+    if required.is_empty() {
+        sought().min_by(|a, b| a.share.total_cmp(&b.share)).into_iter().collect()
+    } else {
+        required
+    }
 }
 
 /// The calls that hold all of these words.
