@@ -128,8 +128,11 @@ pub struct CallSummary {
     pub duration_seconds: Option<f64>,
     /// When it was uploaded.
     pub created_at: DateTime<Utc>,
-    /// Action items that were found in it or added to it.
+    /// Action items that were found in it or added to it, without those that were dismissed.
     pub action_item_count: i64,
+    /// What the first of them says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_action_title: Option<String>,
 }
 
 /// A call in full.

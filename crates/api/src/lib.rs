@@ -12,15 +12,18 @@ macro_rules! unprinted {
     )*};
 }
 
+pub mod action_items;
 pub mod analyses;
 pub mod analytics;
 pub mod audio;
 pub mod auth;
 pub mod calls;
+pub mod contacts;
 pub mod error;
 pub mod exports;
 pub mod page;
 pub mod redactions;
+pub mod search;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;

@@ -2,6 +2,7 @@
 //! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
+pub mod action_items;
 pub mod analyses;
 pub mod analysis_provider;
 pub mod analytics;
@@ -15,6 +16,7 @@ pub mod calls;
 pub mod changes;
 pub mod clock;
 pub mod config;
+pub mod contacts;
 pub mod db;
 pub mod decoder;
 pub mod deletion;
@@ -31,6 +33,7 @@ pub mod recordings;
 pub mod redaction;
 pub mod retention;
 pub mod router;
+pub mod search;
 pub mod serve;
 pub mod telemetry;
 pub mod tenants;

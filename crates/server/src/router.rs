@@ -12,17 +12,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use api::error::ErrorCode;
 
 use crate::{
+    action_items::routes as action_items,
     analyses::routes as analyses,
     analytics::routes as analytics,
     app::App,
     audio, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
+    contacts::routes as contacts,
     error::ApiError,
     exports::routes as exports,
     health,
     http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
-    redaction, tenants,
+    redaction, search, tenants,
     transcripts::routes as transcripts,
     users,
 };
@@ -92,6 +94,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(forms::analyze))
         .routes(routes!(calls::list, deletions::delete_many))
         .routes(routes!(calls::status))
+        .routes(routes!(search::routes::search))
         .routes(routes!(calls::detail, calls::patch, deletions::delete))
         .routes(routes!(calls::link))
         .routes(routes!(legal_hold::get, legal_hold::put))
@@ -101,6 +104,14 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tus::create, tus::options))
         .routes(routes!(tus::head, tus::patch, tus::delete))
         .routes(routes!(audio::routes::audio))
+        // Action items
+        .routes(routes!(action_items::list))
+        .routes(routes!(action_items::patch))
+        .routes(routes!(action_items::of_call, action_items::add))
+        .routes(routes!(action_items::put, action_items::delete))
+        // Contacts
+        .routes(routes!(contacts::list, contacts::add))
+        .routes(routes!(contacts::get, contacts::put, contacts::delete))
         // Transcripts
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))

@@ -28,10 +28,10 @@ use crate::{
 use store::Row;
 
 /// Characters of a title, a name, an organization.
-const MAX_NAME: usize = 500;
+pub(crate) const MAX_NAME: usize = 500;
 
 /// Characters of a telephone number with its spaces and extension.
-const MAX_NUMBER: usize = 64;
+pub(crate) const MAX_NUMBER: usize = 64;
 
 /// Characters of notes and summaries: some ten pages.
 pub(crate) const MAX_TEXT: usize = 20_000;
@@ -76,6 +76,9 @@ pub struct CallDocument {
     /// What was asked of recognition beside the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognition: Option<Recognition>,
+    /// The title of its first action item, which lies in a row of its own.
+    #[serde(skip)]
+    pub first_action_title: Option<String>,
 }
 
 /// What a client may ask of recognition. No printable form: prompts are content.
@@ -134,7 +137,7 @@ impl CallDocument {
 }
 
 /// A text without the space around it; none when nothing is left.
-fn filled(text: Option<&str>) -> Option<String> {
+pub(crate) fn filled(text: Option<&str>) -> Option<String> {
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
@@ -185,12 +188,12 @@ pub(crate) const STATUSES: [CallStatus; 5] =
 const DIRECTIONS: [Direction; 3] = [Direction::Incoming, Direction::Outgoing, Direction::Unknown];
 
 /// The code that the database keeps for one of these: its place, from 1.
-fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
+pub(crate) fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
     codes.iter().zip(1..).find_map(|(one, code)| (one == value).then_some(code)).unwrap_or_default()
 }
 
 /// What the database's code stands for; its columns allow no other.
-fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
+pub(crate) fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
     let known = usize::try_from(code - 1).ok().and_then(|place| codes.get(place).copied());
     known.ok_or_else(|| ApiError::internal("a code in the database that the program does not know"))
 }
@@ -207,6 +210,7 @@ impl Row {
             duration_seconds: self.duration_ms.map(|millis| millis as f64 / 1000.0),
             created_at: self.created_at,
             action_item_count: self.action_items,
+            first_action_title: document.first_action_title.clone(),
         })
     }
 

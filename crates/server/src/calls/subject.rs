@@ -101,7 +101,42 @@ pub fn of_number(tenant: &Key, text: &str) -> Option<Vec<Token>> {
 /// The token by which calls with somebody of this name are found; `None` when it has no word.
 #[must_use]
 pub fn of_name(tenant: &Key, text: &str) -> Option<Vec<Token>> {
-    Some(vec![token(tenant, IndexKey::Name, &normal_name(text)?)])
+    Some(vec![name(tenant, text)?])
+}
+
+/// Whether there is a number in the text.
+#[must_use]
+pub(crate) fn is_number(text: &str) -> bool {
+    normal_number(text).is_some()
+}
+
+/// A number as the address book finds it.
+pub(crate) struct Number {
+    /// The number itself.
+    pub(crate) own: Token,
+    /// The same in every way to write it without its country; none when it does not say its country itself.
+    pub(crate) bare: Vec<Token>,
+}
+
+/// The tokens of a number; `None` when there is none in the text.
+#[must_use]
+pub(crate) fn number(tenant: &Key, text: &str) -> Option<Number> {
+    let own = normal_number(text)?;
+    let ways = ways_to_write(text).unwrap_or_default();
+    let bare = ways.iter().filter(|way| **way != own).map(|way| token(tenant, IndexKey::Phone, way)).collect();
+    Some(Number { own: token(tenant, IndexKey::Phone, &own), bare })
+}
+
+/// The token of a name; `None` when it has no word.
+#[must_use]
+pub(crate) fn name(tenant: &Key, text: &str) -> Option<Token> {
+    Some(token(tenant, IndexKey::Name, &normal_name(text)?))
+}
+
+/// The token of an e-mail address, in small letters.
+#[must_use]
+pub(crate) fn email(tenant: &Key, address: &str) -> Token {
+    token(tenant, IndexKey::Email, &address.to_lowercase())
 }
 
 /// Writes the tokens of a call, in the transaction that stores its document.
@@ -116,9 +151,8 @@ pub async fn index(
 ) -> Result<(), VaultError> {
     let key = vault.tenant_key(tx).await?;
     let number = document.phone_number.as_deref().and_then(normal_number);
-    let name = document.contact_name.as_deref().and_then(normal_name);
     let number = number.map(|number| token(&key, IndexKey::Phone, &number));
-    let name = name.map(|name| token(&key, IndexKey::Name, &name));
+    let name = document.contact_name.as_deref().and_then(|text| name(&key, text));
     Ok(store::put_tokens(tx, call, number.as_ref(), name.as_ref()).await?)
 }
 

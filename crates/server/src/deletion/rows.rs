@@ -85,7 +85,12 @@ pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts,
 }
 
 pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<Counts, DbError> {
-    let rows = run!(tx, (contact), "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2");
+    let rows = run!(
+        tx,
+        (contact),
+        "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1 AND contact_id = $2",
+        "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2",
+    );
     Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::Contact, contact).await? })
 }
 
@@ -115,6 +120,7 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
             "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
@@ -146,6 +152,7 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.exports WHERE tenant_id = $1",
             "DELETE FROM tenant.calls WHERE tenant_id = $1",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1",
+            "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
             "DELETE FROM tenant.consents WHERE tenant_id = $1",

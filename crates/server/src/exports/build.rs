@@ -10,7 +10,7 @@ use zip::result::ZipError;
 use super::{
     Kind, MAX_ATTEMPTS, RETRY,
     archive::Archive,
-    calls, interval,
+    calls, contacts, interval,
     key::Split,
     page,
     store::{self, Claim},
@@ -199,6 +199,7 @@ async fn fill(mut building: Building<'_>) -> Result<(Split, u32), Failure> {
     if building.claim.kind == Kind::User {
         user::fill(&mut building, &mut index).await?;
     }
+    contacts::fill(&mut building, &mut index).await?;
     calls::fill(&mut building).await?;
     building.archive.begin("index.html").await?;
     building.archive.add(index.before_calls()).await?;

@@ -14,9 +14,10 @@ use super::{
     page, store,
 };
 use crate::{
-    analytics,
+    action_items, analytics,
     artifacts::{self, Artifact},
     calls::{self, Recognition},
+    db::{TenantTx, Write},
     error::ApiResult,
     transcripts,
     vault::seal::RecordKind,
@@ -101,6 +102,7 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     for (artifact, name) in DOCUMENTS {
         documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
     }
+    documents.extend(items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
     let metrics = analytics::store::of(&mut tx, call).await?;
     // A recording that the tenant retains belongs here.
     tx.commit().await?;
@@ -109,6 +111,21 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
         transcript,
         documents,
     }))
+}
+
+/// What follows from a call, if anything.
+async fn items(
+    building: &Building<'_>,
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let rows = action_items::store::of_call(tx, call).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let documents = action_items::store::open_all(tx, &building.app.vault, &rows).await?;
+    let items = rows.iter().zip(documents).map(|(row, document)| row.shown(document));
+    Ok(Some(serde_json::to_vec_pretty(&items.collect::<ApiResult<Vec<_>>>()?)?.into()))
 }
 
 async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {

@@ -9,6 +9,7 @@
 //! key      the key of an archive, of which each call holds a share
 //! build    one attempt at an archive, under a lease
 //! user     what there is about a user besides calls
+//! contacts the address book, or who of it a data subject is
 //! calls    a call, a folder each
 //! archive  a ZIP that is sealed and stored as it grows
 //! page     its index.html and README.txt
@@ -17,6 +18,7 @@
 mod archive;
 mod build;
 mod calls;
+mod contacts;
 mod key;
 mod page;
 pub mod routes;

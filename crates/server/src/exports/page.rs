@@ -40,7 +40,12 @@ uploads.json      recordings that have not arrived whole: uploadId, said (what y
 exports.json      exports you asked for: exportId, kind, createdAt, expiresAt
 audit.json        what you did and what was done about you: sequence, at, action, actorId, subjectId, byUser
 
-These are there for a user, not for a data subject. Each call has a folder, calls/ID/:
+These are there for a user, not for a data subject.
+
+contacts.json     your address book, or the contacts that have the data subject's number or name: contactId, name, phoneNumbers, email,
+                  organization, notes, createdAt, updatedAt
+
+Each call has a folder, calls/ID/:
 
 call.json            callId, title, contactName, phoneNumber, organization, summary, notes, direction, status, language, channels,
                      durationSeconds, recordedAt, createdAt, updatedAt, legalHold (true: kept for a legal reason), recognition (what was
@@ -52,6 +57,8 @@ raw-transcript.json  as it was recognised, before it was put in order
 diarization.json     who spoke when
 analysis.json        what was found in it, where it was analysed
 phone-endings.json   the last four digits of telephone numbers that were said, by segment
+action-items.json    what follows from it: actionItemId, title, description, owner, dueDate, priority, status, source (AI: found, MANUAL: added
+                     by hand), intent, intentMetadata, sourceSegmentIds, createdAt, updatedAt
 ";
 
 /// The text of `README.txt`.

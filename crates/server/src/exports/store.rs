@@ -282,7 +282,8 @@ pub(super) async fn calls(
     let calls = sqlx::query_scalar!(
         "SELECT c.id FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id > $2 AND ($3 OR c.owner_id = $4)
            AND (NOT $3 OR c.phone_token = ANY ($5) OR c.name_token = ANY ($5) OR EXISTS (
-             SELECT FROM tenant.contacts k WHERE k.tenant_id = c.tenant_id AND k.id = c.contact_id AND k.phone_token = ANY ($5)))
+             SELECT FROM tenant.contact_tokens k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id AND k.kind IN (1, 4)
+               AND k.token = ANY ($5)))
          ORDER BY c.id LIMIT $6",
         scope.tenant(),
         after,

@@ -35,7 +35,7 @@ use crate::{
     error::{ApiError, ApiResult},
     http::request_id,
     telemetry::log,
-    vault::keys::IndexKey,
+    vault::{keys::IndexKey, seal::RecordKind},
 };
 
 use store::renew;
@@ -168,6 +168,11 @@ pub struct ShownOnce<T> {
     pub kept: T,
 }
 
+/// The record whose content an answer holds, where the address of the request does not say it: an extension of the answer, which is kept
+/// under that record's key and goes with it.
+#[derive(Clone, Copy)]
+pub struct TellsOf(pub RecordKind, pub Uuid);
+
 /// What is kept of an answer in place of its body.
 #[derive(Clone)]
 struct Kept(Bytes);
@@ -283,7 +288,8 @@ async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response:
         let headers = ANSWERED.iter().filter_map(header).collect();
         let kept = parts.extensions.remove::<Kept>().map_or_else(|| body.clone(), |kept| kept.0);
         let answer = Answer { status: status.as_u16(), headers, body: STANDARD_NO_PAD.encode(&kept) };
-        keep(&mut tx, &app.vault, fingerprint, &answer).await?;
+        let tells_of = parts.extensions.remove::<TellsOf>();
+        keep(&mut tx, &app.vault, fingerprint, (tells_of, &answer)).await?;
     }
     tx.commit().await?;
     Ok(Response::from_parts(parts, Body::from(body)))

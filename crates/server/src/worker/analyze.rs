@@ -7,7 +7,7 @@ use std::{
 };
 
 use insight::{
-    analysis::{self, document::Analysis},
+    analysis::{self, document::Analysis, task::document::ActionItem},
     facts::Facts,
     talk::{self, TalkAnalytics},
 };
@@ -22,6 +22,7 @@ use super::{
     stage::{Event, Stage},
 };
 use crate::{
+    action_items,
     analysis_provider::{Allowed, Asked, OPENAI_COMPATIBLE},
     analytics,
     artifacts::{self, Artifact},
@@ -29,9 +30,11 @@ use crate::{
     db::{DbError, TenantTx, Write},
     queue::MAX_ATTEMPTS,
     redaction::endings,
+    search,
     telemetry::log,
     tenants, transcripts,
     vault::{
+        key::Key,
         keys::{Vault, VaultError},
         seal::RecordKind,
     },
@@ -94,10 +97,21 @@ impl Made {
             Event::failed(Stage::Analyzed, code).by(OPENAI_COMPATIBLE).record(tx, call).await?;
         }
         Event::completed(Stage::Analyzed).by(provider).took(took).record(tx, call).await?;
-        // Rows of action items are renewed here, of `analysis.action_items`.
+        extract(tx, &key, call, &analysis.action_items).await?;
         let summary = analysis.executive_summary.or(analysis.one_line_summary);
         Ok(calls::store::suggest(tx, vault, call, (analysis.suggested_title, summary)).await?)
     }
+}
+
+/// `ACTION_ITEMS_EXTRACTED`: rows from the analysis. Where those that are there cannot be read, they stay, and the call goes on.
+async fn extract(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), Failure> {
+    let began = Instant::now();
+    let event = match action_items::renew(tx, key, call, found).await {
+        Ok(()) => Event::completed(Stage::ActionItemsExtracted).took(began.elapsed()),
+        Err(VaultError::Database(error)) if !matches!(error, DbError::Unexpected) => return Err(error.into()),
+        Err(_) => Event::failed(Stage::ActionItemsExtracted, "content_damaged"),
+    };
+    Ok(event.by(LOCAL).record(tx, call).await?)
 }
 
 impl Run<'_> {
@@ -114,6 +128,7 @@ impl Run<'_> {
     /// Analyses a call once more, which is completed and stays so whatever comes of it.
     pub(super) async fn analyze_again(&self) -> Result<(), Failure> {
         let mut tx = self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed))?;
+        search::index::renew(&mut tx, &self.worker.app.vault, self.lease.call).await?;
         self.lease.end(&mut tx, None).await?;
         self.commit(tx).await
     }
@@ -197,6 +212,7 @@ pub(super) async fn go_without(
     (call, code): (Uuid, &str),
 ) -> Result<(), VaultError> {
     Event::failed(Stage::Analyzed, code).by(LOCAL).record(tx, call).await?;
+    Event::skipped(Stage::ActionItemsExtracted).record(tx, call).await?;
     let mut transcript = match transcripts::store::get(tx, vault, call).await {
         Ok(found) => found.ok_or(DbError::NotFound)?,
         // Who cannot read the transcript needs no warning.

@@ -7,6 +7,7 @@
 mod analyze;
 mod attempt;
 mod failure;
+mod index;
 mod keep;
 mod pipeline;
 mod recognise;

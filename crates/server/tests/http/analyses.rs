@@ -10,7 +10,7 @@ use server::{
     redaction::endings,
     transcripts::store,
     vault::seal::RecordKind,
-    worker::{Timing, Worker},
+    worker::{Timing, Worker, sweep},
 };
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -61,6 +61,9 @@ pub(crate) async fn redacted(person: &Person<'_>, seed: u8) -> String {
     call
 }
 
+/// Looks before a test gives up; each takes a fraction of a millisecond, and work on a busy machine seconds.
+const PATIENCE: u32 = 200_000;
+
 /// Has a worker at work until something is so. It has no models and nothing to decode with.
 pub(crate) async fn work_until(service: &Service, is_so: &str) {
     let timing = Timing { poll: Duration::from_millis(10), ..Timing::default() };
@@ -84,14 +87,14 @@ pub(crate) async fn work_until(service: &Service, is_so: &str) {
         .unwrap()
     {
         looks += 1;
-        assert!(looks < 20_000, "never so: {is_so}");
+        assert!(looks < PATIENCE, "never so: {is_so}");
     }
     stop.send(()).unwrap();
     working.await.unwrap();
 }
 
 /// All jobs have come to an end.
-const DONE: &str = "NOT EXISTS (SELECT FROM tenant.jobs WHERE state IN (1, 2))";
+pub(crate) const DONE: &str = "NOT EXISTS (SELECT FROM tenant.jobs WHERE state IN (1, 2))";
 
 /// A call that is analysed and completed.
 pub(crate) async fn analysed(person: &Person<'_>, seed: u8) -> String {
@@ -196,6 +199,52 @@ async fn a_call_that_cannot_be_analysed_is_completed_with_its_transcript_and_a_w
     assert_eq!(analysis(&person, &call).await["qualityWarnings"], json!(["low_snr"]));
     let transcript = person.get(&format!("{path}/transcript")).await.json();
     assert_eq!(transcript["pipeline"]["warnings"], json!(["low_snr"]));
+}
+
+/// The warnings of the transcript of a call that is completed.
+async fn warnings(person: &Person<'_>, call: &str) -> Value {
+    assert_eq!(person.get(&format!("/api/calls/{call}")).await.json()["status"], "COMPLETED");
+    person.get(&format!("/api/calls/{call}/transcript")).await.json()["pipeline"]["warnings"].clone()
+}
+
+#[tokio::test]
+async fn a_transcript_that_ends_its_workers_or_waits_for_them_too_long_is_served_without_an_analysis() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (deadly, old) = (redacted(&person, 1).await, redacted(&person, 2).await);
+    person
+        .sql(format!(
+            "UPDATE tenant.jobs SET attempts = 5, state = 2, lease_until = now(), lease_token = gen_random_uuid()
+               WHERE call_id = '{deadly}';
+             UPDATE tenant.jobs SET run_at = now() + interval '1 day' WHERE call_id = '{old}';
+             UPDATE tenant.artifacts SET created_at = now() - interval '25 hours' WHERE call_id = '{old}'"
+        ))
+        .await;
+    work_until(&service, &format!("(SELECT status = 4 FROM tenant.calls WHERE id = '{deadly}')")).await;
+    assert_eq!(sweep::recordings(&service.app, sweep::MAX_TTL).await.unwrap(), 1);
+    for (call, code) in [(deadly, "worker_died"), (old, "audio_expired")] {
+        assert_eq!(warnings(&person, &call).await, json!(["low_snr", "analysis_failed"]));
+        let last = format!(
+            "SELECT error_code FROM tenant.processing_events WHERE call_id = '{call}' AND stage = 9 AND outcome = 3"
+        );
+        let mut superuser = service.installation.postgres.superuser().await;
+        let last: String = sqlx::query_scalar(sqlx::AssertSqlSafe(last)).fetch_one(&mut superuser).await.unwrap();
+        assert_eq!(last, code);
+    }
+}
+
+#[tokio::test]
+async fn an_analysis_that_cannot_be_made_again_costs_neither_the_one_that_is_there_nor_the_call() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let before = analysis(&person, &call).await;
+    person.sql("ALTER TABLE tenant.call_metrics ADD CONSTRAINT broken CHECK (speaker < 0) NOT VALID".to_owned()).await;
+    person.send(Method::POST, &format!("/api/calls/{call}/reanalyze"), &[], b"").await;
+    person.sql("UPDATE tenant.jobs SET attempts = 4 WHERE kind = 3".to_owned()).await;
+    work_until(&service, "EXISTS (SELECT FROM tenant.jobs WHERE kind = 3 AND state = 4)").await;
+    assert_eq!(analysis(&person, &call).await, before);
+    assert_eq!(warnings(&person, &call).await, json!(["low_snr"]));
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ use crate::{
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Every field of a house that holds content.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 19] = [
+    "acquaintance",
     "analysis",
     "contact",
     "invitation",
@@ -39,9 +40,11 @@ const FIELDS: [&str; 16] = [
     "organization",
     "owner",
     "phone",
+    "remark",
     "role",
     "speaker",
     "summary",
+    "task",
     "text",
     "title",
     "turn",
@@ -174,6 +177,12 @@ impl House {
         artifacts::put(&mut tx, place, (&key, None), analysis.to_string().as_bytes()).await.unwrap();
         tx.commit().await.unwrap();
         owner.sql(format!("UPDATE tenant.calls SET status = 4 WHERE id = '{}'", self.ids["call"])).await;
+        let contact = json!({"name": self.canary("acquaintance"), "notes": self.canary("remark"), "phoneNumbers": ["+49 30 901820"]});
+        let contact = owner.json(Method::POST, "/api/contacts", &contact).await.json();
+        self.keep("contact", &contact["contactId"]);
+        let item = json!({"title": self.canary("task")});
+        let item = owner.json(Method::POST, &format!("{path}/action-items"), &item).await.json();
+        self.keep("actionItem", &item["actionItemId"]);
         let name = json!({"displayName": self.canary("speaker")});
         assert_eq!(owner.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &name).await.status, 200);
     }
@@ -199,14 +208,17 @@ impl House {
         let call = format!("/api/calls/{}", self.ids["call"]);
         let paths = [
             "/api/users/me",
+            "/api/contacts",
             "/api/tenant",
             "/api/tenant/members?limit=200",
             "/api/tenant/invitations",
             "/api/tenant/api-keys",
         ];
         let mut found = BTreeSet::new();
-        for path in
-            paths.map(str::to_owned).into_iter().chain(["", "/transcript", "/analysis"].map(|of| format!("{call}{of}")))
+        for path in paths
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["", "/transcript", "/analysis", "/action-items"].map(|of| format!("{call}{of}")))
         {
             let answer = owner.get(&path).await;
             assert_eq!(answer.status, 200, "{path}");

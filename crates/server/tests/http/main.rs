@@ -3,12 +3,14 @@
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
 mod accounts;
+mod actions;
 mod analyses;
 mod analytics;
 mod api_keys;
 mod audio;
 mod calls;
 mod client;
+mod contacts;
 mod cookies;
 mod corrections;
 mod crossfire;
@@ -21,6 +23,7 @@ mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
 mod limits;
+mod links;
 mod members;
 mod memory;
 mod openai;
@@ -28,6 +31,7 @@ mod operation;
 mod people;
 mod redactions;
 mod retention;
+mod search;
 mod serving;
 mod sessions;
 mod sign_in;

@@ -9,9 +9,10 @@ use super::{ann, ask, bob, build, download, files, json_of, state};
 use crate::{analyses::analysed, client::Service, transcripts::transcribed};
 
 /// Tables with a user's rows that are in no archive, and why.
-const LEFT_OUT: [(&str, &str); 8] = [
+const LEFT_OUT: [(&str, &str); 9] = [
     ("record_keys", "keys: what they seal is there"),
     ("run_keys", "keys of what must not outlive redaction"),
+    ("contact_tokens", "keyed hashes of numbers, addresses and names of contacts, which are there"),
     ("export_calls", "shares of the archive's own key"),
     ("upload_pieces", "where bytes of an upload lie; uploads are there"),
     ("idempotency_keys", "answers of the last day about what is there"),
@@ -21,15 +22,17 @@ const LEFT_OUT: [(&str, &str); 8] = [
 ];
 
 /// Tables that wait for their feature. Whoever writes the first row exports it too: this is looked for in the source.
-const NOT_WRITTEN: [&str; 3] = ["contacts", "voice_profiles", "action_items"];
+const NOT_WRITTEN: [&str; 1] = ["voice_profiles"];
 
 /// Tables that are read for an archive.
-const EXPORTED: [&str; 9] = [
+const EXPORTED: [&str; 11] = [
+    "action_items",
     "api_keys",
     "artifacts",
     "call_metrics",
     "calls",
     "consents",
+    "contacts",
     "exports",
     "processing_events",
     "uploads",
@@ -108,6 +111,12 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let hold = json!({"held": true, "reason": "the tenant's reason"});
     assert_eq!(ann.json(Method::PUT, &format!("{path}/legal-hold"), &hold).await.status, 200);
     let bobs = bob.upload(9, "what Bob owns").await;
+    let contact = json!({"name": "Carl Heron", "phoneNumbers": ["+49 30 901820"], "notes": "</td><b>met in May"});
+    assert_eq!(ann.json(Method::POST, "/api/contacts", &contact).await.status, 201);
+    let theirs = json!({"name": "whom Bob knows, bob@example.org"});
+    assert_eq!(bob.json(Method::POST, "/api/contacts", &theirs).await.status, 201);
+    let task = json!({"title": "what Ann does", "dueDate": "2026-12-19"});
+    assert_eq!(ann.json(Method::POST, &format!("{path}/action-items"), &task).await.status, 201);
 
     let export = ask(&ann).await;
     assert_eq!(state(&ann, &export).await.0, "PENDING");
@@ -121,14 +130,16 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let files = files(&answer);
 
     let folder = format!("calls/{call}/");
-    let mut names: Vec<String> =
-        ["call.json", "transcript.json", "transcript.txt"].map(|name| format!("{folder}{name}")).into();
+    let mut names: Vec<String> = ["action-items.json", "call.json", "transcript.json", "transcript.txt"]
+        .map(|name| format!("{folder}{name}"))
+        .into();
     names.extend(
         [
             "README.txt",
             "api-keys.json",
             "audit.json",
             "consents.json",
+            "contacts.json",
             "exports.json",
             "index.html",
             "memberships.json",
@@ -159,6 +170,11 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     assert_eq!((&about["title"], &about["notes"]), (&json!(hostile), &json!("what Ann noted")));
     assert_eq!(about["legalHold"], true);
     assert!(about["events"].is_array());
+    let contacts = json_of(&files, "contacts.json");
+    assert_eq!((contacts.as_array().unwrap().len(), &contacts[0]["name"]), (1, &json!("Carl Heron")));
+    assert!(index_shows(&files, "+49 30 901820") && index_shows(&files, "&lt;/td&gt;&lt;b&gt;met in May"));
+    let items = json_of(&files, &format!("{folder}action-items.json"));
+    assert_eq!((&items[0]["title"], &items[0]["dueDate"]), (&json!("what Ann does"), &json!("2026-12-19")));
     let said = &json_of(&files, &format!("{folder}transcript.json"))["segments"][0]["text"];
     assert_eq!(said, "What Ann corrected.");
     assert!(text(&files, &format!("{folder}transcript.txt")).contains("What Ann corrected."));
@@ -174,6 +190,10 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
             assert!(!content.contains(secret), "{name} holds {secret}");
         }
     }
+}
+
+fn index_shows(files: &BTreeMap<String, Vec<u8>>, what: &str) -> bool {
+    text(files, "index.html").contains(what)
 }
 
 fn text(files: &BTreeMap<String, Vec<u8>>, name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::{ann, ask_about, bob, build, download, files, json_of, state, with};
@@ -56,6 +57,25 @@ async fn a_data_subject_is_found_in_the_calls_of_all_members_however_the_number_
     call(&stranger, 12, &with(Some("+49 30 901820"), None)).await;
     assert_eq!(found(&ann, &json!({"phoneNumber": "+49 30 901820"})).await, with_carl);
     assert_eq!(found(&ann, &json!({"phoneNumber": "+49 30 901899"})).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn a_data_subject_is_found_by_the_contact_that_calls_are_linked_to_with_what_is_noted_of_them() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let bob = bob(&ann).await;
+    let carl = json!({"name": "Carl Heron", "phoneNumbers": ["+49 30 901820"], "notes": "met in May"});
+    let carl = bob.json(Method::POST, "/api/contacts", &carl).await.json();
+    let linked = json!({"contactName": "the boss", "contactId": carl["contactId"]}).to_string();
+    let linked = call(&bob, 1, &linked).await;
+    call(&bob, 2, &with(None, Some("somebody else"))).await;
+    for subject in [json!({"contactName": "Heron, Carl"}), json!({"phoneNumber": "0049 30 901820"})] {
+        assert_eq!(found(&ann, &subject).await, BTreeSet::from([linked.clone()]), "{subject}");
+    }
+    let export = ask_about(&ann, &json!({"contactName": "carl heron"})).await;
+    build(&service).await;
+    let contacts = json_of(&files(&download(&ann, &export).await), "contacts.json");
+    assert_eq!((contacts.as_array().unwrap().len(), &contacts[0]["notes"]), (1, &json!("met in May")));
 }
 
 #[tokio::test]
