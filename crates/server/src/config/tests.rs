@@ -144,9 +144,8 @@ fn settings_that_do_not_fit_each_other_are_refused_together() {
 #[test]
 fn content_goes_to_this_machine_or_by_tls_to_where_the_operator_lets_it() {
     let said = |pairs: &[(&str, &str)]| {
-        let mut layers = Layers::default();
-        layers.flags = pairs.iter().map(|(key, value)| (format!("analysis.{key}"), (*value).to_owned())).collect();
-        wrong(&layers)
+        let flags = pairs.iter().map(|(key, value)| (format!("analysis.{key}"), (*value).to_owned())).collect();
+        wrong(&Layers { flags, ..Layers::default() })
     };
     let llm = ("engine", "llm");
     for local in ["http://127.0.0.1:11434/v1", "http://[::1]:8080/v1", "http://localhost/v1", "https://127.0.0.2/v1/"] {

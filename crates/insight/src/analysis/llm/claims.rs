@@ -51,7 +51,7 @@ impl<'g, 't> Claims<'g, 't> {
     pub(super) fn read(&self, answer: &Value) -> Analysis {
         let whole = self.ground.whole();
         let line = |key: &str, most| self.ground.text(answer.get(key)?.as_str()?, most, whole);
-        let statements = |key: &str| self.each(answer, key, |claims, one| claims.statement(one));
+        let statements = |key: &str| self.each(answer, key, Self::statement);
         Analysis {
             schema_version: SCHEMA_VERSION,
             call_type: answer.get("callType").and_then(|kind| serde_json::from_value(kind.clone()).ok()),
@@ -64,14 +64,14 @@ impl<'g, 't> Claims<'g, 't> {
             key_discussion_points: self.each(answer, "keyDiscussionPoints", Self::point),
             action_items: self.each(answer, "actionItems", Self::action_item),
             next_steps: self.each(answer, "nextSteps", Self::next_step),
-            important_dates: self.each(answer, "importantDates", Self::date),
+            important_dates: self.each(answer, "importantDates", |claims, one| claims.date(&one)),
             decisions: statements("decisions"),
             commitments: statements("commitments"),
             open_questions: statements("openQuestions"),
             risks: statements("risks"),
             opportunities: statements("opportunities"),
             people_mentioned: self.each(answer, "peopleMentioned", Self::person),
-            numbers_and_amounts: self.each(answer, "numbersAndAmounts", Self::amount),
+            numbers_and_amounts: self.each(answer, "numbersAndAmounts", |claims, one| claims.amount(&one)),
             sentiment: one(answer.get("sentiment")).and_then(|one| self.sentiment(one)),
             tone: one(answer.get("tone")).map(|one| self.tone(one)),
             tags: self.each(answer, "tags", |claims, tag: String| claims.tag(&tag)),
@@ -170,7 +170,7 @@ impl<'g, 't> Claims<'g, 't> {
     }
 
     /// The day and the time are those that this program reads in the words.
-    fn date(&self, one: ImportantDate) -> Option<ImportantDate> {
+    fn date(&self, one: &ImportantDate) -> Option<ImportantDate> {
         let cited = self.cited(&one.source_segment_ids)?;
         let text = self.ground.quote(&one.text, LINE, &cited.at)?;
         let quoted = text.to_lowercase();
@@ -181,7 +181,7 @@ impl<'g, 't> Claims<'g, 't> {
     }
 
     /// The value and the unit are those that this program reads in the words.
-    fn amount(&self, one: Amount) -> Option<Amount> {
+    fn amount(&self, one: &Amount) -> Option<Amount> {
         let cited = self.cited(&one.source_segment_ids)?;
         let quoted = self.ground.quote(&one.text, LINE, &cited.at)?.to_lowercase();
         let sentences = self.sentences.iter().filter(|sentence| cited.at.contains(&sentence.segment));

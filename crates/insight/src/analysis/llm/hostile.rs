@@ -163,8 +163,8 @@ pub(super) fn addresses_a_machine(text: &str) -> bool {
     let words: Vec<String> =
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(fold).collect();
     let line = format!(" {} ", words.join(" "));
-    let says = |phrase: &&str| line.contains(&format!(" {phrase} "));
-    PHRASES.iter().any(|phrase| says(&phrase)) || overrides(&words) || orders(text)
+    let says = |phrase: &str| line.contains(&format!(" {phrase} "));
+    PHRASES.iter().any(|phrase| says(phrase)) || overrides(&words) || orders(text)
 }
 
 /// "System: …", as chat formats begin a turn.

@@ -72,7 +72,7 @@ fn one_of<T: for<'de> Deserialize<'de>>() -> Value {
     json!({ "type": "string", "enum": names_of::<T>() })
 }
 
-fn list(items: Value) -> Value {
+fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items, "maxItems": MOST_ITEMS })
 }
 
@@ -102,7 +102,7 @@ pub(super) fn schema(segments: &[&str], speakers: &[&str]) -> Value {
 
 fn analysis() -> Shape {
     let own = &["schemaVersion", "shortSummary", "detailedSummary", "keyPoints", "qualityWarnings"];
-    let statements = || list(statement().schema());
+    let statements = || list(&statement().schema());
     Shape::new::<Analysis>(
         own,
         vec![
@@ -110,29 +110,29 @@ fn analysis() -> Shape {
             ("suggestedTitle", maybe_text()),
             ("oneLineSummary", maybe_text()),
             ("executiveSummary", maybe_text()),
-            ("executiveSummaryBullets", list(bullet().schema())),
+            ("executiveSummaryBullets", list(&bullet().schema())),
             ("conversationOutcome", maybe_text()),
-            ("sections", list(section().schema())),
-            ("keyDiscussionPoints", list(point().schema())),
-            ("actionItems", list(action_item().schema())),
-            ("nextSteps", list(next_step().schema())),
-            ("importantDates", list(date().schema())),
+            ("sections", list(&section().schema())),
+            ("keyDiscussionPoints", list(&point().schema())),
+            ("actionItems", list(&action_item().schema())),
+            ("nextSteps", list(&next_step().schema())),
+            ("importantDates", list(&date().schema())),
             ("decisions", statements()),
             ("commitments", statements()),
             ("openQuestions", statements()),
             ("risks", statements()),
             ("opportunities", statements()),
-            ("peopleMentioned", list(person().schema())),
-            ("numbersAndAmounts", list(amount().schema())),
+            ("peopleMentioned", list(&person().schema())),
+            ("numbersAndAmounts", list(&amount().schema())),
             ("sentiment", maybe(sentiment())),
             ("tone", maybe(tone())),
-            ("tags", list(text())),
+            ("tags", list(&text())),
         ],
     )
 }
 
 fn bullet() -> Shape {
-    Shape::new::<Bullet>(&[], vec![("header", text()), ("startTimestamp", text()), ("paragraphs", list(text()))])
+    Shape::new::<Bullet>(&[], vec![("header", text()), ("startTimestamp", text()), ("paragraphs", list(&text()))])
 }
 
 fn section() -> Shape {
@@ -143,7 +143,7 @@ fn section() -> Shape {
     // Sections are numbered here.
     Shape::new::<Section>(
         &["id"],
-        vec![("title", text()), ("type", text()), ("summary", maybe_text()), ("items", list(items.schema()))],
+        vec![("title", text()), ("type", text()), ("summary", maybe_text()), ("items", list(&items.schema()))],
     )
 }
 
@@ -198,7 +198,7 @@ fn action_item() -> Shape {
         &["toEmail", "handle", "phoneEnding", "proposedAt", "remindAt"],
         vec![
             ("providerHint", maybe_text()),
-            ("attendees", list(attendee.schema())),
+            ("attendees", list(&attendee.schema())),
             ("durationMinutes", json!({ "type": ["integer", "null"] })),
             ("title", maybe_text()),
             ("location", maybe_text()),
@@ -249,8 +249,8 @@ fn sentiment() -> Shape {
             ("reason", maybe_text()),
             ("userSentiment", party()),
             ("contactSentiment", party()),
-            ("progression", list(phase.schema())),
-            ("emotionalSignals", list(text())),
+            ("progression", list(&phase.schema())),
+            ("emotionalSignals", list(&text())),
         ],
     )
 }
@@ -261,7 +261,7 @@ fn tone() -> Shape {
         &[],
         vec![
             ("overall", one_of::<Feeling>()),
-            ("descriptors", list(text())),
+            ("descriptors", list(&text())),
             ("formality", one_of::<Formality>()),
             ("energy", one_of::<Energy>()),
             ("pace", one_of::<Pace>()),

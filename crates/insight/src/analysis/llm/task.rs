@@ -88,7 +88,7 @@ impl Claims<'_, '_> {
             attendees.filter_map(|attendee| Some(Attendee { name: Some(name(attendee.name)?), email: None }));
         let minutes = one.duration_minutes.filter(|minutes| (1..=LONGEST).contains(minutes));
         let said = |minutes: &u32| {
-            let hours = minutes % 60 == 0 && cited.held.numbers.contains(&(minutes / 60).to_string());
+            let hours = minutes.is_multiple_of(60) && cited.held.numbers.contains(&(minutes / 60).to_string());
             cited.held.numbers.contains(&minutes.to_string()) || hours
         };
         let at = due.and_then(|due| self.time(due, cited));
