@@ -107,14 +107,14 @@ pub async fn change(
     });
     let name = name.transpose()?;
     let mut tx = app.database.write(caller.scope()).await?;
-    let before = store::tenant(&mut tx).await?;
+    let kept_audio = store::audio_retention_until_changed(&mut tx).await?;
     store::change(&mut tx, &patch).await?;
     if let Some(name) = name {
         tenant::store_name(&mut tx, &app.vault, &name).await?;
     }
     audit::record(&mut tx, Action::ChangeTenant, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
     let changed = read(&app, &mut tx).await?;
-    if changed.audio_retention != before.audio_retention {
+    if changed.audio_retention != kept_audio {
         let turned = if changed.audio_retention { Action::TurnOnAudioRetention } else { Action::TurnOffAudioRetention };
         audit::record(&mut tx, turned, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
     }
