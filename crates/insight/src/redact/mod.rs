@@ -35,8 +35,8 @@ use speech::transcript::Transcript;
 
 pub use self::beside::redact_text;
 pub use self::ending::phone_endings;
-pub use self::label::contact_label;
 pub(crate) use self::label::last_four;
+pub use self::label::{contact_label, is_contact_label};
 pub use self::policy::{Kind, Policy};
 pub use self::reach::reaches;
 

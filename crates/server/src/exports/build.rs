@@ -172,7 +172,7 @@ async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
     let upload = expect_upload(&mut tx, RecordKind::User, (claim.owner, object), claim.expires_at).await?;
     tx.commit().await?;
     if tokens.is_some() {
-        subject::index_rest(app, &scope).await?;
+        index_rest(app, claim, &scope).await?;
     }
     let (archive, mut blocks) = Archive::new();
     let building = Building { app, claim, scope, split: Split::new()?, archive, tokens, calls: 0 };
@@ -190,6 +190,20 @@ async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
         let _ = app.blobs.remove(upload.place()).await;
     }
     done
+}
+
+/// Indexes the calls that an older program left without tokens; an attempt that ends goes on where it was.
+async fn index_rest(app: &App, claim: &Claim, scope: &Scope) -> Result<(), Failure> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = app.database.write(scope).await?;
+        let last = subject::index_more(&mut tx, &app.vault, after).await?;
+        // The calls are locked before the export, as a deletion does.
+        hold(claim, &mut tx).await?;
+        tx.commit().await?;
+        let Some(last) = last else { return Ok(()) };
+        after = last;
+    }
 }
 
 /// Everything that goes into the archive, in its order. Returns the key's rest and how many calls there are.
