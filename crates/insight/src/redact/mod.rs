@@ -14,6 +14,8 @@ mod code;
 mod cue;
 mod email;
 mod ending;
+mod extension;
+mod gap;
 mod iban;
 pub(crate) mod item;
 mod label;

@@ -128,6 +128,9 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
 
 /// The cue of the word at `index` where no number is named by it: "area code" is a telephone's, "in this case" is nothing's.
 fn by_itself(page: &Page, index: usize, key: &str) -> Option<Cue> {
+    if key == "write" && (1..=2).any(|away| page.word(index + away) == Some("down")) {
+        return Some(Cue::Number);
+    }
     let found = cue(key)?;
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
     let next = page.word(index + 1);
