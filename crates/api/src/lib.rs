@@ -13,6 +13,7 @@ macro_rules! unprinted {
 }
 
 pub mod audio;
+pub mod audit;
 pub mod auth;
 pub mod calls;
 pub mod error;

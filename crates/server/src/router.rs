@@ -13,7 +13,7 @@ use api::error::ErrorCode;
 
 use crate::{
     app::App,
-    audio, auth,
+    audio, audit, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     error::ApiError,
     exports::routes as exports,
@@ -75,9 +75,10 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_subject))
         .routes(routes!(exports::get_subject))
         .routes(routes!(exports::download_subject))
-        .routes(routes!(tenants::routes::get, tenants::routes::change))
+        .routes(routes!(tenants::routes::get, tenants::routes::change, tenants::removal::delete))
+        .routes(routes!(audit::routes::list))
         .routes(routes!(tenants::routes::members))
-        .routes(routes!(tenants::routes::change_member, tenants::routes::remove_member))
+        .routes(routes!(tenants::routes::change_member, tenants::removal::remove_member))
         .routes(routes!(tenants::routes::list_invitations, tenants::routes::invite))
         .routes(routes!(tenants::routes::withdraw))
         .routes(routes!(tenants::api_keys::list, tenants::api_keys::create))
