@@ -80,9 +80,11 @@ impl Tree<'_> {
         for rule in RULES.into_iter().flat_map(|(kind, last)| (1..=last).map(move |number| format!("{kind}{number}"))) {
             match sections.get(&*rule) {
                 None => wrong.push(format!("{CONTRACT}: no section {rule}")),
-                Some(section) if section.contains(NOT_BUILT) => {}
                 Some(section) if markdown::links(section).iter().any(|link| link.name().is_some()) => {}
-                Some(_) => wrong.push(format!("{CONTRACT}: {rule} names no test and does not say \"{NOT_BUILT}\"")),
+                Some(section) if section.contains(NOT_BUILT) && !links_to_code(section) => {}
+                Some(_) => {
+                    wrong.push(format!("{CONTRACT}: {rule} names no test, and is not \"{NOT_BUILT}\" as a whole"))
+                }
             }
         }
         sections.into_keys().map(str::to_owned).collect()
@@ -218,6 +220,11 @@ fn is_rule(word: &str) -> bool {
 fn is_table(word: &str) -> bool {
     let name = SCHEMAS.iter().find_map(|schema| word.strip_prefix(schema));
     name.is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')))
+}
+
+/// Whether a section names code, so that some of what it says is built.
+fn links_to_code(section: &str) -> bool {
+    markdown::links(section).iter().any(|link| is_code(link.target.split('#').next().unwrap_or_default()))
 }
 
 fn is_code(path: &str) -> bool {

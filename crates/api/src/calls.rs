@@ -1,6 +1,6 @@
 //! Calls: what is said of one when it is uploaded, in a list, and in full.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -67,9 +67,9 @@ pub struct RecordingMetadata {
     pub organization: Option<String>,
     /// Who called whom.
     pub direction: Direction,
-    /// When it was recorded.
+    /// When it was recorded, with the offset of the place where it was: "tomorrow" counts from there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub recorded_at: Option<DateTime<Utc>>,
+    pub recorded_at: Option<DateTime<FixedOffset>>,
     /// How long it is by the recorder's account, in seconds; at most 31 days.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0, maximum = 2_678_400)]
@@ -113,7 +113,7 @@ pub struct Accepted {
 pub struct CallSummary {
     /// The call.
     pub call_id: Uuid,
-    /// What it is called.
+    /// What it is called: by a person, else by its analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The other party.
@@ -128,8 +128,11 @@ pub struct CallSummary {
     pub duration_seconds: Option<f64>,
     /// When it was uploaded.
     pub created_at: DateTime<Utc>,
-    /// Action items that were found in it or added to it.
+    /// Action items that were found in it or added to it, without those that were dismissed.
     pub action_item_count: i64,
+    /// What the first of them says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_action_title: Option<String>,
 }
 
 /// A call in full.
@@ -148,7 +151,7 @@ pub struct CallDetail {
     /// The other party's organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<String>,
-    /// What it was about.
+    /// What it was about: by a person, else by its analysis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
     /// What the user noted.
@@ -174,7 +177,7 @@ pub struct CallDetail {
     pub updated_at: DateTime<Utc>,
 }
 
-/// What to change of a call. What is left out stays; an empty text clears.
+/// What to change of a call. What is left out stays; an empty text clears, and what the analysis calls it and says of it is shown again.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CallPatch {

@@ -12,10 +12,14 @@ macro_rules! unprinted {
     )*};
 }
 
+pub mod action_items;
+pub mod analyses;
+pub mod analytics;
 pub mod audio;
 pub mod audit;
 pub mod auth;
 pub mod calls;
+pub mod contacts;
 pub mod error;
 pub mod exports;
 pub mod page;

@@ -1,7 +1,7 @@
 //! Lists come in pages: `?limit=&cursor=` gives `{items, nextCursor}`.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// Items of a page when the caller does not say.
 pub const DEFAULT_LIMIT: u16 = 50;
@@ -18,4 +18,15 @@ pub struct Page<T> {
     /// What to ask for next, opaque; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// The most items of a page, 1 to 200; 50 when left out.
+    #[param(minimum = 1, maximum = 200)]
+    pub limit: Option<u16>,
+    /// `nextCursor` of the page before.
+    pub cursor: Option<String>,
 }

@@ -15,5 +15,6 @@ pub fn sentence(warning: QualityWarning) -> &'static str {
         QualityWarning::NoSpeech => "No speech was found.",
         QualityWarning::DiarizationFailed => "The speakers could not be told apart.",
         QualityWarning::Truncated => "The recording ends in the middle of its data.",
+        QualityWarning::AnalysisFailed => "The call could not be analysed.",
     }
 }

@@ -1,6 +1,7 @@
 //! What stages make of a call, one sealed document a kind. Its one invariant: a document is stored in its place or not at all; storing
 //! it again replaces it.
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -28,6 +29,8 @@ pub enum Artifact {
     Analysis = 5,
     /// What was taken out of the transcript: kinds, places and times.
     Findings = 7,
+    /// The last four digits of telephone numbers that were said.
+    PhoneEndings = 9,
 }
 
 impl Artifact {
@@ -38,6 +41,7 @@ impl Artifact {
             Self::NormalizedTranscript => "normalized transcript",
             Self::Analysis => "analysis",
             Self::Findings => "findings",
+            Self::PhoneEndings => "phone endings",
         };
         Field::with_part("artifacts", "sealed", call, part)
     }
@@ -70,6 +74,24 @@ pub async fn put(
     .await
     .map_err(DbError::from)?;
     if stored.rows_affected() == 1 { Ok(()) } else { Err(VaultError::Gone(format!("call {call}"))) }
+}
+
+/// When a document that is sealed under the key of its call was stored last; `None` when there is none yet.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn stored<A: Access>(
+    tx: &mut TenantTx<A>,
+    (call, artifact): (Uuid, Artifact),
+) -> Result<Option<DateTime<Utc>>, DbError> {
+    let tenant = tx.scope().tenant();
+    let stored = sqlx::query_scalar!(
+        "SELECT updated_at FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND run_id IS NULL",
+        tenant,
+        call,
+        artifact as i16,
+    );
+    Ok(stored.fetch_optional(tx.conn()).await?)
 }
 
 /// Opens a document that is sealed under the key of its call; `None` when there is none yet.

@@ -104,8 +104,13 @@ async fn leftovers(app: &App) {
 
 async fn walk(app: &App) {
     every(app, WALK, async || {
-        if let Err(error) = orphans::walk(&app.database, &app.blobs, (orphans::PERIOD, orphans::GRACE)).await {
-            log::warning!(fault = &error, "the object store was not compared with the database");
+        let walk = orphans::walk(&app.database, &app.blobs, (orphans::PERIOD, orphans::GRACE));
+        tokio::select! {
+            walked = walk => if let Err(error) = walked {
+                log::warning!(fault = &error, "the object store was not compared with the database");
+            },
+            // It may take hours, and the next program goes on with it.
+            () = app.operation.stopped() => {}
         }
     })
     .await;

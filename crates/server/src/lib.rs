@@ -2,6 +2,9 @@
 //! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
+pub mod action_items;
+pub mod analyses;
+pub mod analytics;
 pub mod app;
 pub mod artifacts;
 pub mod audio;
@@ -12,6 +15,7 @@ pub mod calls;
 pub mod changes;
 pub mod clock;
 pub mod config;
+pub mod contacts;
 pub mod db;
 pub mod decoder;
 pub mod deletion;

@@ -26,12 +26,14 @@ pub enum JobKind {
     Process = 1,
     /// A recording becomes a transcript in English, whatever was spoken.
     Translate = 2,
+    /// A stored transcript is analysed again.
+    Analyze = 3,
 }
 
 impl JobKind {
     /// The kind of that number in the database.
     fn numbered(number: i16) -> Option<Self> {
-        [Self::Process, Self::Translate].into_iter().find(|kind| *kind as i16 == number)
+        [Self::Process, Self::Translate, Self::Analyze].into_iter().find(|kind| *kind as i16 == number)
     }
 }
 
@@ -60,6 +62,27 @@ pub async fn enqueue(tx: &mut TenantTx<Write>, call: Uuid, kind: JobKind) -> Res
     Ok(job)
 }
 
+/// The same, unless a job of that kind waits or is worked on.
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_once(tx: &mut TenantTx<Write>, call: Uuid, kind: JobKind) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    let is_there = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM tenant.jobs WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND state IN (1, 2))
+             AS "is_there!""#,
+        tenant,
+        call,
+        kind as i16,
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    if !is_there {
+        enqueue(tx, call, kind).await?;
+    }
+    Ok(())
+}
+
 /// Workers look for work when this transaction commits. Without a payload, because any role can listen.
 async fn wake_workers(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
     sqlx::query!("NOTIFY subrosa_jobs").execute(tx.conn()).await?;
@@ -72,6 +95,25 @@ async fn wake_workers(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
 /// When the transaction fails.
 pub async fn wake_watchers(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
     sqlx::query!("NOTIFY subrosa_calls").execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Locks the jobs of a call, of a user's calls, or of all, until the transaction ends. Whoever locks calls that may be worked on does this
+/// first: a worker locks its job ([`Lease::hold`]) and then its call, and two that lock in different orders wait for each other for ever.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn lock(tx: &mut TenantTx<Write>, call: Option<Uuid>, user: Option<Uuid>) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "SELECT FROM tenant.jobs WHERE tenant_id = $1 AND ($2::uuid IS NULL OR call_id = $2) AND ($3::uuid IS NULL OR owner_id = $3)
+           AND state IN (1, 2) ORDER BY id FOR UPDATE",
+        tenant,
+        call,
+        user,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

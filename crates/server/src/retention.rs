@@ -8,6 +8,7 @@ use crate::{
     app::App,
     db::{Database, DbError, Reason, TenantTx, Write},
     deletion::{self, DeletionError},
+    queue,
     telemetry::log,
     vault::seal::RecordKind,
     worker::sweep,
@@ -53,6 +54,7 @@ pub async fn enforce(app: &App) -> Result<u64, DbError> {
 /// False where the call is not too old any more: its tenant may have said so since it was looked at.
 async fn delete(app: &App, tenant: Uuid, call: Uuid) -> Result<bool, DeletionError> {
     let mut tx = app.database.write(&sweep::scope(tenant)).await?;
+    queue::lock(&mut tx, Some(call), None).await?;
     if !is_too_old(&mut tx, call).await? {
         return Ok(false);
     }

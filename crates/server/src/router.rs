@@ -12,9 +12,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use api::error::ErrorCode;
 
 use crate::{
+    action_items::routes as action_items,
+    analyses::routes as analyses,
+    analytics::routes as analytics,
     app::App,
     audio, audit, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
+    contacts::routes as contacts,
     error::ApiError,
     exports::routes as exports,
     health,
@@ -100,11 +104,25 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tus::create, tus::options))
         .routes(routes!(tus::head, tus::patch, tus::delete))
         .routes(routes!(audio::routes::audio))
+        // Action items
+        .routes(routes!(action_items::list))
+        .routes(routes!(action_items::patch))
+        .routes(routes!(action_items::of_call, action_items::add))
+        .routes(routes!(action_items::put, action_items::delete))
+        // Contacts
+        .routes(routes!(contacts::list, contacts::add))
+        .routes(routes!(contacts::get, contacts::put, contacts::delete))
         // Transcripts
         .routes(routes!(transcripts::transcript))
         .routes(routes!(transcripts::patch_speaker))
         .routes(routes!(transcripts::patch_segment))
         .routes(routes!(redaction::findings::list))
+        // Analyses
+        .routes(routes!(analyses::analysis))
+        .routes(routes!(analyses::reanalyze))
+        .routes(routes!(analyses::shared))
+        .routes(routes!(analytics::talk))
+        .routes(routes!(analytics::vibe))
         // OpenAI's clients
         .routes(routes!(openai::models))
         .routes(routes!(openai::transcriptions))

@@ -231,6 +231,8 @@ pub enum QualityWarning {
     DiarizationFailed,
     /// The recording ends in the middle of its data; what could be read was transcribed.
     Truncated,
+    /// There is a transcript and no analysis of it.
+    AnalysisFailed,
 }
 
 unprinted!(Transcript Speaker Segment Word);

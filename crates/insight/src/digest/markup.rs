@@ -103,12 +103,13 @@ fn html(text: &str) -> String {
 
 /// Every ASCII punctuation mark may be escaped with a backslash (CommonMark 2.4); those that mean nothing inside of a line stay readable.
 fn markdown(text: &str) -> String {
-    // "1. " begins a list.
+    // "1." begins a list where it begins the line.
     let number = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
-    if number > 0 && text[number..].starts_with('.') {
-        return format!("{}\\.{}", &text[..number], markdown(&text[number + 1..]));
-    }
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+    let (begun, rest) = match text[number..].strip_prefix('.') {
+        Some(rest) if number > 0 => (format!("{}\\.", &text[..number]), rest),
+        _ => (String::with_capacity(text.len()), text),
+    };
+    rest.chars().fold(begun, |mut out, c| {
         // Without brackets escaped before them, parentheses make no link; a dash makes a list only where it begins one.
         let plain = matches!(c, '.' | ',' | ';' | ':' | '?' | '\'' | '"' | '%' | '$' | '/' | '(' | ')')
             || (c == '-' && !out.is_empty());

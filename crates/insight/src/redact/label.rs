@@ -1,9 +1,11 @@
 //! The end of a telephone number, which is all of it that anybody gets to see. Its one invariant: a number that is too short to hide
 //! anything behind its end gives none.
 
+use std::collections::BTreeMap;
+
 use speech::transcript::Transcript;
 
-use super::token::digit;
+use super::{Policy, Unfinished, redact_text, token::digit};
 
 /// Digits below which the last four are most of the number.
 const SHORTEST: usize = 7;
@@ -28,15 +30,34 @@ pub fn is_contact_label(name: &str) -> bool {
     name.strip_prefix(LABEL).is_some_and(|end| end.len() == 4 && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Leaves labels and names of speakers that hold a full number with its end.
-pub(super) fn shorten_labels(transcript: &mut Transcript) {
+/// A name of somebody, of which no full number is left: one in digits leaves its end, one in words goes as it does from what is said.
+///
+/// # Errors
+/// As [`redact_text`].
+pub fn redact_name(name: String, language: Option<&str>) -> Result<String, Unfinished> {
+    match contact_label(&name) {
+        Some(label) => Ok(label),
+        None if name.is_empty() => Ok(name),
+        None => redact_text(name, language, &Policy::default()),
+    }
+}
+
+/// Labels and names of speakers without full numbers.
+pub(super) fn redact_labels(transcript: &mut Transcript) -> Result<(), Unfinished> {
+    let language = transcript.language.clone();
+    // Few names, each of many segments.
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     let speakers = transcript.speakers.iter_mut();
     let names = speakers.flat_map(|speaker| [Some(&mut speaker.label), speaker.display_name.as_mut()]).flatten();
     for name in names.chain(transcript.segments.iter_mut().map(|segment| &mut segment.speaker)) {
-        if let Some(label) = contact_label(name) {
-            *name = label;
+        if let Some(redacted) = known.get(name) {
+            name.clone_from(redacted);
+        } else {
+            let redacted = redact_name(name.clone(), language.as_deref())?;
+            known.insert(std::mem::replace(name, redacted.clone()), redacted);
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -48,5 +69,15 @@ mod tests {
         assert_eq!(contact_label("+1 (212) 555-0199").as_deref(), Some("Contact ending 0199"));
         assert_eq!(last_four("٠٢١٢٥٥٥٠١٩٩").as_deref(), Some("0199"));
         assert_eq!(last_four("4455"), None);
+    }
+
+    #[test]
+    fn a_number_in_words_is_nobodys_name() {
+        let named = |name: &str| redact_name(name.to_owned(), Some("en")).unwrap();
+        let spelled = named("two one two, five five five, oh one nine nine");
+        assert!(!spelled.contains("two one two") && !spelled.contains("nine"), "{spelled}");
+        for name in ["Maria Seven", "Speaker 12", "", "Room 101"] {
+            assert_eq!(named(name), name);
+        }
     }
 }

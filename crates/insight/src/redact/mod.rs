@@ -18,7 +18,7 @@ mod extension;
 mod gap;
 mod iban;
 pub(crate) mod item;
-mod label;
+pub(crate) mod label;
 mod name;
 mod national;
 mod numbering;
@@ -38,7 +38,7 @@ use speech::transcript::Transcript;
 pub use self::beside::redact_text;
 pub use self::ending::phone_endings;
 pub(crate) use self::label::last_four;
-pub use self::label::{contact_label, is_contact_label};
+pub use self::label::{contact_label, is_contact_label, redact_name};
 pub use self::policy::{Kind, Policy};
 pub use self::reach::reaches;
 
@@ -105,7 +105,7 @@ fn redact_within(passes: usize, mut transcript: Transcript, policy: &Policy) -> 
         left = left.checked_sub(1).ok_or(Unfinished { passes })?;
         splice::replace(&mut transcript, &page, &claims);
     }
-    label::shorten_labels(&mut transcript);
+    label::redact_labels(&mut transcript)?;
     let paragraphs: Vec<String> =
         transcript.segments.iter().map(|segment| format!("{}: {}", segment.speaker, segment.text)).collect();
     transcript.clean_text = paragraphs.join("\n\n");

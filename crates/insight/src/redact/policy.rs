@@ -88,7 +88,9 @@ impl Policy {
         Self { segment: Some(segment), ..self }
     }
 
-    pub(super) fn takes_out(&self, kind: Kind) -> bool {
+    /// Whether it takes out what is of this kind.
+    #[must_use]
+    pub fn takes_out(&self, kind: Kind) -> bool {
         kind == Kind::PhoneNumber || self.kinds.contains(&kind)
     }
 

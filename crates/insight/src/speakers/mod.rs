@@ -9,7 +9,7 @@ mod rules;
 use speech::transcript::{Confidence, LabelSource, Role, SpeakerResolution, Transcript};
 
 use crate::facts::{Direction, Facts};
-use crate::redact::contact_label;
+use crate::redact::label::contact_label;
 
 /// Version of the rules, as the transcript states it.
 const STRATEGY_VERSION: u32 = 1;
@@ -50,6 +50,9 @@ pub struct Evidence<'a> {
     pub voice: Option<VoiceMatch>,
     /// Later ones win.
     pub corrections: &'a [Correction],
+    /// The names of the metadata are evidence and no labels: they are to be taken out of the transcript. What a person calls a speaker
+    /// stays.
+    pub withholds_names: bool,
 }
 
 /// A role that a speaker was given.
@@ -107,7 +110,8 @@ pub fn resolve(mut transcript: Transcript, facts: &Facts, evidence: &Evidence<'_
     voice(&mut roles, &mut telemetry, evidence.voice.as_ref(), index);
     let ambiguous = rules::apply(&mut roles, &transcript, facts, &mut telemetry);
     warn(&mut telemetry, &roles, ambiguous);
-    label(&mut transcript, &roles, facts, &named, &mut telemetry);
+    let labels = Labels { facts, named: &named, withholds_names: evidence.withholds_names };
+    label(&mut transcript, &roles, &labels, &mut telemetry);
     if let Some(VoiceMatch::Matched { speaker_id, score }) = &evidence.voice {
         let matched = transcript.speakers.iter_mut().find(|speaker| speaker.speaker_id == *speaker_id);
         matched.into_iter().for_each(|speaker| speaker.voice_match_score = Some(*score));
@@ -156,14 +160,17 @@ fn warn(telemetry: &mut SpeakerResolution, roles: &Roles, ambiguous: bool) {
     }
 }
 
+/// What speakers are called by.
+struct Labels<'a> {
+    facts: &'a Facts,
+    /// What a person calls each.
+    named: &'a [Option<String>],
+    withholds_names: bool,
+}
+
 /// Writes roles, names and labels into speakers and segments.
-fn label(
-    transcript: &mut Transcript,
-    roles: &Roles,
-    facts: &Facts,
-    named: &[Option<String>],
-    telemetry: &mut SpeakerResolution,
-) {
+fn label(transcript: &mut Transcript, roles: &Roles, labels: &Labels<'_>, telemetry: &mut SpeakerResolution) {
+    let Labels { facts, named, withholds_names } = *labels;
     for (index, speaker) in transcript.speakers.iter_mut().enumerate() {
         let given = roles.given[index];
         let manual = named[index].clone();
@@ -172,7 +179,7 @@ fn label(
             Role::Contact => facts.contact_name.clone(),
             Role::Unknown => None,
         };
-        let known = known.filter(|name| !name.trim().is_empty());
+        let known = known.filter(|name| !withholds_names && !name.trim().is_empty());
         telemetry.used_user_display_name |= manual.is_none() && roles.role(index) == Role::User && known.is_some();
         telemetry.used_contact_name |= manual.is_none() && roles.role(index) == Role::Contact && known.is_some();
         speaker.role = roles.role(index);

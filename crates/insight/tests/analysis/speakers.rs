@@ -116,15 +116,30 @@ fn of_three_speakers_those_without_evidence_stay_unknown() {
 }
 
 #[test]
+fn names_that_are_withheld_tell_who_speaks_and_are_written_nowhere_but_where_a_person_writes_one() {
+    let facts = Facts { phone_number: Some("+1 212 555 0199".into()), ..facts("David", "Maria") };
+    let corrections = [Correction { speaker_id: "spk_2".into(), role: Role::User, display_name: Some("Dave".into()) }];
+    for (corrections, labels) in
+        [(&[][..], ["Contact ending 0199", "Speaker 2"]), (&corrections, ["Contact ending 0199", "Dave"])]
+    {
+        let evidence = Evidence { corrections, withholds_names: true, ..Evidence::default() };
+        let found = resolve(call("en", &[(1, "Good day."), (0, "Yes?"), (0, "Hi David.")]), &facts, &evidence);
+        assert_eq!([found.speakers[0].role, found.speakers[1].role], [Role::Contact, Role::User]);
+        assert_eq!([0, 1].map(|speaker: usize| found.speakers[speaker].label.as_str()), labels);
+        assert!(!found.speaker_resolution.used_user_display_name && !found.speaker_resolution.used_contact_name);
+    }
+}
+
+#[test]
 fn a_person_and_then_a_voice_beat_every_rule() {
     let said = [(0, "Hi Maria."), (1, "Hi David.")];
     let voice = Some(VoiceMatch::Matched { speaker_id: "spk_2".into(), score: 0.9 });
-    let evidence = Evidence { voice: voice.clone(), corrections: &[] };
+    let evidence = Evidence { voice: voice.clone(), ..Evidence::default() };
     let transcript = resolve(call("en", &said), &facts("David", "Maria"), &evidence);
     assert_eq!(given(&transcript)[1], (Role::User, HIGH, LabelSource::VoiceEmbedding));
     assert_eq!(transcript.speakers[1].voice_match_score, Some(0.9));
     let corrections = [Correction { speaker_id: "spk_1".into(), role: Role::User, display_name: Some("Dave".into()) }];
-    let evidence = Evidence { voice, corrections: &corrections };
+    let evidence = Evidence { voice, corrections: &corrections, ..Evidence::default() };
     let once = resolve(call("en", &said), &facts("David", "Maria"), &evidence);
     assert_eq!(given(&once)[0], (Role::User, HIGH, LabelSource::Manual));
     assert_eq!(once.speakers[0].label, "Dave");

@@ -38,7 +38,7 @@ use crate::{
     },
 };
 
-/// What one event of the audit log stands for: a player asks for many ranges, and whoever listens for hours is named six times an hour.
+/// What one event of the audit log stands for: a player asks for many ranges. One that asks for all at once is one play, however long it lasts.
 const PLAY: Duration = Duration::from_secs(10 * 60);
 
 /// The recording of a call, where its tenant keeps them: a WAVE file in which what was redacted is silent, in all formats alike; or, with

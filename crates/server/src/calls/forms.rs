@@ -141,7 +141,7 @@ async fn accept(
     let accepted = upload::record(app, &mut tx, call, (begun.upload, &form.received), (&form.metadata, None)).await?;
     if let Some(fingerprint) = &fingerprint {
         let body = serde_json::to_vec(&accepted).map_err(|error| ApiError::internal(&error))?;
-        idempotency::keep(&mut tx, &app.vault, fingerprint, &Answer::json(StatusCode::ACCEPTED, &body)).await?;
+        idempotency::keep(&mut tx, &app.vault, fingerprint, (None, &Answer::json(StatusCode::ACCEPTED, &body))).await?;
     }
     if accepted.call_id == begun.call {
         begun.keep();

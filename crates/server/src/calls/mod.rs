@@ -5,6 +5,7 @@
 
 pub mod deletions;
 pub mod events;
+pub mod facts;
 pub mod forms;
 pub mod legal_hold;
 pub mod routes;
@@ -27,10 +28,10 @@ use crate::{
 use store::Row;
 
 /// Characters of a title, a name, an organization.
-const MAX_NAME: usize = 500;
+pub(crate) const MAX_NAME: usize = 500;
 
 /// Characters of a telephone number with its spaces and extension.
-const MAX_NUMBER: usize = 64;
+pub(crate) const MAX_NUMBER: usize = 64;
 
 /// Characters of notes and summaries: some ten pages.
 pub(crate) const MAX_TEXT: usize = 20_000;
@@ -63,9 +64,21 @@ pub struct CallDocument {
     /// What the user noted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
+    /// How far the clock stood from UTC where it was recorded, in seconds to the east.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub utc_offset: Option<i32>,
+    /// What the analysis would call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggested_title: Option<String>,
+    /// What it was about by the analysis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggested_summary: Option<String>,
     /// What was asked of recognition beside the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognition: Option<Recognition>,
+    /// The title of its first action item, which lies in a row of its own.
+    #[serde(skip)]
+    pub first_action_title: Option<String>,
 }
 
 /// What a client may ask of recognition. No printable form: prompts are content.
@@ -97,15 +110,26 @@ impl CallDocument {
             contact_name: filled(metadata.contact_name.as_deref()),
             phone_number: filled(metadata.phone_number.as_deref()),
             organization: filled(metadata.organization.as_deref()),
-            summary: None,
-            notes: None,
-            recognition: None,
+            utc_offset: metadata.recorded_at.map(|at| at.offset().local_minus_utc()),
+            ..Self::default()
         }
+    }
+
+    /// What the call is called: what a person says, before what the analysis does.
+    #[must_use]
+    pub fn shown_title(&self) -> Option<&String> {
+        self.title.as_ref().or(self.suggested_title.as_ref())
+    }
+
+    /// What it was about, likewise.
+    #[must_use]
+    pub fn shown_summary(&self) -> Option<&String> {
+        self.summary.as_ref().or(self.suggested_summary.as_ref())
     }
 
     /// Whether a search, in small letters, is in what names the call.
     fn matches(&self, search: &str) -> bool {
-        [&self.title, &self.contact_name, &self.organization]
+        [self.shown_title(), self.contact_name.as_ref(), self.organization.as_ref()]
             .into_iter()
             .flatten()
             .any(|name| name.to_lowercase().contains(search))
@@ -113,7 +137,7 @@ impl CallDocument {
 }
 
 /// A text without the space around it; none when nothing is left.
-fn filled(text: Option<&str>) -> Option<String> {
+pub(crate) fn filled(text: Option<&str>) -> Option<String> {
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
@@ -148,7 +172,7 @@ fn check(metadata: &RecordingMetadata) -> ApiResult<()> {
     if !metadata.channels.is_none_or(|channels| (1..=32).contains(&channels)) {
         return Err(ApiError::field("channels", "a recording has 1 to 32 channels"));
     }
-    check_time("recordedAt", metadata.recorded_at)?;
+    check_time("recordedAt", metadata.recorded_at.map(|at| at.to_utc()))?;
     // Not a number is in no range.
     if !metadata.duration_seconds.is_none_or(|seconds| (0.0..=MAX_SECONDS).contains(&seconds)) {
         return Err(ApiError::field("durationSeconds", "a recording is 0 to 2,678,400 seconds long"));
@@ -164,12 +188,12 @@ pub(crate) const STATUSES: [CallStatus; 5] =
 const DIRECTIONS: [Direction; 3] = [Direction::Incoming, Direction::Outgoing, Direction::Unknown];
 
 /// The code that the database keeps for one of these: its place, from 1.
-fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
+pub(crate) fn code_of<T: PartialEq>(codes: &[T], value: &T) -> i16 {
     codes.iter().zip(1..).find_map(|(one, code)| (one == value).then_some(code)).unwrap_or_default()
 }
 
 /// What the database's code stands for; its columns allow no other.
-fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
+pub(crate) fn of_code<T: Copy>(codes: &[T], code: i16) -> ApiResult<T> {
     let known = usize::try_from(code - 1).ok().and_then(|place| codes.get(place).copied());
     known.ok_or_else(|| ApiError::internal("a code in the database that the program does not know"))
 }
@@ -178,7 +202,7 @@ impl Row {
     pub(crate) fn summary(&self, document: &CallDocument) -> ApiResult<CallSummary> {
         Ok(CallSummary {
             call_id: self.id,
-            title: document.title.clone(),
+            title: document.shown_title().cloned(),
             contact_name: document.contact_name.clone(),
             direction: of_code(&DIRECTIONS, self.direction)?,
             status: of_code(&STATUSES, self.status)?,
@@ -186,16 +210,17 @@ impl Row {
             duration_seconds: self.duration_ms.map(|millis| millis as f64 / 1000.0),
             created_at: self.created_at,
             action_item_count: self.action_items,
+            first_action_title: document.first_action_title.clone(),
         })
     }
 
     pub(crate) fn detail(&self, document: CallDocument) -> ApiResult<CallDetail> {
         Ok(CallDetail {
             call: self.summary(&document)?,
+            summary: document.shown_summary().cloned(),
             contact_id: self.contact_id,
             phone_number: document.phone_number,
             organization: document.organization,
-            summary: document.summary,
             notes: document.notes,
             language: self.language.clone(),
             channels: self.channels,

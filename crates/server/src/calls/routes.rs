@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::{
     CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, check_time, code_of, filled,
     store::{self, Filter, Row},
-    upload::contact_or,
 };
 use crate::{
     app::App,
     auth::Caller,
-    db::{DbError, Read, TenantTx},
+    contacts,
+    db::{Access, DbError, Read, TenantTx},
     error::{ApiError, ApiResult},
     http::{
         extract::{self, Path, Query},
@@ -66,7 +66,8 @@ pub async fn list(
     let status = query.status.map(|status| code_of(&STATUSES, &status));
     let filter = Filter { status, contact: query.contact_id, from: query.from, to: query.to };
     let mut tx = app.database.read(caller.scope()).await?;
-    let (found, next) = find(&app, &mut tx, (&filter, search.as_deref()), after, limit).await?;
+    let (mut found, next) = find(&app, &mut tx, (&filter, search.as_deref()), after, limit).await?;
+    store::name_actions(&mut tx, &app.vault, &mut found).await?;
     let items = found.iter().map(|(row, document)| row.summary(document)).collect::<ApiResult<_>>()?;
     Ok(Json(Page { items, next_cursor: next.map(Cursor::encode) }))
 }
@@ -140,9 +141,17 @@ pub async fn status(
 )]
 pub async fn detail(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Json<CallDetail>> {
     let mut tx = app.database.read(caller.scope()).await?;
-    let row = store::get(&mut tx, id).await.map_err(or_call)?;
-    let document = store::open(&mut tx, &app.vault, &row).await?;
-    Ok(Json(row.detail(document)?))
+    Ok(Json(shown(&app, &mut tx, id).await?))
+}
+
+/// A call in full.
+async fn shown<A: Access>(app: &App, tx: &mut TenantTx<A>, call: Uuid) -> ApiResult<CallDetail> {
+    let row = store::get(tx, call).await.map_err(or_call)?;
+    let document = store::open(tx, &app.vault, &row).await?;
+    let mut found = [(row, document)];
+    store::name_actions(tx, &app.vault, &mut found).await?;
+    let [(row, document)] = found;
+    row.detail(document)
 }
 
 /// Changes what is said of a call. What is left out stays; an empty text clears. What the tenant has taken out of transcripts is taken out
@@ -179,9 +188,9 @@ pub async fn patch(
         }
     }
     store::put_document(&mut tx, &app.vault, id, &document).await?;
-    let row = store::get(&mut tx, id).await.map_err(or_call)?;
+    let shown = shown(&app, &mut tx, id).await?;
     tx.commit().await?;
-    Ok(Json(row.detail(document)?))
+    Ok(Json(shown))
 }
 
 /// What somebody says anew of a call that they may see, without what must not stay in it. No lock is held while that takes its time, and
@@ -196,7 +205,7 @@ async fn redacted(app: &App, caller: &Caller, call: Uuid, patch: CallPatch) -> A
     Ok(redaction::redacted_words(said, language, policy).await?)
 }
 
-/// Links a call to a contact, or to none.
+/// Links a call to a contact of its owner's, whose name it has from then on, or to none.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/contact", tag = "calls", request_body = ContactLink,
     params(("id" = Uuid, Path), IdempotencyKey),
@@ -215,9 +224,9 @@ pub async fn link(
 ) -> ApiResult<Json<CallDetail>> {
     let mut tx = app.database.write(caller.scope()).await?;
     store::lock(&mut tx, id).await.map_err(or_call)?;
-    store::put_contact(&mut tx, id, link.contact_id).await.map_err(contact_or)?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
-    let document = store::open(&mut tx, &app.vault, &row).await?;
+    contacts::link::relink(&mut tx, &app.vault, &row, link.contact_id).await?;
+    let shown = shown(&app, &mut tx, id).await?;
     tx.commit().await?;
-    Ok(Json(row.detail(document)?))
+    Ok(Json(shown))
 }

@@ -9,6 +9,7 @@ use super::{
     subject::{self, Name, Token},
 };
 use crate::{
+    action_items,
     db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
     vault::{
@@ -23,7 +24,7 @@ use crate::{
 pub struct Row {
     pub(crate) id: Uuid,
     pub(crate) owner_id: Uuid,
-    pub(super) contact_id: Option<Uuid>,
+    pub(crate) contact_id: Option<Uuid>,
     pub(super) status: i16,
     pub(super) direction: i16,
     pub(super) error_code: Option<String>,
@@ -37,9 +38,21 @@ pub struct Row {
     pub(super) progress: i16,
     pub(super) action_items: i64,
     sealed: Option<Vec<u8>>,
+    first_action: Option<Uuid>,
+    first_action_sealed: Option<Vec<u8>>,
 }
 
 impl Row {
+    /// The language spoken, as an ISO 639 code.
+    pub(crate) fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// Whether it is under legal hold.
+    pub(crate) fn is_held(&self) -> bool {
+        self.legal_hold
+    }
+
     /// Where the row stands in a list.
     pub(super) fn cursor(&self) -> Cursor {
         Cursor { at: self.created_at, id: self.id }
@@ -57,9 +70,13 @@ macro_rules! rows {
                  CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
                    WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint
                    AS "progress!",
-                 (SELECT count(*) FROM tenant.action_items a WHERE a.tenant_id = c.tenant_id AND a.call_id = c.id)
-                   AS "action_items!"
-               FROM tenant.calls c WHERE c.tenant_id = $1 AND "# + $condition,
+                 (SELECT count(*) FROM tenant.action_items a WHERE a.tenant_id = c.tenant_id AND a.call_id = c.id
+                   AND NOT a.is_removed AND a.status <> 4) AS "action_items!",
+                 f.id AS "first_action?", f.sealed AS "first_action_sealed?: Vec<u8>"
+               FROM tenant.calls c LEFT JOIN LATERAL (SELECT a.id, a.sealed FROM tenant.action_items a
+                 WHERE a.tenant_id = c.tenant_id AND a.call_id = c.id AND NOT a.is_removed AND a.status <> 4
+                 ORDER BY a.source, a.position, a.created_at, a.id LIMIT 1) f ON true
+               WHERE c.tenant_id = $1 AND "# + $condition,
             tenant $(, $value)*
         )
         .fetch_all($tx.conn())
@@ -171,6 +188,25 @@ pub async fn open_all<A: Access>(
 pub async fn open<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, row: &Row) -> Result<CallDocument, VaultError> {
     let documents = open_all(tx, vault, std::slice::from_ref(row)).await?;
     Ok(documents.into_iter().next().unwrap_or_default())
+}
+
+/// Opens the titles of the first action items of these calls: one statement for a whole list.
+///
+/// # Errors
+/// [`VaultError::Broken`] when one was tampered with.
+pub async fn name_actions<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    calls: &mut [(Row, CallDocument)],
+) -> Result<(), VaultError> {
+    let ids: Vec<Uuid> = calls.iter().filter(|(row, _)| row.first_action.is_some()).map(|(row, _)| row.id).collect();
+    let keys = vault.record_keys(tx, RecordKind::Call, &ids).await?;
+    for (row, document) in calls {
+        if let (Some(key), Some(item), Some(sealed)) = (keys.get(&row.id), row.first_action, &row.first_action_sealed) {
+            document.first_action_title = Some(action_items::store::title(key, item, sealed)?);
+        }
+    }
+    Ok(())
 }
 
 /// Replaces the document of a call.
@@ -291,7 +327,7 @@ pub async fn insert(
         metadata.channels,
         duration_ms,
         &token[..],
-        metadata.recorded_at,
+        metadata.recorded_at.map(|at| at.to_utc()),
     )
     .execute(tx.conn())
     .await
@@ -403,6 +439,22 @@ pub async fn forget_recognition(tx: &mut TenantTx<Write>, vault: &Vault, call: U
         return Ok(());
     }
     put_document(tx, vault, call, &CallDocument { recognition: None, ..document }).await
+}
+
+/// Takes down what the analysis would call a call and says of it, in the place of what it said before.
+///
+/// # Errors
+/// [`DbError::NotFound`] when the call is not there.
+pub async fn suggest(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    call: Uuid,
+    (suggested_title, suggested_summary): (Option<String>, Option<String>),
+) -> Result<(), VaultError> {
+    lock(tx, call).await?;
+    let row = get(tx, call).await?;
+    let document = open(tx, vault, &row).await?;
+    put_document(tx, vault, call, &CallDocument { suggested_title, suggested_summary, ..document }).await
 }
 
 /// What a client asked of recognition.

@@ -102,15 +102,50 @@ pub fn of_number(tenant: &Key, text: &str) -> Option<Vec<Token>> {
 /// The token by which calls with somebody of this name are found; `None` when it has no word.
 #[must_use]
 pub fn of_name(tenant: &Key, text: &str) -> Option<Vec<Token>> {
-    Some(vec![token(tenant, IndexKey::Name, &normal_name(text)?)])
+    Some(vec![name(tenant, text)?])
+}
+
+/// Whether there is a number in the text.
+#[must_use]
+pub(crate) fn is_number(text: &str) -> bool {
+    normal_number(text).is_some()
+}
+
+/// A number as the address book finds it.
+pub(crate) struct Number {
+    /// The number itself.
+    pub(crate) own: Token,
+    /// The same in every way to write it without its country; none when it does not say its country itself.
+    pub(crate) bare: Vec<Token>,
+}
+
+/// The tokens of a number; `None` when there is none in the text.
+#[must_use]
+pub(crate) fn number(tenant: &Key, text: &str) -> Option<Number> {
+    let own = normal_number(text)?;
+    let ways = ways_to_write(text).unwrap_or_default();
+    let bare = ways.iter().filter(|way| **way != own).map(|way| token(tenant, IndexKey::Phone, way)).collect();
+    Some(Number { own: token(tenant, IndexKey::Phone, &own), bare })
+}
+
+/// The token of a name; `None` when it has no word.
+#[must_use]
+pub(crate) fn name(tenant: &Key, text: &str) -> Option<Token> {
+    Some(token(tenant, IndexKey::Name, &normal_name(text)?))
+}
+
+/// The token of an e-mail address, in small letters.
+#[must_use]
+pub(crate) fn email(tenant: &Key, address: &str) -> Token {
+    token(tenant, IndexKey::Email, &address.to_lowercase())
 }
 
 /// By what somebody is found who goes by this name: a number by its digits, everybody else by their words.
-fn of_contact(tenant: &Key, name: &str) -> Option<Token> {
-    if redact::contact_label(name).is_some() {
-        return Some(token(tenant, IndexKey::Phone, &normal_number(name)?));
+fn of_contact(tenant: &Key, text: &str) -> Option<Token> {
+    if redact::contact_label(text).is_some() {
+        return Some(token(tenant, IndexKey::Phone, &normal_number(text)?));
     }
-    Some(token(tenant, IndexKey::Name, &normal_name(name)?))
+    name(tenant, text)
 }
 
 /// What is stored of a name.
@@ -134,12 +169,10 @@ pub async fn index(
     let key = vault.tenant_key(tx).await?;
     let number = document.phone_number.as_deref().and_then(normal_number);
     let number = number.map(|number| token(&key, IndexKey::Phone, &number));
-    let name = document.contact_name.as_deref();
-    // What is left of a number says less than what the call came with.
-    let said = if name.is_some_and(redact::is_contact_label) {
-        Name::AsBefore
-    } else {
-        Name::Is(name.and_then(|name| of_contact(&key, name)))
+    let said = match document.contact_name.as_deref() {
+        // What is left of a number says less than what the call came with.
+        Some(text) if redact::is_contact_label(text) => Name::AsBefore,
+        text => Name::Is(text.and_then(|text| of_contact(&key, text))),
     };
     Ok(store::put_tokens(tx, call, number.as_ref(), said).await?)
 }

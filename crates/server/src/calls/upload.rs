@@ -20,6 +20,7 @@ use super::{CallDocument, Recognition, STATUSES, of_code, store};
 use crate::{
     app::App,
     auth::Caller,
+    contacts,
     db::{DbError, Role, TenantTx, Write},
     deletion::blobs::{Upload, UploadError, expect_upload},
     error::{ApiError, ApiResult},
@@ -249,6 +250,7 @@ pub async fn record(
     if let Some(new) = new {
         new.store(tx).await?;
     }
+    let metadata = &contacts::link::resolve(tx, &app.vault, metadata).await?;
     let place = upload.place();
     upload.end(tx).await.map_err(|error| match error {
         UploadError::TooLate => ApiError::new(ErrorCode::RequestTimeout, "the upload took longer than a day"),
@@ -272,7 +274,7 @@ pub async fn record(
 }
 
 /// A foreign key that is violated names a contact that is not there or another user's, which is the same answer.
-pub(super) fn contact_or(error: DbError) -> ApiError {
+fn contact_or(error: DbError) -> ApiError {
     match error {
         DbError::Refused { ref code, .. } if code == "23503" => {
             ApiError::field("contactId", "there is no such contact")

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 
 use chrono::{DateTime, Utc};
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sqlx::postgres::types::PgInterval;
 use uuid::Uuid;
 
@@ -29,6 +29,9 @@ const LEASE: Duration = Duration::from_secs(15 * 60);
 
 /// Objects that the database is asked about at once.
 const BATCH: usize = 500;
+
+/// Objects that the store is asked about side by side: each answer is a round trip.
+const AT_ONCE: usize = 16;
 
 /// Tenants that fail until it is rather the store that fails.
 const MAX_FAILURES: u32 = 10;
@@ -59,7 +62,7 @@ fn interval(duration: Duration) -> PgInterval {
     PgInterval { months: 0, days: 0, microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX) }
 }
 
-/// Walks over all objects where that is due and nobody else does, from where the last walk broke off; `None` where it is not. What is
+/// Walks over all objects where that is due and nobody else does, from the tenant where the last walk broke off, and then over all rows; `None` where it is not. What is
 /// found is removed with the next sweep of the outbox.
 ///
 /// # Errors
@@ -163,8 +166,10 @@ async fn missing(database: &Database, blobs: &Blobs) -> Result<u64, SweepError> 
         let page = named(database, after, BATCH as i32).await?;
         let Some(last) = page.last() else { return Ok(missing) };
         let next = (last.place.tenant, last.place.record, last.kind);
-        for row in &page {
-            if !blobs.is_there(row.place).await? && is_still_named(database, row).await? {
+        let asked = page.iter().map(async |row| Ok::<_, SweepError>((row, blobs.is_there(row.place).await?)));
+        let mut asked = stream::iter(asked).buffer_unordered(AT_ONCE);
+        while let Some((row, is_there)) = asked.try_next().await? {
+            if !is_there && is_still_named(database, row).await? {
                 log::error!(call = row.place.record, kind = row.kind, "a recording has a row and no object");
                 missing += 1;
             }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{DbError, TenantTx, Write},
+    queue,
     vault::{receipts::Counts, seal::RecordKind},
 };
 
@@ -18,7 +19,7 @@ macro_rules! run {
     ($tx:expr, $values:tt, $($statement:literal),+ $(,)?) => { 0 $(+ run!($tx, $values, $statement))+ };
 }
 
-/// Whether a call that would go is under legal hold; also locks the calls, so that none is put under it meanwhile.
+/// Whether a call that would go is under legal hold; also locks the calls and their work, so that none is put under it meanwhile.
 pub(super) async fn is_held(tx: &mut TenantTx<Write>, class: RecordKind, subject: Uuid) -> Result<bool, DbError> {
     let (call, user) = match class {
         RecordKind::Call => (Some(subject), None),
@@ -26,6 +27,7 @@ pub(super) async fn is_held(tx: &mut TenantTx<Write>, class: RecordKind, subject
         RecordKind::Tenant => (None, None),
         RecordKind::Contact | RecordKind::VoiceProfile => return Ok(false),
     };
+    queue::lock(tx, call, user).await?;
     let held = sqlx::query_scalar!(
         r#"SELECT coalesce(bool_or(c.legal_hold), false) AS "held!" FROM (
              SELECT legal_hold FROM tenant.calls WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
@@ -83,7 +85,12 @@ pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts,
 }
 
 pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<Counts, DbError> {
-    let rows = run!(tx, (contact), "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2");
+    let rows = run!(
+        tx,
+        (contact),
+        "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1 AND contact_id = $2",
+        "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND id = $2",
+    );
     Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::Contact, contact).await? })
 }
 
@@ -113,6 +120,7 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
             "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.calls WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2",
+            "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
@@ -144,6 +152,7 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.exports WHERE tenant_id = $1",
             "DELETE FROM tenant.calls WHERE tenant_id = $1",
             "DELETE FROM tenant.uploads WHERE tenant_id = $1",
+            "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",
             "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
             "DELETE FROM tenant.consents WHERE tenant_id = $1",

@@ -11,7 +11,7 @@ use super::{
     Kind, MAX_ATTEMPTS, RETRY,
     archive::Archive,
     calls::{self, Links},
-    interval,
+    contacts, interval,
     key::Split,
     page,
     store::{self, Claim},
@@ -245,6 +245,7 @@ async fn fill(mut building: Building<'_>) -> Result<(Split, usize), Failure> {
     if building.claim.kind == Kind::User {
         user::fill(&mut building, &mut index).await?;
     }
+    contacts::fill(&mut building, &mut index).await?;
     calls::fill(&mut building).await?;
     building.archive.begin("index.html").await?;
     building.archive.add(index.before_calls()).await?;

@@ -4,6 +4,7 @@
 use api::calls::{CallDetail, ProcessingEvent};
 use insight::export::{Format, Style};
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -13,9 +14,11 @@ use super::{
     page, recording, store,
 };
 use crate::{
+    action_items, analytics,
     artifacts::{self, Artifact},
     audio::open::Open,
     calls::{self, Recognition},
+    db::{TenantTx, Write},
     error::ApiResult,
     transcripts,
     vault::seal::RecordKind,
@@ -28,11 +31,12 @@ const BATCH: i64 = 100;
 const REDACTIONS: &str = "redactions.json";
 
 /// What is stored of a call as one document, besides the transcript, which has a readable form too.
-const DOCUMENTS: [(Artifact, &str); 4] = [
+const DOCUMENTS: [(Artifact, &str); 5] = [
     (Artifact::Findings, REDACTIONS),
     (Artifact::RawTranscript, "raw-transcript.json"),
     (Artifact::Diarization, "diarization.json"),
     (Artifact::Analysis, "analysis.json"),
+    (Artifact::PhoneEndings, "phone-endings.json"),
 ];
 
 /// `call.json`.
@@ -43,6 +47,8 @@ struct About {
     call: CallDetail,
     #[serde(skip_serializing_if = "Option::is_none")]
     recognition: Option<Recognition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    metrics: Vec<Value>,
     events: Vec<ProcessingEvent>,
 }
 
@@ -112,10 +118,27 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     for (artifact, name) in DOCUMENTS {
         documents.extend(artifacts::get(&mut tx, (call, artifact), &key).await?.map(|document| (name, document)));
     }
+    documents.extend(items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
+    let metrics = analytics::store::of(&mut tx, call).await?;
     let recording = recording::find(&mut tx, vault, call).await?;
     tx.commit().await?;
-    let about = About { call: row.detail(document)?, recognition, events };
+    let about = About { call: row.detail(document)?, recognition, metrics, events };
     Ok(Some(Folder { about, transcript, documents, recording }))
+}
+
+/// What follows from a call, if anything.
+async fn items(
+    building: &Building<'_>,
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let rows = action_items::store::of_call(tx, call).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let documents = action_items::store::open_all(tx, &building.app.vault, &rows).await?;
+    let items = rows.iter().zip(documents).map(|(row, document)| row.shown(document));
+    Ok(Some(serde_json::to_vec_pretty(&items.collect::<ApiResult<Vec<_>>>()?)?.into()))
 }
 
 async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {

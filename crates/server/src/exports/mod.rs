@@ -9,6 +9,7 @@
 //! key      the key of an archive, of which each call holds a share
 //! build    one attempt at an archive, under a lease
 //! user     what there is about a user besides calls
+//! contacts the address book, or who of it a data subject is
 //! calls    a call, a folder each
 //! recording  its recording, where the tenant keeps it
 //! archive  a ZIP that is sealed and stored as it grows
@@ -18,6 +19,7 @@
 mod archive;
 mod build;
 mod calls;
+mod contacts;
 mod key;
 mod page;
 mod recording;
@@ -43,7 +45,7 @@ use crate::{
     vault::{blobs, seal::RecordKind},
 };
 
-/// Calls in one archive. Its directory is held while it grows: eight entries of some 300 bytes a call, 120 MB.
+/// Calls in one archive. Its directory is held while it grows: ten entries of some 300 bytes a call, 150 MB.
 const MAX_CALLS: usize = 50_000;
 
 /// Bytes of an archive: what an object may hold. With recordings that is some 300 hours of two channels; who has more asks for each.

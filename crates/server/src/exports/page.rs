@@ -40,11 +40,17 @@ uploads.json      recordings that have not arrived whole: uploadId, said (what y
 exports.json      exports you asked for: exportId, kind, createdAt, expiresAt
 audit.json        what you did and what was done about you: sequence, at, action, actorId, subjectId, byUser
 
-These are there for a user, not for a data subject. Each call has a folder, calls/ID/:
+These are there for a user, not for a data subject.
+
+contacts.json     your address book, or the contacts that have the data subject's number or name: contactId, name, phoneNumbers, email,
+                  organization, notes, createdAt, updatedAt
+
+Each call has a folder, calls/ID/:
 
 call.json            callId, title, contactName, phoneNumber, organization, summary, notes, direction, status, language, channels,
                      durationSeconds, recordedAt, createdAt, updatedAt, legalHold (true: kept for a legal reason), recognition (what was
-                     asked of it), events (how it was processed: stage, outcome, at)
+                     asked of it), metrics (how much, how fast and in which mood each party spoke), events (how it was
+                     processed: stage, outcome, at)
 transcript.txt       what was said, to read
 transcript.json      the same with speakers, segments, words and times, with the corrections that people made
 redactions.json      what was taken out of the transcript: kind, segmentId, word (its place in the segment), startMs and endMs (when it was
@@ -53,7 +59,10 @@ recording.wav        the recording, where the tenant keeps it, as it is played: 
                      uploaded is at GET /api/calls/ID/audio?redacted=false, for whose call it is and who manages the tenant
 raw-transcript.json  as it was recognised, before it was put in order
 diarization.json     who spoke when
-analysis.json        what was made of it, where there is such a thing
+analysis.json        what was found in it, where it was analysed
+phone-endings.json   the last four digits of telephone numbers that were said, by segment
+action-items.json    what follows from it: actionItemId, title, description, owner, dueDate, priority, status, source (AI: found, MANUAL: added
+                     by hand), intent, intentMetadata, sourceSegmentIds, createdAt, updatedAt
 ";
 
 /// The text of `README.txt`.

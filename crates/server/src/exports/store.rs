@@ -295,7 +295,8 @@ pub(super) async fn calls(
     let calls = sqlx::query_scalar!(
         "SELECT c.id FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id < $2 AND ($3 OR c.owner_id = $4)
            AND (NOT $3 OR c.phone_token = ANY ($5) OR c.name_token = ANY ($5) OR EXISTS (
-             SELECT FROM tenant.contacts k WHERE k.tenant_id = c.tenant_id AND k.id = c.contact_id AND k.phone_token = ANY ($5)))
+             SELECT FROM tenant.contact_tokens k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id AND k.kind IN (1, 4)
+               AND k.token = ANY ($5)))
          ORDER BY c.id DESC LIMIT $6",
         scope.tenant(),
         before,
@@ -316,7 +317,8 @@ pub(super) async fn recorded<A: Access>(tx: &mut TenantTx<A>, tokens: Option<&[V
            JOIN tenant.tenants t ON t.tenant_id = c.tenant_id AND t.audio_retention
            WHERE c.tenant_id = $1 AND ($2 OR c.owner_id = $3)
            AND (NOT $2 OR c.phone_token = ANY ($4) OR c.name_token = ANY ($4) OR EXISTS (
-             SELECT FROM tenant.contacts k WHERE k.tenant_id = c.tenant_id AND k.id = c.contact_id AND k.phone_token = ANY ($4)))"#,
+             SELECT FROM tenant.contact_tokens k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id AND k.kind IN (1, 4)
+               AND k.token = ANY ($4)))"#,
         scope.tenant(),
         all,
         scope.user(),

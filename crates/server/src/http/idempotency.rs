@@ -5,7 +5,7 @@
 
 mod store;
 
-use std::pin::pin;
+use std::convert::Infallible;
 
 use api::error::ErrorCode;
 use aws_lc_rs::hmac;
@@ -24,7 +24,7 @@ use axum::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
+use tokio::time::sleep;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -35,7 +35,7 @@ use crate::{
     error::{ApiError, ApiResult},
     http::request_id,
     telemetry::log,
-    vault::keys::IndexKey,
+    vault::{keys::IndexKey, seal::RecordKind},
 };
 
 use store::renew;
@@ -168,6 +168,11 @@ pub struct ShownOnce<T> {
     pub kept: T,
 }
 
+/// The record whose content an answer holds, where the address of the request does not say it: an extension of the answer, which is kept
+/// under that record's key and goes with it.
+#[derive(Clone, Copy)]
+pub struct TellsOf(pub RecordKind, pub Uuid);
+
 /// What is kept of an answer in place of its body.
 #[derive(Clone)]
 struct Kept(Bytes);
@@ -232,26 +237,26 @@ async fn serve_once(app: App, request: Request, next: Next) -> ApiResult<Respons
     if let Some(answer) = claim.answer()? {
         return answer.again();
     }
-    let mut serving = pin!(next.run(Request::from_parts(parts, Body::from(body))));
-    let response = loop {
-        match timeout(app.operation.config.limits.request_time, &mut serving).await {
-            Ok(response) => break response,
-            // Some changes take longer than a request may: as long as this one is being made, nobody makes it again.
-            Err(_) => go_on(&app, &caller, &fingerprint).await,
-        }
+    // Some changes take longer than a request may: as long as this one is being made, nobody makes it again.
+    let response = tokio::select! {
+        response = next.run(Request::from_parts(parts, Body::from(body))) => response,
+        never = keep_claim(&app, &caller, &fingerprint) => match never {},
     };
     settle(&app, &caller, &fingerprint, response).await
 }
 
-/// Says that a request is still being served. What fails is said again.
-async fn go_on(app: &App, caller: &Caller, fingerprint: &Fingerprint) {
-    let renewed = async {
-        let mut tx = app.database.write(caller.scope()).await?;
-        renew(&mut tx, fingerprint, app.clock.now()).await?;
-        tx.commit().await
-    };
-    if let Err(error) = renewed.await {
-        log::warning!(fault = &error, "the claim of a change that is being made was not renewed");
+/// Says again and again that a request is still being served. What fails is said again.
+async fn keep_claim(app: &App, caller: &Caller, fingerprint: &Fingerprint) -> Infallible {
+    loop {
+        sleep(app.operation.config.limits.request_time).await;
+        let renewed = async {
+            let mut tx = app.database.write(caller.scope()).await?;
+            renew(&mut tx, fingerprint, app.clock.now()).await?;
+            tx.commit().await
+        };
+        if let Err(error) = renewed.await {
+            log::warning!(fault = &error, "the claim of a change that is being made was not renewed");
+        }
     }
 }
 
@@ -283,7 +288,8 @@ async fn settle(app: &App, caller: &Caller, fingerprint: &Fingerprint, response:
         let headers = ANSWERED.iter().filter_map(header).collect();
         let kept = parts.extensions.remove::<Kept>().map_or_else(|| body.clone(), |kept| kept.0);
         let answer = Answer { status: status.as_u16(), headers, body: STANDARD_NO_PAD.encode(&kept) };
-        keep(&mut tx, &app.vault, fingerprint, &answer).await?;
+        let tells_of = parts.extensions.remove::<TellsOf>();
+        keep(&mut tx, &app.vault, fingerprint, (tells_of, &answer)).await?;
     }
     tx.commit().await?;
     Ok(Response::from_parts(parts, Body::from(body)))

@@ -59,6 +59,13 @@ pub fn limit(asked: Option<u16>) -> ApiResult<usize> {
     }
 }
 
+/// Cuts off the one row more than a page has, by which it is known that others follow; gives where they start.
+pub fn cut<R>(rows: &mut Vec<R>, limit: usize, place: impl Fn(&R) -> Cursor) -> Option<String> {
+    let follows = rows.len() > limit;
+    rows.truncate(limit);
+    rows.last().filter(|_| follows).map(|last| place(last).encode())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! What goes out of a call's transcript before anything else sees it (H7), and out of what people write into it afterwards. Its one
 //! invariant: telephone numbers always do; the tenant says what else.
 
+pub mod endings;
 pub mod findings;
 
 use std::panic::resume_unwind;
@@ -100,22 +101,51 @@ pub async fn redacted(transcript: Transcript, policy: Policy) -> Result<Redacted
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
-/// Takes it out of what people say of a call: its title, its summary, their notes. A contact that goes by a full number goes by the end
-/// of it. `language` is that of the call.
+/// The ends of the numbers that are in a transcript before they are taken out of it, off the threads that answer requests.
+pub async fn phone_endings(transcript: Transcript, policy: Policy) -> (Transcript, endings::Endings) {
+    let work = spawn_blocking(move || {
+        let endings = redact::phone_endings(&transcript, &policy);
+        (transcript, endings)
+    });
+    work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// What people write beside a transcript.
+pub trait Written: Send + 'static {
+    /// Texts, out of which goes what the policy says.
+    fn texts(&mut self) -> Vec<&mut String>;
+    /// Names, out of which numbers go; one that is a full number is left with its end.
+    fn names(&mut self) -> Vec<&mut String>;
+}
+
+impl Written for CallDocument {
+    fn texts(&mut self) -> Vec<&mut String> {
+        let texts = [&mut self.title, &mut self.organization, &mut self.summary, &mut self.notes];
+        texts.into_iter().flatten().collect()
+    }
+
+    fn names(&mut self) -> Vec<&mut String> {
+        self.contact_name.iter_mut().collect()
+    }
+}
+
+/// Takes it out of what people write of a call, or of whom it was with. `language` is that of the call.
 ///
 /// # Errors
 /// [`Unfinished`], as [`redacted`].
-pub async fn redacted_words(
-    mut said: CallDocument,
+pub async fn redacted_words<W: Written>(
+    mut written: W,
     language: Option<String>,
     policy: Policy,
-) -> Result<CallDocument, Unfinished> {
+) -> Result<W, Unfinished> {
     let work = spawn_blocking(move || {
-        for text in [&mut said.title, &mut said.summary, &mut said.notes].into_iter().flatten() {
+        for name in written.names() {
+            *name = redact::redact_name(std::mem::take(name), language.as_deref())?;
+        }
+        for text in written.texts() {
             *text = redact::redact_text(std::mem::take(text), language.as_deref(), &policy)?;
         }
-        said.contact_name = said.contact_name.map(|name| redact::contact_label(&name).unwrap_or(name));
-        Ok(said)
+        Ok(written)
     });
     work.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }

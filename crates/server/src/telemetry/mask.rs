@@ -15,34 +15,40 @@ use tracing_subscriber::fmt::MakeWriter;
 /// The fewest digits of a phone number; there are shorter ones, which say nothing about a person.
 const PHONE_DIGITS: usize = 7;
 
+/// Where a word begins, which the patterns below write as `\<`: also behind an escape of JSON, or of a printed string in JSON, whose letter
+/// is none of the word.
+const BEGINS: &str = r"(?:\\{1,4}(?:u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}|[bfnrt])|\b)";
+
+/// Escapes of JSON, which are not to be cut. They come last, so that one in front of a word is taken with it.
+const ESCAPES: &str = r"\\(?:u[0-9a-fA-F]{4}|.)";
+
 /// What is kept: it comes first, so that the digits of an id are no phone number.
-const KEPT: [&str; 4] = [
-    r"\\(?:u[0-9a-fA-F]{4}|.)", // escapes of JSON, which are not to be cut
-    r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", // UUIDs
-    r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?", // RFC 3339
-    r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#, // numbers of JSON
+const KEPT: [&str; 3] = [
+    r"\<[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", // UUIDs
+    r"\<\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?",  // RFC 3339
+    r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#,                                        // numbers of JSON
 ];
 
 /// What may be the address of a host, in errors of connections.
-const HOST: &str = r"\b(?:\d{1,3}\.){3,}\d{1,3}\b(?::\d{1,5}\b)?";
+const HOST: &str = r"\<(?:\d{1,3}\.){3,}\d{1,3}\b(?::\d{1,5}\b)?";
 
 /// A name that says that a key follows, as programs, headers and JSON write it; the name stays. The value of a header has several words.
 const NAMED_KEY: &str = concat!(
-    r#"(?P<name>(?i:\b[\w-]*(?:authorization|cookie)\\?["']?\s*[=:]\s*\\?["']?))[^"\\\r\n]{4,}"#,
+    r#"(?P<name>(?i:\<[\w-]*(?:authorization|cookie)\\?["']?\s*[=:]\s*\\?["']?))[^"\\\r\n]{4,}"#,
     "|",
-    r#"(?P<named>(?i:\b[\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key)(?:[_-][\w-]*)?\\?["']?\s*[=:]\s*\\?["']?))"#,
+    r#"(?P<named>(?i:\<[\w-]*(?:password|passwd|passphrase|secret|token|api[_-]?key)(?:[_-][\w-]*)?\\?["']?\s*[=:]\s*\\?["']?))"#,
     r#"[^\s"',;&}\\]{4,}"#,
 );
 
 /// Keys that are known by their form.
 const KEYS: [&str; 7] = [
     r"-----BEGIN [A-Z ]+-----(?:[A-Za-z0-9+/=\s]|\\[nr])*(?:-----END [A-Z ]+-----)?", // PEM (RFC 7468)
-    r"\beyJ[\w-]{8,}(?:\.[\w-]*){1,4}",                                               // JSON web tokens (RFC 7519)
-    r"(?i:\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}",                                      // RFC 6750, RFC 7617
-    r"\b(?:sk|pk|rk|sbr|inv|ghp|gho|hf|AKIA|xox[abp])[_-]?[A-Za-z0-9_-]{16,}",        // those that say whose they are
+    r"\<eyJ[\w-]{8,}(?:\.[\w-]*){1,4}",                                               // JSON web tokens (RFC 7519)
+    r"(?i:\<(?:bearer|basic)\s+)[\w.~+/=-]{8,}",                                      // RFC 6750, RFC 7617
+    r"\<(?:sk|pk|rk|sbr|inv|ghp|gho|hf|AKIA|xox[abp])[_-]?[A-Za-z0-9_-]{16,}",        // those that say whose they are
     r#"://[^/\s:@"]+:[^@\s/"]+@"#,                                                    // the password of an address
-    r"\b[0-9a-fA-F]{64,}\b",                                                          // 256 bits or more
-    r"\b[A-Za-z0-9+/]{43}=",                                                          // the same in base64
+    r"\<[0-9a-fA-F]{64,}\b",                                                          // 256 bits or more
+    r"\<[A-Za-z0-9+/]{43}=",                                                          // the same in base64
 ];
 
 const EMAIL: &str = r"[\w.!#$%&'*+/?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+";
@@ -51,20 +57,27 @@ const EMAIL: &str = r"[\w.!#$%&'*+/?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+";
 const PHONES: [&str; 7] = [
     r"\+\d[\d\s().\-/]{5,}\d",
     r"\(\d{2,5}\)[\s.\-/]*\d{2,9}(?:[\s.\-/]\d{2,5})*",
-    r"\b\d{2,5}(?:[\s.\-/]\(?\d{2,8}\)?){2,}\b",
-    r"\b0\d{1,4}[\s.\-/]\d{5,10}\b",
-    r"\b\d{3}[\s.\-]\d{4}\b",
-    r"\b\d{4,5}[ \-]\d{4,7}\b|\b\d{3}-\d{7}\b",
-    r"\b\d{9,15}(?:x|ext)?\b|\b\d{9,15}(?:x|ext)\d{1,6}\b",
+    r"\<\d{2,5}(?:[\s.\-/]\(?\d{2,8}\)?){2,}\b",
+    r"\<0\d{1,4}[\s.\-/]\d{5,10}\b",
+    r"\<\d{3}[\s.\-]\d{4}\b",
+    r"\<\d{4,5}[ \-]\d{4,7}\b|\<\d{3}-\d{7}\b",
+    r"\<\d{9,15}(?:x|ext)?\b|\<\d{9,15}(?:x|ext)\d{1,6}\b",
 ];
 
 /// All of them, of which the first that fits at the earliest place counts; linear in the line, whatever it holds.
 static PERSONAL: LazyLock<Regex> = LazyLock::new(|| {
     let [kept, keys, phones] = [KEPT.join("|"), KEYS.join("|"), PHONES.join("|")];
-    let all =
-        format!("(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})");
+    let all = format!(
+        "(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})|(?P<escape>{ESCAPES})"
+    );
     #[expect(clippy::expect_used, reason = "made of constants; every test of this file compiles it")]
-    Regex::new(&all).expect("a valid pattern")
+    Regex::new(&all.replace(r"\<", BEGINS)).expect("a valid pattern")
+});
+
+/// The escape in front of what was found, which stays.
+static LED: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "made of a constant; every test of this file compiles it")]
+    Regex::new(&format!("^{BEGINS}")).expect("a valid pattern")
 });
 
 /// A line without what it may not hold.
@@ -73,14 +86,17 @@ pub fn masked(line: &str) -> Cow<'_, str> {
     PERSONAL.replace_all(line, |found: &Captures<'_>| {
         let text = |group: &str| found.name(group).map(|text| text.as_str());
         let is_short = |number: &str| number.bytes().filter(u8::is_ascii_digit).count() < PHONE_DIGITS;
-        let kept = text("kept").or_else(|| text("host").filter(|host| is_host(host)));
+        let whole = &found[0];
+        let led = LED.find(whole).map_or("", |led| led.as_str());
+        let host = text("host").filter(|host| is_host(&host[led.len()..]));
+        let kept = text("kept").or_else(|| text("escape")).or(host);
         match (text("name").or_else(|| text("named")), kept, text("email"), text("phone").or_else(|| text("host"))) {
             (Some(name), ..) => format!("{name}[key]"),
             (_, Some(kept), ..) => kept.to_owned(),
             (.., Some(_), _) => "[email]".to_owned(),
-            (.., Some(number)) if is_short(number) => number.to_owned(),
-            (.., Some(_)) => "[phone]".to_owned(),
-            _ => "[key]".to_owned(),
+            (.., Some(number)) if is_short(&number[led.len()..]) => number.to_owned(),
+            (.., Some(_)) => format!("{led}[phone]"),
+            _ => format!("{led}[key]"),
         }
     })
 }
@@ -166,6 +182,13 @@ mod tests {
             ("6123 4567", "[phone]"),
             ("650-2530000", "[phone]"),
             ("(11)987654321", "[phone]"),
+            (r"got\n2125550199", r"got\n[phone]"),
+            (r"got\u001b[2125550199", r"got\u001b[[phone]"),
+            (r"got\u001b2125550199", r"got\u001b[phone]"),
+            (r"got\\n06 12 34 56 78", r"got\\n[phone]"),
+            (r"a\r\ncookie: sid=wolves", r"a\r\ncookie: [key]"),
+            (r"a\tpassword=wolves", r"a\tpassword=[key]"),
+            (r"a\neyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln", r"a\n[key]"),
         ] {
             assert_eq!(masked(line), told, "{line}");
         }
@@ -178,6 +201,7 @@ mod tests {
             "2026-11-22T05:10:11.123456+01:00 INFO listening on 10.20.30.40:8443 and [::1]:9090",
             "connection to 192.168.100.200:5432 refused (os error 111)",
             "PostgreSQL 15.18.2 (Debian 15.18-0+deb12u1), 50000 calls in 1234.5 ms at src/worker/pipeline.rs:123:45",
+            r"got\n019361f2-1234-7123-8123-123456789012\n2026-11-22T05:10:11Z\t192.168.100.200:5432",
             "a token was refused; the password is wrong: sign in again",
         ] {
             assert_eq!(masked(line), line);

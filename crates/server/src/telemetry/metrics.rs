@@ -72,7 +72,7 @@ impl Waiting {
             ("job_oldest_due", "Since the oldest job that nobody has was due", &self.oldest_job),
             ("recording_age", "Age of the oldest recording that is still there", &self.recording_age),
             ("retention_lag", "By which the oldest call is older than its tenant keeps it", &self.retention_lag),
-            ("deletion_lag", "Since the oldest deletion whose bytes are still there", &self.deletion_lag),
+            ("deletion_lag", "Since the oldest bytes that are still there should have gone", &self.deletion_lag),
             ("object_walk_age", "Since all objects were last compared with the database", &self.walk_age),
         ] {
             registry.register_with_unit(name, help, Unit::Seconds, gauge.clone());

@@ -40,7 +40,7 @@ pub struct Backlog {
     pub recording_age: f64,
     /// Seconds by which the oldest call is older than its tenant keeps it.
     pub retention_lag: f64,
-    /// Seconds since the oldest deletion was committed whose bytes are still there.
+    /// Seconds since the oldest bytes that are still there should have gone.
     pub deletion_lag: f64,
     /// How the object store is compared with the database.
     pub walk: State,

@@ -4,16 +4,19 @@
 pub mod routes;
 pub mod store;
 
-use speech::transcript::Transcript;
+use speech::transcript::{Confidence, LabelSource, Transcript};
 
-/// Names a speaker, or takes the name away; `None` when there is no such speaker.
+/// Names a speaker, or takes the name away, for good: what a person says beats every rule. `None` when there is no such speaker.
 fn rename(transcript: &mut Transcript, speaker: &str, name: &str) -> Option<()> {
     let place = transcript.speakers.iter().position(|one| one.speaker_id == speaker)?;
     let name = name.trim();
-    transcript.speakers[place].display_name = (!name.is_empty()).then(|| name.to_owned());
-    let shown = if name.is_empty() { transcript.speakers[place].label.clone() } else { name.to_owned() };
+    let named = &mut transcript.speakers[place];
+    named.display_name = (!name.is_empty()).then(|| name.to_owned());
+    named.label = named.display_name.clone().unwrap_or_else(|| format!("Speaker {}", place + 1));
+    named.label_source = LabelSource::Manual;
+    named.confidence = Some(Confidence::High);
     for segment in transcript.segments.iter_mut().filter(|segment| segment.speaker_id == speaker) {
-        segment.speaker.clone_from(&shown);
+        segment.speaker.clone_from(&named.label);
     }
     Some(())
 }

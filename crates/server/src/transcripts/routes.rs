@@ -35,7 +35,7 @@ use crate::{
         extract::{self, Path, Query},
         idempotency::IdempotencyKey,
     },
-    redaction::{self, findings},
+    redaction::{self, endings, findings},
     vault::seal::RecordKind,
 };
 
@@ -99,7 +99,7 @@ pub async fn transcript(
         return Ok((StatusCode::NOT_MODIFIED, fresh).into_response());
     }
     let mut stored = store::json(&mut tx, &app.vault, id).await?.ok_or_else(not_yet)?;
-    let title = calls::store::open(&mut tx, &app.vault, &row).await?.title.unwrap_or_default();
+    let title = calls::store::open(&mut tx, &app.vault, &row).await?.shown_title().cloned().unwrap_or_default();
     drop(tx);
     let disposition = disposition(&title, id, format);
     let bytes = if format == Format::Json {
@@ -114,7 +114,7 @@ pub async fn transcript(
 }
 
 /// RFC 9110, 13.1.2: a list of tags, compared weakly, or any.
-fn is_current(headers: &HeaderMap, etag: &str) -> bool {
+pub(crate) fn is_current(headers: &HeaderMap, etag: &str) -> bool {
     let tags = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
@@ -156,20 +156,28 @@ async fn change(
         let mut tx = app.database.read(caller.scope()).await?;
         // Before that the worker still reads what it stored, to silence the recording that is kept.
         if calls::progress(&mut tx, call).await?.status != CallStatus::Completed {
-            return Err(not_yet());
+            let message = "the call is still being processed; correct it when it is COMPLETED";
+            return Err(ApiError::new(ErrorCode::CallNotCompleted, message));
         }
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
-        let policy = match edit(&mut transcript)? {
-            Some(segment) => redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(segment),
-            None => Policy::default(),
+        let (policy, ending) = match edit(&mut transcript)? {
+            Some(place) => {
+                let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(place);
+                let (said, mut endings) = redaction::phone_endings(transcript, policy.clone()).await;
+                transcript = said;
+                let id = transcript.segments[place].id.clone();
+                let ending = endings.remove(&id);
+                (policy, Some((id, ending)))
+            }
+            None => (Policy::default(), None),
         };
         let redacted = redaction::redacted(transcript, policy).await?;
         let mut tx = app.database.write(caller.scope()).await?;
         calls::store::lock(&mut tx, call).await.map_err(or_call)?;
         if store::changed(&mut tx, call).await? == Some(read_at) {
-            put(app, &mut tx, call, &redacted).await?;
+            put(app, &mut tx, call, (&redacted, ending)).await?;
             tx.commit().await?;
             return Ok(redacted.transcript);
         }
@@ -178,9 +186,18 @@ async fn change(
     Err(ApiError::new(ErrorCode::Conflict, message).retry_after(1))
 }
 
-async fn put(app: &App, tx: &mut TenantTx<Write>, call: Uuid, redacted: &Redacted) -> ApiResult<()> {
+/// Stores what a correction left, with the end of the number that was said in the segment, if it says one anew.
+async fn put(
+    app: &App,
+    tx: &mut TenantTx<Write>,
+    call: Uuid,
+    (redacted, said): (&Redacted, Option<(String, Option<String>)>),
+) -> ApiResult<()> {
     store::put(tx, &app.vault, call, &redacted.transcript).await?;
     let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
+    if let Some((segment, ending)) = said {
+        endings::correct(tx, &key, call, (&segment, ending)).await?;
+    }
     Ok(findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?)
 }
 

@@ -157,10 +157,11 @@ impl Search {
                     continue;
                 }
             };
-            for entry in entries.flatten() {
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => directories.push(entry.path()),
-                    Ok(kind) if kind.is_file() => {
+            for entry in entries {
+                let known = entry.and_then(|entry| Ok((entry.file_type()?, entry)));
+                match known {
+                    Ok((kind, entry)) if kind.is_dir() => directories.push(entry.path()),
+                    Ok((kind, entry)) if kind.is_file() => {
                         // A name can give away as much as what it names.
                         let path = shown(&entry.path());
                         for found in self.automaton.find_iter(&path) {
@@ -168,7 +169,8 @@ impl Search {
                         }
                         self.file(&entry.path(), since, searched);
                     }
-                    _ => {}
+                    Ok(_) => {}
+                    Err(error) => searched.unreadable += u64::from(!is_gone(&error)),
                 }
             }
         }

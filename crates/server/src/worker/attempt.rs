@@ -18,7 +18,7 @@ use super::{
 use crate::{
     db::{Role, Scope},
     deletion::blobs,
-    queue::{self, Lease, LeaseError, MAX_ATTEMPTS},
+    queue::{self, JobKind, Lease, LeaseError, MAX_ATTEMPTS},
     telemetry::log,
 };
 
@@ -115,6 +115,8 @@ async fn give_up(run: &Run<'_>, failure: Failure) -> Result<(), Failure> {
         Event::failed(stage, code).record(&mut tx, call).await?;
     }
     match failure {
+        // What was analysed again has a transcript, and maybe an analysis, which stay.
+        _ if is_last && lease.kind == JobKind::Analyze => lease.end(&mut tx, Some(code)).await?,
         _ if is_last => {
             pipeline::bury(&mut tx, &run.worker.app, (call, code)).await?;
             lease.end(&mut tx, Some(code)).await?;

@@ -52,6 +52,17 @@ impl Failure {
     fn later(code: &'static str) -> Self {
         Self::Later(Fault { stage: None, code })
     }
+
+    /// In that stage, where it does not say in which.
+    pub(super) fn at(self, stage: Stage) -> Self {
+        let at = |fault: Fault| Fault { stage: fault.stage.or(Some(stage)), ..fault };
+        match self {
+            Self::Final(fault) => Self::Final(at(fault)),
+            Self::Again(fault) => Self::Again(at(fault)),
+            Self::Later(fault) => Self::Later(at(fault)),
+            Self::Cancelled | Self::Lost => self,
+        }
+    }
 }
 
 impl From<LeaseError> for Failure {

@@ -86,7 +86,7 @@ impl Run<'_> {
         };
         let found = findings::get(&mut tx, &app.vault, call).await?.ok_or(Failure::last("content_damaged"))?;
         let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
-        let key_to_read = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
+        let key_to_read = Key::copy_of(key.expose());
         let object = (call, Uuid::now_v7());
         let upload = expect_upload(&mut tx, RecordKind::Call, object, app.clock.now() + DEADLINE).await?;
         tx.commit().await?;

@@ -2,8 +2,9 @@
 //! and writes nothing for a call but in a transaction that holds that lease.
 //!
 //! `attempt` is one try at a call from claim to commit, `pipeline` the order of its stages, [`stage`] their names and events; each
-//! stage that exists has a file: `recognise`, `redact`; `keep` is for tenants that keep recordings. [`sweep`] ends calls whose recording is too old.
+//! stage that exists has a file: `recognise`, `redact`, `analyze`; `keep` is for tenants that keep recordings. [`sweep`] ends calls whose recording is too old.
 
+mod analyze;
 mod attempt;
 mod failure;
 mod keep;

@@ -3,10 +3,11 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
+use insight::redact::Kind;
 use uuid::Uuid;
 
 use super::{
-    Worker,
+    Worker, analyze,
     failure::Failure,
     keep::Made,
     recognise::{self, Recognised, Signals},
@@ -18,9 +19,9 @@ use crate::{
     app::App,
     calls,
     db::{DbError, Scope, TenantTx, Write},
-    queue::{self, Lease},
+    queue::{self, JobKind, Lease},
     recordings, redaction,
-    vault::seal::RecordKind,
+    vault::{keys::VaultError, seal::RecordKind},
 };
 
 /// Stages that one pass of the engine begins together.
@@ -44,6 +45,9 @@ impl Drop for Run<'_> {
 impl Run<'_> {
     /// Takes the call from wherever it is to its end.
     pub(super) async fn process(&self) -> Result<(), Failure> {
+        if self.lease.kind == JobKind::Analyze {
+            return self.analyze_again().await;
+        }
         let (hints, reached) = self.begin().await?;
         match reached {
             Reached::Nothing => {
@@ -56,7 +60,10 @@ impl Run<'_> {
                 tx.rollback().await?;
                 self.redact((documents, run)).await?;
             }
-            Reached::Redacted => {}
+            Reached::Redacted | Reached::Analyzed => {}
+        }
+        if reached != Reached::Analyzed {
+            self.analyze().await?;
         }
         let kept = self.make_kept().await?;
         self.complete(kept).await
@@ -64,11 +71,21 @@ impl Run<'_> {
 
     /// Completes a call whose transcript is there already; any other fails.
     pub(super) async fn process_no_more(&self) -> Result<(), Failure> {
-        match self.begin().await? {
-            // What ended the workers may be the recording: it is not touched again.
-            (_, Reached::Redacted) => self.complete(None).await,
-            _ => Err(Failure::last("worker_died")),
+        const DIED: &str = "worker_died";
+        if self.lease.kind == JobKind::Analyze {
+            return Err(Failure::last(DIED).at(Stage::Analyzed));
         }
+        match self.begin().await?.1 {
+            Reached::Redacted => {
+                let mut tx = self.write().await?;
+                analyze::go_without(&mut tx, &self.worker.app.vault, (self.lease.call, DIED)).await?;
+                self.commit(tx).await?;
+            }
+            Reached::Analyzed => {}
+            Reached::Nothing | Reached::Recognised(_) => return Err(Failure::last(DIED)),
+        }
+        // What ended the workers may be the recording: it is not touched again.
+        self.complete(None).await
     }
 
     /// A transaction that holds the lease.
@@ -114,19 +131,29 @@ impl Run<'_> {
         Ok((documents, run))
     }
 
-    /// `VOICE_MATCHED` to `REDACTED`, of which the first two do not exist yet; then the call's own key takes over.
+    /// `VOICE_MATCHED`, which does not exist yet, to `REDACTED`; then the call's own key takes over.
     async fn redact(&self, (documents, run): (Documents, Uuid)) -> Result<(), Failure> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
         let policy = redaction::policy(&mut tx, &app.vault, call).await?;
+        let facts = match calls::facts::of(&mut tx, &app.vault, call).await {
+            Err(VaultError::Database(error)) => return Err(error.into()),
+            // Names that cannot be read are none that are known.
+            known => known.unwrap_or_default(),
+        };
         tx.rollback().await?;
+        let began = Instant::now();
+        let (documents, is_resolved) = documents.named(facts, policy.takes_out(Kind::PersonName)).await;
+        let resolved = match is_resolved {
+            true => Event::completed(Stage::SpeakersResolved).took(began.elapsed()),
+            false => Event::failed(Stage::SpeakersResolved, "resolution_failed"),
+        };
         let began = Instant::now();
         let documents = documents.redacted(policy).await?;
         let took = began.elapsed();
         let mut tx = self.write().await?;
-        for stage in [Stage::VoiceMatched, Stage::SpeakersResolved] {
-            Event::skipped(stage).record(&mut tx, call).await?;
-        }
+        Event::skipped(Stage::VoiceMatched).record(&mut tx, call).await?;
+        resolved.by("local").record(&mut tx, call).await?;
         Event::completed(Stage::Redacted).by("local").took(took).record(&mut tx, call).await?;
         store::describe(&mut tx, call, documents.transcript()).await?;
         documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
@@ -135,7 +162,7 @@ impl Run<'_> {
         self.commit(tx).await
     }
 
-    /// `ANALYZED` to the end; the recording goes with the job, unless it is kept.
+    /// What is left when everything is made; the recording goes with the job, unless it is kept.
     async fn complete(&self, kept: Option<Made>) -> Result<(), Failure> {
         let call = self.lease.call;
         let mut tx = self.write().await?;
@@ -159,18 +186,18 @@ impl Run<'_> {
 
 /// What the last stages leave of themselves, and the call is completed.
 async fn conclude(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
-    for stage in [Stage::Analyzed, Stage::ActionItemsExtracted, Stage::Indexed] {
-        Event::skipped(stage).record(tx, call).await?;
-    }
+    Event::skipped(Stage::Indexed).record(tx, call).await?;
     store::set_status(tx, call, (Status::Completed, None)).await
 }
 
-/// Ends a call whose recording is too old: it is completed where its transcript is there and only what is kept of it was still to be made,
-/// and buried where it is not. The recording goes, and whoever works on the call loses the lease.
+/// Ends a call whose recording is too old: it is completed where its transcript is there, without what was still to be made of it, and
+/// buried where it is not. The recording goes, and whoever works on the call loses the lease.
 pub(super) async fn expire(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uuid, &str)) -> Result<(), Failure> {
     store::end_jobs(tx, call, code).await?;
-    if store::reached(tx, call).await? != Reached::Redacted {
-        return bury(tx, app, (call, code)).await;
+    match store::reached(tx, call).await? {
+        Reached::Nothing | Reached::Recognised(_) => return bury(tx, app, (call, code)).await,
+        Reached::Redacted => analyze::go_without(tx, &app.vault, (call, code)).await?,
+        Reached::Analyzed => {}
     }
     recordings::remove(tx, call).await?;
     conclude(tx, call).await?;

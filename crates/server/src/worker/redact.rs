@@ -1,11 +1,16 @@
-//! What leaves the run: documents go from the key of the run, under which they lie before redaction, to the key of the call. Its one
-//! invariant: only [`Fit`] documents are stored under the call's key, and the transaction that does so destroys the run's, so that
+//! What leaves the run: speakers get their names, and documents go from the key of the run, under which they lie before redaction, to the
+//! key of the call. Its one invariant: only [`Fit`] documents are stored under the call's key, and the transaction that does so destroys the run's, so that
 //! nothing from before redaction ever opens again.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use insight::redact::{Policy, Redacted};
+use insight::{
+    facts::Facts,
+    redact::{Policy, Redacted},
+    speakers::{self, Evidence},
+};
 use serde::{Deserialize, Serialize};
 use speech::{diarize::Turn, normalize::source_speaker_id, transcribe::Transcription, transcript::Transcript};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -13,7 +18,11 @@ use super::failure::Failure;
 use crate::{
     artifacts::{self, Artifact},
     db::{TenantTx, Write},
-    redaction::{self, findings},
+    redaction::{
+        self,
+        endings::{self, Endings},
+        findings,
+    },
     vault::{key::Key, keys::Vault, seal::RecordKind},
 };
 
@@ -50,9 +59,23 @@ impl Documents {
         Ok(Self { transcript: transcription.transcript, diarization: json(&Diarization { turns })? })
     }
 
+    /// Says whose voice is whose, and whether it could: where it cannot, the speakers keep their numbers. A tenant that takes names out of
+    /// transcripts has none in the labels of speakers either.
+    pub(super) async fn named(self, facts: Facts, withholds_names: bool) -> (Self, bool) {
+        let transcript = self.transcript.clone();
+        let evidence = Evidence { withholds_names, ..Evidence::default() };
+        let named = spawn_blocking(move || speakers::resolve(transcript, &facts, &evidence)).await;
+        match named {
+            Ok(transcript) => (Self { transcript, ..self }, true),
+            Err(_) => (self, false),
+        }
+    }
+
     /// Takes out what must not stay.
     pub(super) async fn redacted(self, policy: Policy) -> Result<Fit, Failure> {
-        Ok(Fit { redacted: redaction::redacted(self.transcript, policy).await?, diarization: self.diarization })
+        let (transcript, endings) = redaction::phone_endings(self.transcript, policy.clone()).await;
+        let redacted = redaction::redacted(transcript, policy).await?;
+        Ok(Fit { redacted, endings, diarization: self.diarization })
     }
 
     /// Stores them under the key of a new run.
@@ -90,6 +113,7 @@ impl Documents {
 /// Documents that were redacted.
 pub(super) struct Fit {
     redacted: Redacted,
+    endings: Endings,
     diarization: Zeroizing<Vec<u8>>,
 }
 
@@ -106,7 +130,7 @@ impl Fit {
         (call, run): (Uuid, Uuid),
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let Self { redacted: Redacted { mut transcript, findings }, diarization } = self;
+        let Self { redacted: Redacted { mut transcript, findings }, endings, diarization } = self;
         let key: Key = vault.record_key(tx, RecordKind::Call, call).await?;
         vault.destroy_run_key(tx, run).await?;
         artifacts::put(tx, (call, Artifact::Diarization), (&key, None), &diarization).await?;
@@ -114,6 +138,7 @@ impl Fit {
         transcript.call_id = Some(call.to_string());
         transcript.created_at = Some(now.to_rfc3339_opts(SecondsFormat::Millis, true));
         artifacts::put(tx, (call, Artifact::NormalizedTranscript), (&key, None), &json(&transcript)?).await?;
+        endings::put(tx, &key, call, &endings).await?;
         Ok(findings::put(tx, &key, call, (&transcript, &findings)).await?)
     }
 }

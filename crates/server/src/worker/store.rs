@@ -50,6 +50,8 @@ pub(super) enum Reached {
     Recognised(Uuid),
     /// The transcript, under the key of the call.
     Redacted,
+    /// The transcript and its analysis.
+    Analyzed,
 }
 
 /// What a worker before this one has committed.
@@ -57,6 +59,7 @@ pub(super) async fn reached(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Reac
     let tenant = tx.scope().tenant();
     let row = sqlx::query!(
         r#"SELECT EXISTS (SELECT FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = 4) AS "redacted!",
+             EXISTS (SELECT FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = 5) AS "analyzed!",
              (SELECT run_id FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = 3) AS run"#,
         tenant,
         call,
@@ -64,6 +67,7 @@ pub(super) async fn reached(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Reac
     .fetch_one(tx.conn())
     .await?;
     Ok(match (row.redacted, row.run) {
+        (true, _) if row.analyzed => Reached::Analyzed,
         (true, _) => Reached::Redacted,
         (false, Some(run)) => Reached::Recognised(run),
         (false, None) => Reached::Nothing,

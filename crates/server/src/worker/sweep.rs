@@ -12,7 +12,7 @@ use crate::{
     app::App,
     db::{Database, DbError, Reason, Role, Scope},
     deletion::blobs::{self, SweepError},
-    recordings,
+    queue, recordings,
     telemetry::log,
 };
 
@@ -61,6 +61,7 @@ pub async fn recordings(app: &App, ttl: Duration) -> Result<u64, SweepError> {
 
 async fn end(app: &App, scope: Scope, call: Uuid) -> Result<(), DbError> {
     let mut tx = app.database.write(&scope).await?;
+    queue::lock(&mut tx, Some(call), None).await?;
     if store::is_ended(&mut tx, call).await? {
         recordings::remove(&mut tx, call).await?;
     } else {

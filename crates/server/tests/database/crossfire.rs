@@ -22,9 +22,10 @@ const PROBES: u64 = 200_000;
 const ROWS: usize = 8;
 
 /// Tables with a column that names a row, what a foreign write sets, and whether the runtime login updates and deletes at all.
-const TABLES: [(&str, &str, Option<&str>, bool); 9] = [
+const TABLES: [(&str, &str, Option<&str>, bool); 10] = [
     ("calls", "id", Some("status = 5"), true),
     ("contacts", "id", Some("updated_at = 'epoch'"), true),
+    ("contact_tokens", "contact_id", None, true),
     ("artifacts", "call_id", Some("parts = 999"), true),
     ("jobs", "id", Some("priority = 999"), true),
     ("record_keys", "record_id", None, true),
@@ -141,6 +142,9 @@ async fn populate(superuser: &mut PgConnection, side: &Side) {
     let sealed = "crypto.pgp_sym_encrypt_bytea('x', 'key', 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')";
     for insert in [
         format!("contacts (tenant_id, id, owner_id, sealed) SELECT '{tenant}', r.id, '{owner}', {sealed} {rows}"),
+        format!(
+            "contact_tokens (tenant_id, contact_id, owner_id, kind, token) SELECT '{tenant}', r.id, '{owner}', 1, {hash} {rows}"
+        ),
         format!("calls (tenant_id, id, owner_id) SELECT '{tenant}', r.id, '{owner}' {rows}"),
         format!(
             "artifacts (tenant_id, call_id, owner_id, kind, parts) SELECT '{tenant}', r.id, '{owner}', 1, 1 {rows}"

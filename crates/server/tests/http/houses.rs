@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::http::Method;
 use serde_json::{Value, json};
 use server::{
+    artifacts::{self, Artifact},
     auth::{
         accounts::{self, NewPerson},
         person::EmailAddress,
@@ -13,6 +14,7 @@ use server::{
     db::{Role, Scope},
     exports,
     transcripts::store,
+    vault::seal::RecordKind,
 };
 use uuid::Uuid;
 
@@ -27,7 +29,9 @@ use crate::{
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Every field of a house that holds content.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 19] = [
+    "acquaintance",
+    "analysis",
     "contact",
     "invitation",
     "key",
@@ -36,9 +40,11 @@ const FIELDS: [&str; 15] = [
     "organization",
     "owner",
     "phone",
+    "remark",
     "role",
     "speaker",
     "summary",
+    "task",
     "text",
     "title",
     "turn",
@@ -164,8 +170,19 @@ impl House {
         let mut tx = service.app.database.write(&self.scope).await.unwrap();
         let transcript = serde_json::from_value(self.transcript()).unwrap();
         store::put(&mut tx, &service.app.vault, self.ids["call"].parse().unwrap(), &transcript).await.unwrap();
+        let key =
+            service.app.vault.record_key(&mut tx, RecordKind::Call, self.ids["call"].parse().unwrap()).await.unwrap();
+        let place = (self.ids["call"].parse().unwrap(), Artifact::Analysis);
+        let analysis = json!({"schemaVersion": 3, "suggestedTitle": self.canary("analysis"), "keyPoints": ["-"]});
+        artifacts::put(&mut tx, place, (&key, None), analysis.to_string().as_bytes()).await.unwrap();
         tx.commit().await.unwrap();
         owner.sql(format!("UPDATE tenant.calls SET status = 4 WHERE id = '{}'", self.ids["call"])).await;
+        let contact = json!({"name": self.canary("acquaintance"), "notes": self.canary("remark"), "phoneNumbers": ["+49 30 901820"]});
+        let contact = owner.json(Method::POST, "/api/contacts", &contact).await.json();
+        self.keep("contact", &contact["contactId"]);
+        let item = json!({"title": self.canary("task")});
+        let item = owner.json(Method::POST, &format!("{path}/action-items"), &item).await.json();
+        self.keep("actionItem", &item["actionItemId"]);
         let name = json!({"displayName": self.canary("speaker")});
         assert_eq!(owner.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &name).await.status, 200);
     }
@@ -191,13 +208,18 @@ impl House {
         let call = format!("/api/calls/{}", self.ids["call"]);
         let paths = [
             "/api/users/me",
+            "/api/contacts",
             "/api/tenant",
             "/api/tenant/members?limit=200",
             "/api/tenant/invitations",
             "/api/tenant/api-keys",
         ];
         let mut found = BTreeSet::new();
-        for path in paths.map(str::to_owned).into_iter().chain([call.clone(), format!("{call}/transcript")]) {
+        for path in paths
+            .map(str::to_owned)
+            .into_iter()
+            .chain(["", "/transcript", "/analysis", "/action-items"].map(|of| format!("{call}{of}")))
+        {
             let answer = owner.get(&path).await;
             assert_eq!(answer.status, 200, "{path}");
             let text = String::from_utf8(answer.body).unwrap();

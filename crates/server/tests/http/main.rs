@@ -3,10 +3,14 @@
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
 mod accounts;
+mod actions;
+mod analyses;
+mod analytics;
 mod api_keys;
 mod audio;
 mod calls;
 mod client;
+mod contacts;
 mod cookies;
 mod corrections;
 mod crossfire;
@@ -19,6 +23,7 @@ mod idempotency;
 #[path = "../vault/kit.rs"]
 mod kit;
 mod limits;
+mod links;
 mod members;
 mod memory;
 mod openai;

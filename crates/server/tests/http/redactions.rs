@@ -87,12 +87,15 @@ async fn what_comes_with_a_recording_is_redacted_by_the_policy_of_its_tenant() {
     let person = Person::new(&service).await;
     person.json(Method::PATCH, "/api/tenant", &json!({"redactionPolicy": ["EMAIL_ADDRESS"]})).await;
     let title = format!("{NUMBER}, ada@example.org");
-    let metadata = json!({"title": title, "contactName": NUMBER, "phoneNumber": NUMBER}).to_string();
+    let metadata =
+        json!({"title": title, "contactName": NUMBER, "phoneNumber": NUMBER, "organization": format!("Acme {NUMBER}")})
+            .to_string();
     let file = crate::people::recording(7, 1000);
     let accepted = person.form(&[("metadata", metadata.as_bytes()), ("file", &file)], &[]).await.json();
     let call = person.get(&format!("/api/calls/{}", accepted["callId"].as_str().unwrap())).await.json();
     assert_eq!(call["title"], "[phone number], [e-mail address]");
     assert_eq!(call["contactName"], "Contact ending 0199");
+    assert_eq!(call["organization"], "Acme [phone number]");
     assert_eq!(call["phoneNumber"], NUMBER, "the number to call back is a field of its own");
 }
 

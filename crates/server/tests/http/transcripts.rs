@@ -127,8 +127,11 @@ async fn what_people_type_into_a_transcript_is_redacted_as_well() {
     let name = json!({"displayName": "+1 (212) 555-0199"});
     let speaker = person.json(Method::PATCH, &format!("{path}/speakers/spk_2"), &name).await.json();
     assert_eq!(speaker["displayName"], "Contact ending 0199");
+    let name = json!({"displayName": "Ana, two one two, five five five, oh one nine nine"});
+    let speaker = person.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &name).await.json();
+    assert_eq!(speaker["displayName"], "Ana, [phone number]");
     let stored = String::from_utf8(person.get(&format!("{path}/transcript")).await.body).unwrap();
-    assert!(!stored.contains("555") && !stored.contains("ada@"), "{stored}");
+    assert!(!stored.contains("555") && !stored.contains("five") && !stored.contains("ada@"), "{stored}");
     let refused = person.json(Method::PATCH, "/api/tenant", &json!({"redactionPolicy": ["EVERYTHING"]})).await;
     assert_eq!(refused.code(), "validation_failed");
 }

@@ -95,8 +95,8 @@ async fn a_recording_that_cannot_be_made_silent_is_not_kept_and_costs_no_transcr
     let studio = Studio::new().await;
     let scope = studio.installation.tenant().await;
     studio.sql("UPDATE tenant.tenants SET audio_retention = true").await;
-    // The stage after redaction waits, and meanwhile the recording is lost.
-    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 9)").await;
+    // The last stage waits, and meanwhile the recording is lost.
+    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 11)").await;
     let call = studio.upload(scope, noise(1).1).await;
     let working = Working::start(studio.worker(Arc::default()));
     studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;

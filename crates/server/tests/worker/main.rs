@@ -9,6 +9,7 @@
 mod background;
 mod crash;
 mod decoder;
+mod dialogue;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;

@@ -52,7 +52,7 @@ async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
     assert!(matches!(studio.app.blobs.read(&key, place, 1, 0..1).await, Err(BlobError::Missing(_))));
     assert_eq!(studio.ask("SELECT (language, channels, duration_ms) FROM tenant.calls").await, "(en,2,1000)");
     assert_eq!(studio.ask("SELECT (state, attempts, progress) FROM tenant.jobs").await, "(3,1,100)");
-    assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:4 8:2 9:4 10:4 11:4");
+    assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:2 8:2 9:1 9:2 10:2 11:4");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,10 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use server::{
+    deletion::{self, DeletionError},
     transcripts,
-    vault::blobs::{BlobPlace, Blobs},
+    vault::{
+        blobs::{BlobPlace, Blobs},
+        seal::RecordKind,
+    },
     worker::sweep,
 };
+use sqlx::{AssertSqlSafe, Connection as _};
 
 use crate::studio::{CANARY, Played, Studio, Working, wav};
 
@@ -69,14 +74,46 @@ async fn a_recording_goes_after_a_day_while_a_worker_listens_to_it_and_while_its
     assert_eq!(studio.ask("SELECT count(DISTINCT call_id) FROM tenant.artifacts WHERE parts > 0").await, "1");
 }
 
+#[tokio::test]
+async fn an_end_that_meets_the_worker_waits_for_it_and_neither_waits_for_ever() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    let call = studio.upload(scope, wav(1)).await;
+    studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours'").await;
+    // As a worker does: its job first, and the call when the other one has come.
+    let mut worker = studio.installation.postgres.superuser().await;
+    let mut working = worker.begin().await.unwrap();
+    let holds = format!("SELECT FROM tenant.jobs WHERE call_id = '{call}' FOR UPDATE");
+    sqlx::raw_sql(AssertSqlSafe(holds)).execute(&mut *working).await.unwrap();
+    let ends = {
+        let app = studio.app.clone();
+        tokio::spawn(async move { sweep::recordings(&app, DAY).await })
+    };
+    let deletes = {
+        let app = studio.app.clone();
+        tokio::spawn(async move {
+            let mut tx = app.database.write(&scope).await.unwrap();
+            deletion::delete(&mut tx, app.vault.signer(), RecordKind::Call, call).await?;
+            tx.commit().await.map_err(DeletionError::from)
+        })
+    };
+    studio.until("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'", "2").await;
+    let writes = format!("UPDATE tenant.calls SET updated_at = now() WHERE id = '{call}'");
+    sqlx::raw_sql(AssertSqlSafe(writes)).execute(&mut *working).await.unwrap();
+    working.commit().await.unwrap();
+    ends.await.unwrap().unwrap();
+    deletes.await.unwrap().unwrap();
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.calls").await, "0");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_fails_until_a_recording_to_keep_is_too_old_costs_the_recording_and_not_the_transcript() {
     let objects = tempfile::tempdir().unwrap();
     let studio = Studio::with(Blobs::local(objects.path()).unwrap()).await;
     let scope = studio.installation.tenant().await;
     studio.sql("UPDATE tenant.tenants SET audio_retention = true").await;
-    // The first try ends behind the redacted transcript, and from then on every access to the store fails.
-    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 9)").await;
+    // The first try ends behind the analysis, and from then on every access to the store fails.
+    studio.sql("ALTER TABLE tenant.processing_events ADD CONSTRAINT broken CHECK (stage <> 11)").await;
     let call = studio.upload(scope, wav(1)).await;
     let working = Working::start(studio.worker(Arc::default()));
     studio.until("SELECT (state, attempts) FROM tenant.jobs", "(1,1)").await;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Answer, Fingerprint};
+use super::{Answer, Fingerprint, TellsOf};
 use crate::{
     db::{DbError, TenantTx, Write},
     vault::{
@@ -69,7 +69,7 @@ pub async fn claim(
         return Ok(Claim::Mine);
     }
     let row = sqlx::query!(
-        r#"SELECT request_hash, sealed AS "sealed: Vec<u8>" FROM tenant.idempotency_keys
+        r#"SELECT request_hash, sealed AS "sealed: Vec<u8>", record_kind, record_id FROM tenant.idempotency_keys
            WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3"#,
         tenant,
         user,
@@ -84,7 +84,11 @@ pub async fn claim(
         Some(row) if row.request_hash != fingerprint.request => Ok(Claim::Other),
         Some(row) => match row.sealed {
             None => Ok(Claim::Pending),
-            Some(sealed) => Ok(Claim::Answered(open(tx, vault, fingerprint, &sealed).await?)),
+            Some(sealed) => {
+                let kind = row.record_kind.and_then(RecordKind::numbered);
+                let tells_of = kind.zip(row.record_id).map(|(kind, record)| TellsOf(kind, record));
+                Ok(Claim::Answered(open(tx, vault, (fingerprint, tells_of), &sealed).await?))
+            }
         },
     }
 }
@@ -92,10 +96,10 @@ pub async fn claim(
 async fn open(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
-    fingerprint: &Fingerprint,
+    (fingerprint, tells_of): (&Fingerprint, Option<TellsOf>),
     sealed: &[u8],
 ) -> Result<Answer, VaultError> {
-    let key = key(tx, vault, fingerprint).await?;
+    let key = key(tx, vault, (fingerprint, tells_of)).await?;
     let plain = content::open(&Stored { key: &key, field: field(fingerprint), sealed })?;
     Ok(serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?)
 }
@@ -108,7 +112,7 @@ pub async fn keep(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
     fingerprint: &Fingerprint,
-    answer: &Answer,
+    (tells_of, answer): (Option<TellsOf>, &Answer),
 ) -> Result<(), VaultError> {
     let held = sqlx::query_scalar!(
         "SELECT created_at FROM tenant.idempotency_keys
@@ -124,20 +128,24 @@ pub async fn keep(
     if held.is_none() {
         return Ok(());
     }
-    let key = match key(tx, vault, fingerprint).await {
-        Err(VaultError::Gone(_)) if fingerprint.call.is_some() => return Ok(release(tx, fingerprint).await?),
+    let key = match key(tx, vault, (fingerprint, tells_of)).await {
+        Err(VaultError::Gone(_)) if fingerprint.call.is_some() || tells_of.is_some() => {
+            return Ok(release(tx, fingerprint).await?);
+        }
         key => key?,
     };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(answer).map_err(|_| DbError::Unexpected)?);
     let sealed = content::seal(tx, &key, &field(fingerprint), &plain).await?;
     sqlx::query!(
-        "UPDATE tenant.idempotency_keys SET status_code = $4, sealed = $5
+        "UPDATE tenant.idempotency_keys SET status_code = $4, sealed = $5, record_kind = $6, record_id = $7
            WHERE tenant_id = $1 AND owner_id = $2 AND key_hash = $3",
         tx.scope().tenant(),
         tx.scope().user(),
         &fingerprint.key[..],
         i16::try_from(answer.status).map_err(|_| DbError::Unexpected)?,
         sealed as _,
+        tells_of.map(|TellsOf(kind, _)| kind as i16),
+        tells_of.map(|TellsOf(_, record)| record),
     )
     .execute(tx.conn())
     .await
@@ -208,10 +216,15 @@ fn field(fingerprint: &Fingerprint) -> Field {
     Field::new("idempotency_keys", "sealed", Uuid::from_bytes(half))
 }
 
-/// Under which key an answer is sealed: that of the call it tells about, or of the user's data.
-async fn key(tx: &mut TenantTx<Write>, vault: &Vault, fingerprint: &Fingerprint) -> Result<Key, VaultError> {
-    match fingerprint.call {
-        Some(call) => vault.record_key(tx, RecordKind::Call, call).await,
+/// Under which key an answer is sealed: that of the record it tells about, or of the user's data.
+async fn key(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    (fingerprint, tells_of): (&Fingerprint, Option<TellsOf>),
+) -> Result<Key, VaultError> {
+    let call = fingerprint.call.map(|call| TellsOf(RecordKind::Call, call));
+    match tells_of.or(call) {
+        Some(TellsOf(kind, record)) => vault.record_key(tx, kind, record).await,
         None => user_key(tx, vault).await,
     }
 }

@@ -6,27 +6,38 @@ use axum::http::Method;
 use serde_json::json;
 
 use super::{ann, ask, bob, build, download, files, json_of, state};
-use crate::{client::Service, transcripts::transcribed};
+use crate::{analyses::analysed, client::Service, transcripts::transcribed};
 
 /// Tables with a user's rows that are in no archive, and why.
 const LEFT_OUT: [(&str, &str); 9] = [
     ("record_keys", "keys: what they seal is there"),
     ("run_keys", "keys of what must not outlive redaction"),
+    ("contact_tokens", "keyed hashes of numbers, addresses and names of contacts, which are there"),
     ("export_calls", "shares of the archive's own key"),
     ("upload_pieces", "where bytes of an upload lie; uploads are there"),
     ("idempotency_keys", "answers of the last day about what is there"),
     ("jobs", "how far a call is, which its status says"),
     ("legal_holds", "that a call is held is there; the reason is the tenant's"),
     ("search_postings", "keyed hashes of the words of transcripts, which are there"),
-    ("call_metrics", "nothing writes it yet"),
 ];
 
 /// Tables that wait for their feature. Whoever writes the first row exports it too: this is looked for in the source.
-const NOT_WRITTEN: [&str; 4] = ["contacts", "voice_profiles", "action_items", "call_metrics"];
+const NOT_WRITTEN: [&str; 1] = ["voice_profiles"];
 
 /// Tables that are read for an archive.
-const EXPORTED: [&str; 8] =
-    ["api_keys", "artifacts", "calls", "consents", "exports", "processing_events", "uploads", "memberships"];
+const EXPORTED: [&str; 11] = [
+    "action_items",
+    "api_keys",
+    "artifacts",
+    "call_metrics",
+    "calls",
+    "consents",
+    "contacts",
+    "exports",
+    "processing_events",
+    "uploads",
+    "memberships",
+];
 
 #[tokio::test]
 async fn every_table_with_rows_of_a_user_is_exported_or_left_out_for_a_reason() {
@@ -62,6 +73,21 @@ async fn every_table_with_rows_of_a_user_is_exported_or_left_out_for_a_reason() 
 }
 
 #[tokio::test]
+async fn an_archive_holds_what_was_found_in_a_call_and_what_was_measured_of_it() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let call = analysed(&ann, 1).await;
+    let export = ask(&ann).await;
+    build(&service).await;
+    let files = files(&download(&ann, &export).await);
+    let of = |name: &str| json_of(&files, &format!("calls/{call}/{name}"));
+    assert_eq!(of("analysis.json"), ann.get(&format!("/api/calls/{call}/analysis")).await.json());
+    assert_eq!(of("phone-endings.json"), json!({"seg_0005": "0199"}));
+    let metrics = of("call.json")["metrics"].clone();
+    assert_eq!((&metrics[0]["talk_ms"], &metrics[2]["questions"]), (&json!(20_000), &json!(1)), "{metrics}");
+}
+
+#[tokio::test]
 async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let service = Service::new().await;
     let ann = ann(&service).await;
@@ -85,6 +111,12 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let hold = json!({"held": true, "reason": "the tenant's reason"});
     assert_eq!(ann.json(Method::PUT, &format!("{path}/legal-hold"), &hold).await.status, 200);
     let bobs = bob.upload(9, "what Bob owns").await;
+    let contact = json!({"name": "Carl Heron", "phoneNumbers": ["+49 30 901820"], "notes": "</td><b>met in May"});
+    assert_eq!(ann.json(Method::POST, "/api/contacts", &contact).await.status, 201);
+    let theirs = json!({"name": "whom Bob knows, bob@example.org"});
+    assert_eq!(bob.json(Method::POST, "/api/contacts", &theirs).await.status, 201);
+    let task = json!({"title": "what Ann does", "dueDate": "2026-12-19"});
+    assert_eq!(ann.json(Method::POST, &format!("{path}/action-items"), &task).await.status, 201);
 
     let export = ask(&ann).await;
     assert_eq!(state(&ann, &export).await.0, "PENDING");
@@ -98,7 +130,7 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let files = files(&answer);
 
     let folder = format!("calls/{call}/");
-    let of_call = ["call.json", "redactions.json", "transcript.json", "transcript.txt"];
+    let of_call = ["action-items.json", "call.json", "redactions.json", "transcript.json", "transcript.txt"];
     let mut names: Vec<String> = of_call.map(|name| format!("{folder}{name}")).into();
     names.extend(
         [
@@ -106,6 +138,7 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
             "api-keys.json",
             "audit.json",
             "consents.json",
+            "contacts.json",
             "exports.json",
             "index.html",
             "memberships.json",
@@ -136,6 +169,11 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     assert_eq!((&about["title"], &about["notes"]), (&json!(hostile), &json!("what Ann noted")));
     assert_eq!(about["legalHold"], true);
     assert!(about["events"].is_array());
+    let contacts = json_of(&files, "contacts.json");
+    assert_eq!((contacts.as_array().unwrap().len(), &contacts[0]["name"]), (1, &json!("Carl Heron")));
+    assert!(index_shows(&files, "+49 30 901820") && index_shows(&files, "&lt;/td&gt;&lt;b&gt;met in May"));
+    let items = json_of(&files, &format!("{folder}action-items.json"));
+    assert_eq!((&items[0]["title"], &items[0]["dueDate"]), (&json!("what Ann does"), &json!("2026-12-19")));
     let said = &json_of(&files, &format!("{folder}transcript.json"))["segments"][0]["text"];
     assert_eq!(said, "What Ann corrected.");
     assert!(text(&files, &format!("{folder}transcript.txt")).contains("What Ann corrected."));
@@ -151,6 +189,10 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
             assert!(!content.contains(secret), "{name} holds {secret}");
         }
     }
+}
+
+fn index_shows(files: &BTreeMap<String, Vec<u8>>, what: &str) -> bool {
+    text(files, "index.html").contains(what)
 }
 
 fn text(files: &BTreeMap<String, Vec<u8>>, name: &str) -> String {

@@ -60,6 +60,25 @@ async fn a_data_subject_is_found_in_the_calls_of_all_members_however_the_number_
 }
 
 #[tokio::test]
+async fn a_data_subject_is_found_by_the_contact_that_calls_are_linked_to_with_what_is_noted_of_them() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let bob = bob(&ann).await;
+    let carl = json!({"name": "Carl Heron", "phoneNumbers": ["+49 30 901820"], "notes": "met in May"});
+    let carl = bob.json(Method::POST, "/api/contacts", &carl).await.json();
+    let linked = json!({"contactName": "the boss", "contactId": carl["contactId"]}).to_string();
+    let linked = call(&bob, 1, &linked).await;
+    call(&bob, 2, &with(None, Some("somebody else"))).await;
+    for subject in [json!({"contactName": "Heron, Carl"}), json!({"phoneNumber": "0049 30 901820"})] {
+        assert_eq!(found(&ann, &subject).await, BTreeSet::from([linked.clone()]), "{subject}");
+    }
+    let export = ask_about(&ann, &json!({"contactName": "carl heron"})).await;
+    build(&service).await;
+    let contacts = json_of(&files(&download(&ann, &export).await), "contacts.json");
+    assert_eq!((contacts.as_array().unwrap().len(), &contacts[0]["notes"]), (1, &json!("met in May")));
+}
+
+#[tokio::test]
 async fn a_data_subject_is_found_by_name_also_in_calls_that_an_older_program_took_in() {
     let service = Service::new().await;
     let ann = ann(&service).await;

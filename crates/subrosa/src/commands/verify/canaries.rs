@@ -7,13 +7,19 @@ use server::verify::needles::{Needle, word};
 use uuid::Uuid;
 
 /// Of what a person types or a program sends. Letters alone but for the phone number.
-const WORDS: [&str; 28] = [
+const WORDS: [&str; 35] = [
     "accepted person's name",
     "accepted person's password",
+    "action item's description",
+    "action item's place",
+    "action item's title",
     "API key's name",
     "bearer token",
     "body of a bad request",
+    "contact's e-mail address",
     "contact's name",
+    "contact's notes",
+    "contact's organization",
     "cookie",
     "e-mail address",
     "file name",
@@ -28,6 +34,7 @@ const WORDS: [&str; 28] = [
     "person's name",
     "query",
     "recording's header",
+    "second contact's name",
     "second invited e-mail address",
     "segment's text",
     "speaker's name",
@@ -109,6 +116,12 @@ impl Canaries {
         wav.extend([&size(junk.len()), &junk[..]].concat());
         wav.extend([b"data", &size(samples.len())[..], &samples].concat());
         [b"RIFF", &size(wav.len())[..], &wav].concat()
+    }
+
+    /// An analysis that cites the spoken words.
+    pub(super) fn analysis(&self) -> serde_json::Value {
+        let said = self.word(SPOKEN[0]);
+        serde_json::json!({"schemaVersion": 3, "oneLineSummary": said, "decisions": [{"text": said, "sourceSegmentIds": ["seg_0001"]}]})
     }
 
     /// A transcript in which the spoken words are said.

@@ -322,7 +322,8 @@ impl<'a> Media<'a> {
             return report.unproven(Rule::H10, looked, "they are not searched; without --url they come here");
         };
         let (received, mut searched) = (started.reports.received(), Searched::default());
-        if received.is_empty() {
+        searched.unreadable = u64::from(started.reports.has_missed());
+        if received.is_empty() && searched.unreadable == 0 {
             return report.held(Rule::H10, looked, "no fault happened, so none was reported");
         }
         // Reading from memory does not fail.
@@ -340,6 +341,7 @@ impl<'a> Media<'a> {
             return report.unproven(Rule::H9, looked, "they are not searched; without --url they come here");
         };
         let (received, mut searched) = (started.spans.received(), Searched::default());
+        searched.unreadable = u64::from(started.spans.has_missed());
         // Reading from memory does not fail.
         let _ = self.search.stream("spans", &received[..], &mut searched);
         let is_seen = received.windows(ROUTE.len()).any(|window| window == ROUTE.as_bytes());

@@ -40,8 +40,13 @@ pub(super) struct Step {
 }
 
 /// Parameters of paths that are called `id` in the document, by the beginning of the path.
-pub(super) const IDS: [(&str, &str); 3] =
-    [("/api/uploads", "{upload}"), ("/api/calls/{id}/audio", "{kept call}"), ("/", "{call}")];
+pub(super) const IDS: [(&str, &str); 5] = [
+    ("/api/uploads", "{upload}"),
+    ("/api/calls/{id}/audio", "{kept call}"),
+    ("/api/contacts", "{contact}"),
+    ("/api/action", "{action item}"),
+    ("/", "{call}"),
+];
 
 const fn step(operation: &'static str, by: By, sent: Sent) -> Step {
     Step { operation, query: "", by, sent, keep: &[], until: None }
@@ -74,6 +79,10 @@ const ACCEPT: &str = r#"{"token": "{invitation}", "password": "{accepted person'
 const METADATA: &str = r#"{"title": "{title}", "contactName": "{contact's name}", "organization": "{organization}",
   "phoneNumber": "+49{phone number}", "language": "en"}"#;
 const WORDS: &str = r#"{"title": "{title}", "notes": "{notes}", "summary": "{summary}"}"#;
+const CONTACT: &str = r#"{"name": "{second contact's name}", "email": "{contact's e-mail address}@verify.invalid",
+  "organization": "{contact's organization}", "notes": "{contact's notes}"}"#;
+const TASK: &str = r#"{"title": "{action item's title}", "description": "{action item's description}", "intent": "meeting",
+  "intentMetadata": {"location": "{action item's place}"}}"#;
 const HOLD: &str = r#"{"held": true, "reason": "{hold's reason}"}"#;
 const LIFT: &str = r#"{"held": false, "reason": "{hold's reason}"}"#;
 const SUBJECT: &str = r#"{"phoneNumber": "+49{phone number}"}"#;
@@ -142,7 +151,7 @@ pub(super) const ACCOUNT: [Step; 28] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 24] = [
+pub(super) const CONTENT: [Step; 39] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -150,12 +159,27 @@ pub(super) const CONTENT: [Step; 24] = [
     get("GET /api/calls/{id}"),
     step("PATCH /api/calls/{id}", Owner, Json(WORDS)),
     step("PATCH /api/calls/{id}/contact", Owner, Json(r#"{"contactId": null}"#)),
+    step("POST /api/contacts", Owner, Json(CONTACT)).keep(&[("contact", "/contactId")]),
+    step("PATCH /api/calls/{id}/contact", Owner, Json(r#"{"contactId": "{contact}"}"#)),
+    step("PUT /api/contacts/{id}", Owner, Json(CONTACT)),
+    get("GET /api/contacts/{id}"),
+    get("GET /api/contacts"),
+    step("POST /api/calls/{id}/action-items", Owner, Json(TASK)).keep(&[("action item", "/actionItemId")]),
+    step("PUT /api/action-items/{id}", Owner, Json(TASK)),
+    step("PATCH /api/actions/{id}", Owner, Json(r#"{"status": "IN_PROGRESS"}"#)),
+    get("GET /api/calls/{id}/action-items"),
+    get("GET /api/actions").with("?status=IN_PROGRESS"),
     get("GET /api/calls/{id}/transcript"),
     get("GET /api/calls/{id}/transcript").with("?format=docx"),
     step("PATCH /api/calls/{id}/speakers/{speakerId}", Owner, Json(r#"{"displayName": "{speaker's name}"}"#)),
     step("PATCH /api/calls/{id}/segments/{segId}", Owner, Json(r#"{"text": "{segment's text}"}"#)),
     get("GET /api/calls/{id}/transcript").with("?format=srt"),
     get("GET /api/calls/{id}/redactions"),
+    get("GET /api/calls/{id}/analysis"),
+    get("GET /api/calls/{id}/digest").with("?format=email"),
+    step("POST /api/calls/{id}/reanalyze", Owner, Nothing),
+    get("GET /api/analytics/talk").with("?days=30"),
+    get("GET /api/analytics/vibe").with("?days=30"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(HOLD)),
     get("GET /api/calls/{id}/legal-hold"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(LIFT)),
@@ -189,9 +213,13 @@ pub(super) const EXPORTS: [Step; 7] = [
     get("GET /api/tenant/data-subjects/export/{subjectExportId}/download"),
 ];
 
-/// Deletes the call.
-pub(super) const DELETION: [Step; 2] =
-    [get("DELETE /api/calls/{id}").keep(&[("receiptId", "deletion-receipt")]), get("GET /api/deletions/{receiptId}")];
+/// Deletes what there is of the call, and the call.
+pub(super) const DELETION: [Step; 4] = [
+    get("DELETE /api/action-items/{id}"),
+    get("DELETE /api/contacts/{id}"),
+    get("DELETE /api/calls/{id}").keep(&[("receiptId", "deletion-receipt")]),
+    get("GET /api/deletions/{receiptId}"),
+];
 
 /// Takes another password, signs out, and deletes the tenant.
 pub(super) const SIGN_OUT: [Step; 7] = [

@@ -2,6 +2,7 @@
 
 use server::{
     app::App,
+    artifacts::{self, Artifact},
     auth::accounts::{self, AccountError, NewPerson},
     auth::person::EmailAddress,
     deletion::{
@@ -53,12 +54,15 @@ impl Tenant {
         serde_json::json!({"email": self.email, "password": self.password}).to_string()
     }
 
-    /// Gives a call a transcript, as the last stage of the pipeline does.
+    /// Gives a call a transcript and its analysis, as the last stages of the pipeline do.
     pub(super) async fn tell(&self, app: &App, call: Uuid, canaries: &Canaries) -> Result<(), VerifyError> {
         let transcript = serde_json::from_value(canaries.transcript());
         let transcript = transcript.map_err(|error| VerifyError::Search(error.to_string()))?;
         let mut tx = app.database.write(&sweep::scope(self.id)).await?;
         store::put(&mut tx, &app.vault, call, &transcript).await?;
+        let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
+        let analysis = canaries.analysis().to_string();
+        artifacts::put(&mut tx, (call, Artifact::Analysis), (&key, None), analysis.as_bytes()).await?;
         Ok(tx.commit().await?)
     }
 

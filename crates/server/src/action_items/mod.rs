@@ -1,0 +1,117 @@
+//! Action items: what follows from a call. Each is sealed under the key of its call and goes with it.
+//!
+//! Invariant: what a person changed, dismissed or removed stays so, whatever analysis finds later.
+//!
+//! ```text
+//! routes   action items over HTTP
+//! details  what people say of one, checked
+//! renew    what analysis finds, beside what people made of it
+//! same     whether it is an item that is there already
+//! store    all SQL of action items
+//! ```
+
+mod details;
+mod renew;
+pub mod routes;
+mod same;
+pub(crate) mod store;
+
+use api::action_items::{
+    ActionItem, ActionOwner, ActionSource, ActionStatus, Attendee, Intent, IntentMetadata, Priority,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{calls::of_code, error::ApiResult, redaction::Written, vault::seal::Field};
+
+pub use renew::renew;
+
+/// The number of a status in the database, from 1.
+const STATUSES: [ActionStatus; 4] =
+    [ActionStatus::Open, ActionStatus::InProgress, ActionStatus::Done, ActionStatus::Dismissed];
+
+/// The number of a source in the database, from 1.
+const SOURCES: [ActionSource; 2] = [ActionSource::Ai, ActionSource::Manual];
+
+/// What an action item says, sealed as one. It reads what an analysis writes of one. No printable form: it is content.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Document {
+    title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<ActionOwner>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<Priority>,
+    intent: Intent,
+    intent_metadata: IntentMetadata,
+    source_segment_ids: Vec<String>,
+    /// What it was found by; none when a person added it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<Found>,
+}
+
+/// By what analysis recognises an item that it found before.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Found {
+    title: String,
+    intent: Intent,
+    source_segment_ids: Vec<String>,
+}
+
+impl Document {
+    /// Where the document of an action item is sealed.
+    fn field(item: Uuid) -> Field {
+        Field::new("action_items", "sealed", item)
+    }
+
+    /// What is left of an item that a person removed.
+    fn removed(self) -> Self {
+        Self { found: self.found, ..Self::default() }
+    }
+}
+
+impl Written for Document {
+    fn texts(&mut self) -> Vec<&mut String> {
+        let Self { title, description, intent_metadata: of, .. } = self;
+        let IntentMetadata { provider_hint, attendees, title: subject_title, location, to_email, to_name, .. } = of;
+        let IntentMetadata { subject, body_preview, contact_name, channel, handle, notes, .. } = of;
+        let attendees = attendees.iter_mut().flat_map(|Attendee { name, email }| [name, email]).flatten();
+        let texts = [description, provider_hint, subject_title, location, to_email, to_name, subject, body_preview];
+        let more = [contact_name, channel, handle, notes];
+        let optional = texts.into_iter().chain(more).flatten();
+        [title].into_iter().chain(optional).chain(attendees).collect()
+    }
+
+    fn names(&mut self) -> Vec<&mut String> {
+        let IntentMetadata { attendees, to_name, contact_name, .. } = &mut self.intent_metadata;
+        let attendees = attendees.iter_mut().filter_map(|attendee| attendee.name.as_mut());
+        [to_name, contact_name].into_iter().flatten().chain(attendees).collect()
+    }
+}
+
+impl store::Row {
+    /// As the API shows it.
+    pub(crate) fn shown(&self, document: Document) -> ApiResult<ActionItem> {
+        let Document { title, description, owner, priority, intent, intent_metadata, source_segment_ids, .. } =
+            document;
+        Ok(ActionItem {
+            action_item_id: self.id,
+            call_id: self.call_id,
+            title,
+            description,
+            owner,
+            due_date: self.due_date,
+            priority,
+            status: of_code(&STATUSES, self.status)?,
+            source: of_code(&SOURCES, self.source)?,
+            intent,
+            intent_metadata,
+            source_segment_ids,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}

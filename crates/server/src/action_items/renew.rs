@@ -1,0 +1,67 @@
+//! What analysis finds, beside what people made of it. Its one invariant: a row that a person touched is not written here; what is found again
+//! keeps its row, and with it its id.
+
+use chrono::{Datelike as _, NaiveDate};
+use insight::analysis::task::document::ActionItem;
+use uuid::Uuid;
+
+use super::{Document, Found, same::same, store};
+use crate::{
+    db::{DbError, TenantTx, Write},
+    vault::{key::Key, keys::VaultError},
+};
+
+/// Items of one analysis: a call of five hours in which something is promised every other minute has 150.
+const MAX_FOUND: usize = 200;
+
+/// Puts what an analysis of a call found in the place of what was found before. What a person touched stays as it is, and does not come a
+/// second time; what a person removed does not come back. `key` is that of the call.
+///
+/// # Errors
+/// [`VaultError::Broken`] when an item that is there was tampered with, before anything is written; what a transaction may fail with.
+pub async fn renew(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), VaultError> {
+    let stored = store::found(tx, call).await?;
+    let before = stored.iter().map(|row| row.open(key)).collect::<Result<Vec<_>, _>>()?;
+    let found = found.iter().take(MAX_FOUND).map(document).collect::<Result<Vec<_>, _>>()?;
+    let traces = |documents: Vec<&Document>| documents.into_iter().map(trace).collect::<Vec<_>>();
+    let (new, old) = (traces(found.iter().map(|(document, _)| document).collect()), traces(before.iter().collect()));
+    let pairs = same(&new.iter().collect::<Vec<_>>(), &old.iter().collect::<Vec<_>>());
+
+    let gone = |place: usize| !pairs.contains(&Some(place)) && !stored[place].touched;
+    let gone: Vec<Uuid> = (0..stored.len()).filter(|place| gone(*place)).map(|place| stored[place].id).collect();
+    store::delete(tx, &gone).await?;
+    for (((document, due), pair), position) in found.iter().zip(&pairs).zip(0..) {
+        match pair.map(|place| (&stored[place], &before[place])) {
+            None => {
+                let new = store::New { position, due_date: *due, ..store::New::found(call) };
+                store::insert(tx, key, new, document).await?;
+            }
+            Some((row, _)) if row.touched => {}
+            Some((row, before)) if before == document && (row.due_date, row.position) == (*due, position) => {}
+            Some((row, _)) => store::replace(tx, key, row.id, (document, *due, position)).await?,
+        }
+    }
+    Ok(())
+}
+
+/// An item as it is stored, and by when it is due, where the database has a place for that.
+fn document(item: &ActionItem) -> Result<(Document, Option<NaiveDate>), DbError> {
+    let value = serde_json::to_value(item).map_err(|_| DbError::Unexpected)?;
+    let document: Document = serde_json::from_value(value).map_err(|_| DbError::Unexpected)?;
+    let found = Some(trace(&document));
+    Ok((Document { found, ..document }, item.due_date.filter(is_storable)))
+}
+
+/// By what an item is recognised.
+fn trace(document: &Document) -> Found {
+    document.found.clone().unwrap_or_else(|| Found {
+        title: document.title.clone(),
+        intent: document.intent,
+        source_segment_ids: document.source_segment_ids.clone(),
+    })
+}
+
+/// Whether RFC 3339 can write a date.
+pub(super) fn is_storable(date: &NaiveDate) -> bool {
+    (1..=9999).contains(&date.year())
+}

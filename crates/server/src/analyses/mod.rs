@@ -1,0 +1,23 @@
+//! Analyses as people read them: the document, its digest, and the wish for a new one. Its one invariant: what a person says of a call stands
+//! before what was found in it.
+//!
+//! Workers make them: `worker/analyze.rs`.
+
+pub mod routes;
+
+use insight::{
+    analysis::document::Analysis,
+    digest::{self, Format},
+};
+
+use crate::calls::CallDocument;
+
+/// The digest of a call: its analysis, under the title and with the summary that a person gave it, if any.
+fn digest(analysis: Analysis, said: &CallDocument, format: Format) -> String {
+    let analysis = Analysis {
+        suggested_title: said.title.clone().or(analysis.suggested_title),
+        executive_summary: said.summary.clone().or(analysis.executive_summary),
+        ..analysis
+    };
+    digest::digest(&analysis, format)
+}

@@ -1,0 +1,148 @@
+//! Which contact a call is with. Its one invariant: a call is linked to a contact of its owner's, and by itself only to one that is the only
+//! one that it can be; where two could be meant, a person chooses.
+//!
+//! A number tells more than a name: it is looked for first, by itself and then without its country where one side does not say it.
+
+use std::collections::BTreeSet;
+
+use api::calls::RecordingMetadata;
+use insight::redact::redact_name;
+use uuid::Uuid;
+
+use super::{
+    ContactDocument, FoundBy,
+    store::{self, Hit},
+};
+use crate::{
+    calls::{
+        self, CallDocument, filled,
+        subject::{self, Token},
+    },
+    db::{DbError, TenantTx, Write},
+    error::{ApiError, ApiResult},
+    vault::{
+        key::Key,
+        keys::{Vault, VaultError},
+    },
+};
+
+fn no_such_contact() -> ApiError {
+    ApiError::field("contactId", "there is no such contact")
+}
+
+/// Finds the contact of a recording of the transaction's user, or adds one where a name is said that nobody has; what is not said of them
+/// is what the address book says.
+///
+/// # Errors
+/// When the contact that is named is not one of the user's; what a transaction may fail with.
+pub(crate) async fn resolve(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    said: &RecordingMetadata,
+) -> ApiResult<RecordingMetadata> {
+    let (owner, mut said) = (tx.scope().user(), said.clone());
+    let contact = match said.contact_id {
+        Some(contact) => Some(contact),
+        None => meant(tx, vault, &said).await?,
+    };
+    let Some(contact) = contact else { return Ok(said) };
+    let row = store::of_user(tx, (contact, owner)).await?.ok_or_else(no_such_contact)?;
+    let known = store::open(tx, vault, &row).await?;
+    said.contact_id = Some(contact);
+    said.contact_name = filled(said.contact_name.as_deref()).or(known.name);
+    said.organization = filled(said.organization.as_deref()).or(known.organization);
+    Ok(said)
+}
+
+/// The contact that is meant by a number or a name, found or added.
+async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata) -> Result<Option<Uuid>, VaultError> {
+    let (number, name) = (filled(said.phone_number.as_deref()), filled(said.contact_name.as_deref()));
+    if number.is_none() && name.is_none() {
+        return Ok(None);
+    }
+    let key = vault.tenant_key(tx).await?;
+    store::hold_book(tx, tx.scope().user()).await?;
+    if let Some(number) = number.as_deref().and_then(|number| subject::number(&key, number))
+        && let Some(contact) = by_number(tx, &number).await?
+    {
+        return Ok(Some(contact));
+    }
+    // A name that is a number is what a telephone shows of somebody whom it does not know.
+    let is_name = |name: &String| redact_name(name.clone(), said.language.as_deref()).is_ok_and(|left| left == *name);
+    let Some(name) = name.filter(is_name) else { return Ok(None) };
+    match by_name(tx, &key, &name).await?[..] {
+        [contact] => Ok(Some(contact)),
+        [] => {
+            let phone_numbers = number.filter(|number| subject::is_number(number)).into_iter().collect();
+            let organization = filled(said.organization.as_deref());
+            let new = ContactDocument { name: Some(name), phone_numbers, organization, ..ContactDocument::default() };
+            Ok(Some(store::insert(tx, vault, &new).await?))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn by_number(tx: &mut TenantTx<Write>, number: &subject::Number) -> Result<Option<Uuid>, DbError> {
+    let tokens: BTreeSet<(FoundBy, Token)> =
+        number.bare.iter().chain([&number.own]).map(|token| (FoundBy::Number, *token)).collect();
+    let hits = store::find(tx, tx.scope().user(), &tokens).await?;
+    Ok(chosen(number, &hits))
+}
+
+/// The one contact that a number can be, from what its tokens have found.
+fn chosen(number: &subject::Number, hits: &[Hit]) -> Option<Uuid> {
+    let is = |hit: &&Hit, by: FoundBy| hit.by == by as i16;
+    let exact = hits.iter().find(|hit| is(hit, FoundBy::Number) && hit.token == number.own);
+    if let Some(exact) = exact {
+        return Some(exact.contact);
+    }
+    // Of the call's number and the contact's, one says its country and the other does not.
+    let other = if number.bare.is_empty() { FoundBy::BareNumber } else { FoundBy::Number };
+    let contacts: BTreeSet<Uuid> = hits.iter().filter(|hit| is(hit, other)).map(|hit| hit.contact).collect();
+    contacts.first().copied().filter(|_| contacts.len() == 1)
+}
+
+async fn by_name(tx: &mut TenantTx<Write>, key: &Key, name: &str) -> Result<Vec<Uuid>, DbError> {
+    let Some(token) = subject::name(key, name) else { return Ok(Vec::new()) };
+    let hits = store::find(tx, tx.scope().user(), &BTreeSet::from([(FoundBy::Name, token)])).await?;
+    Ok(hits.into_iter().map(|hit| hit.contact).collect())
+}
+
+/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to; unlinked, the name goes that it has from
+/// there.
+///
+/// # Errors
+/// When the contact is not one of the owner's; what a transaction may fail with.
+pub(crate) async fn relink(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    row: &calls::store::Row,
+    contact: Option<Uuid>,
+) -> ApiResult<()> {
+    let document = calls::store::open(tx, vault, row).await?;
+    let before = of_owner(tx, vault, (row.contact_id, row.owner_id)).await?;
+    let now = of_owner(tx, vault, (contact, row.owner_id)).await?;
+    if contact.is_some() && now.is_none() {
+        return Err(no_such_contact());
+    }
+    let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
+        (Some(name), _) => Some(name),
+        (None, name) if contact.is_none() && name == document.contact_name => None,
+        _ => document.contact_name.clone(),
+    };
+    if contact_name != document.contact_name {
+        calls::store::put_document(tx, vault, row.id, &CallDocument { contact_name, ..document }).await?;
+    }
+    Ok(calls::store::put_contact(tx, row.id, contact).await?)
+}
+
+/// What is said of a contact of a user's; `None` when there is no such contact.
+async fn of_owner(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    (contact, owner): (Option<Uuid>, Uuid),
+) -> Result<Option<ContactDocument>, VaultError> {
+    let Some(contact) = contact else { return Ok(None) };
+    let Some(row) = store::of_user(tx, (contact, owner)).await? else { return Ok(None) };
+    Ok(Some(store::open(tx, vault, &row).await?))
+}

@@ -1,0 +1,174 @@
+//! `ANALYZED`: what a call was about, from its stored transcript. Its one invariant: what is stored was made of the transcript that is
+//! stored in that moment, and everything that follows from it is written in the same transaction.
+
+use std::time::{Duration, Instant};
+
+use insight::{
+    analysis::{self, document::Analysis, task::document::ActionItem},
+    facts::Facts,
+    talk::{self, TalkAnalytics},
+};
+use speech::transcript::{QualityWarning, Transcript};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    failure::{Failure, Fault},
+    pipeline::Run,
+    stage::{Event, Stage},
+};
+use crate::{
+    action_items, analytics,
+    artifacts::{self, Artifact},
+    calls,
+    db::{DbError, TenantTx, Write},
+    queue::MAX_ATTEMPTS,
+    redaction::endings,
+    telemetry::log,
+    transcripts,
+    vault::{
+        key::Key,
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
+};
+
+/// Who analyses.
+const PROVIDER: &str = "local";
+
+/// How often an analysis is made that people's corrections overtake before it is put off.
+const TRIES: usize = 3;
+
+/// What an analysis is, with what it was made of.
+struct Made {
+    transcript: Transcript,
+    analysis: Analysis,
+    talk: TalkAnalytics,
+    took: Duration,
+}
+
+impl Made {
+    /// Reads the transcript on the calling thread: an hour of talk takes some tenths of a second.
+    fn of(mut transcript: Transcript, facts: &Facts) -> Self {
+        let began = Instant::now();
+        transcript.pipeline.warnings.retain(|warning| *warning != QualityWarning::AnalysisFailed);
+        let (analysis, talk) = (analysis::analyze(&transcript, facts), talk::measure(&transcript));
+        Self { transcript, analysis, talk, took: began.elapsed() }
+    }
+
+    /// Stores it, and what follows from it.
+    async fn put(
+        self,
+        tx: &mut TenantTx<Write>,
+        vault: &Vault,
+        (call, was_warned): (Uuid, bool),
+    ) -> Result<(), Failure> {
+        let Self { transcript, analysis, talk, took } = self;
+        let key = vault.record_key(tx, RecordKind::Call, call).await?;
+        // Fails only for maps whose keys are no strings, which an analysis does not have.
+        let json = serde_json::to_vec(&analysis).map_err(|_| Failure::again("internal_error"))?;
+        artifacts::put(tx, (call, Artifact::Analysis), (&key, None), &Zeroizing::new(json)).await?;
+        analytics::store::put(tx, call, &analytics::rows(&transcript, &talk, &analysis)).await?;
+        if was_warned {
+            transcripts::store::put(tx, vault, call, &transcript).await?;
+        }
+        Event::completed(Stage::Analyzed).by(PROVIDER).took(took).record(tx, call).await?;
+        extract(tx, &key, call, &analysis.action_items).await?;
+        let summary = analysis.executive_summary.or(analysis.one_line_summary);
+        Ok(calls::store::suggest(tx, vault, call, (analysis.suggested_title, summary)).await?)
+    }
+}
+
+/// `ACTION_ITEMS_EXTRACTED`: rows from the analysis. Where those that are there cannot be read, they stay, and the call goes on.
+async fn extract(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), Failure> {
+    let began = Instant::now();
+    let event = match action_items::renew(tx, key, call, found).await {
+        Ok(()) => Event::completed(Stage::ActionItemsExtracted).took(began.elapsed()),
+        Err(VaultError::Database(error)) if !matches!(error, DbError::Unexpected) => return Err(error.into()),
+        Err(_) => Event::failed(Stage::ActionItemsExtracted, "content_damaged"),
+    };
+    Ok(event.by(PROVIDER).record(tx, call).await?)
+}
+
+impl Run<'_> {
+    /// Analyses the call; one that cannot be analysed is completed without, because the transcript is worth more than that.
+    pub(super) async fn analyze(&self) -> Result<(), Failure> {
+        match self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed)) {
+            Ok(tx) => self.commit(tx).await,
+            Err(Failure::Final(fault)) => self.go_without(fault).await,
+            Err(Failure::Again(fault)) if self.lease.attempt >= MAX_ATTEMPTS => self.go_without(fault).await,
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Analyses a call once more, which is completed and stays so whatever comes of it.
+    pub(super) async fn analyze_again(&self) -> Result<(), Failure> {
+        let mut tx = self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed))?;
+        self.lease.end(&mut tx, None).await?;
+        self.commit(tx).await
+    }
+
+    async fn go_without(&self, Fault { code, .. }: Fault) -> Result<(), Failure> {
+        log::warning!(call = self.lease.call, code = code, "a call cannot be analysed");
+        let mut tx = self.write().await?;
+        go_without(&mut tx, &self.worker.app.vault, (self.lease.call, code)).await?;
+        self.commit(tx).await
+    }
+
+    /// A transaction in which the analysis is stored, to be committed.
+    async fn try_to_analyze(&self) -> Result<TenantTx<Write>, Failure> {
+        let (vault, call) = (&self.worker.app.vault, self.lease.call);
+        let mut tx = self.write().await?;
+        Event::started(Stage::Analyzed).record(&mut tx, call).await?;
+        self.commit(tx).await?;
+        for _ in 0..TRIES {
+            let mut tx = self.write().await?;
+            let read_at = transcripts::store::changed(&mut tx, call).await?;
+            let (transcript, facts) = read(&mut tx, vault, call).await?;
+            // No transaction is open while it is analysed.
+            tx.rollback().await?;
+            let was_warned = transcript.pipeline.warnings.contains(&QualityWarning::AnalysisFailed);
+            let made = spawn_blocking(move || Made::of(transcript, &facts)).await;
+            let made = made.map_err(|_| Failure::again("analysis_failed"))?;
+            let mut tx = self.write().await?;
+            calls::store::lock(&mut tx, call).await?;
+            if transcripts::store::changed(&mut tx, call).await? == read_at {
+                made.put(&mut tx, vault, (call, was_warned)).await?;
+                return Ok(tx);
+            }
+            tx.rollback().await?;
+        }
+        Err(Failure::again("call_changes"))
+    }
+}
+
+/// What an analysis is made of.
+async fn read(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(Transcript, Facts), Failure> {
+    let transcript = transcripts::store::get(tx, vault, call).await?.ok_or(Failure::last("content_damaged"))?;
+    let key = vault.record_key(tx, RecordKind::Call, call).await?;
+    let phone_endings = endings::get(tx, &key, call).await?;
+    let facts = calls::facts::of(tx, vault, call).await?;
+    Ok((transcript, Facts { phone_endings, ..facts }))
+}
+
+/// Says that a call has no analysis, and why, and warns who reads its transcript.
+pub(super) async fn go_without(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    (call, code): (Uuid, &str),
+) -> Result<(), VaultError> {
+    Event::failed(Stage::Analyzed, code).by(PROVIDER).record(tx, call).await?;
+    Event::skipped(Stage::ActionItemsExtracted).record(tx, call).await?;
+    let mut transcript = match transcripts::store::get(tx, vault, call).await {
+        Ok(found) => found.ok_or(DbError::NotFound)?,
+        // Who cannot read the transcript needs no warning.
+        Err(VaultError::Broken(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let warnings = &mut transcript.pipeline.warnings;
+    if !warnings.contains(&QualityWarning::AnalysisFailed) {
+        warnings.push(QualityWarning::AnalysisFailed);
+    }
+    transcripts::store::put(tx, vault, call, &transcript).await
+}
