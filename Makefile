@@ -45,16 +45,17 @@ licences: setup ## Licences, sources and unused dependencies
 advisories: setup ## Known vulnerabilities (needs the advisory database)
 	@cargo deny --locked check advisories
 
-bench: models ## Compare with faster-whisper and whisper.cpp; what gate, vault, a reader's transcript, redaction and analysis cost (docs/benchmarks.md)
+bench: models ## Compare with faster-whisper and whisper.cpp; what gate, vault, a reader's transcript, search, redaction and analysis cost (docs/benchmarks.md)
 	@bench/run
-	cargo bench --locked -p server --bench gate --bench vault --bench reads
+	cargo bench --locked -p server --bench gate --bench vault --bench reads --bench search
 	cargo bench --locked -p insight --bench redact --bench analysis
 
 # One test after the other: what is measured is the memory of the process.
-soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); the service under load and 200 kills (SUBROSA_KILLS); ten million probes of the gate; newer PostgreSQL
+soak: models ## Long runs: five hours of speech with memory flat (SUBROSA_SOAK_MINUTES=5 for less); the service under load and 200 kills (SUBROSA_KILLS); ten million probes of the gate; search in 100,000 calls; newer PostgreSQL
 	@cargo test --release --locked -- --ignored --nocapture --test-threads 1
 	SUBROSA_PROBES=10000000 SUBROSA_BLEED=1000000 cargo test --release --locked -p server --test database -- \
 	  --nocapture crossfire bleed pooler
+	SUBROSA_SEARCH_CALLS=100000 cargo bench --locked -p server --bench search
 	scripts/postgresql
 
 FUZZ_SECONDS ?= 60

@@ -24,6 +24,7 @@ pub mod error;
 pub mod exports;
 pub mod page;
 pub mod redactions;
+pub mod search;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;

@@ -52,6 +52,14 @@ pub enum RedactedKind {
     PersonName,
 }
 
+/// Whom content can leave for, besides this installation; none by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Provider {
+    /// The language model of the installation's operator, where it is not on their machine: it is sent redacted transcripts.
+    #[serde(rename = "openai-compatible")]
+    OpenaiCompatible,
+}
+
 /// A tenant.
 #[derive(Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -75,6 +83,10 @@ pub struct Tenant {
     pub shares_calls: bool,
     /// What is taken out of transcripts besides telephone numbers.
     pub redaction_policy: Vec<RedactedKind>,
+    /// Whom content may leave for.
+    pub allowed_providers: Vec<Provider>,
+    /// The regions that it may leave for.
+    pub allowed_regions: Vec<String>,
     /// Since when it exists.
     pub created_at: DateTime<Utc>,
 }
@@ -96,6 +108,12 @@ pub struct TenantPatch {
     pub redaction_policy: Option<Vec<RedactedKind>>,
     /// Whether to keep recordings for as long as their calls, from the next one on. What is kept goes when it is turned off.
     pub audio_retention: Option<bool>,
+    /// Whom content may leave for, from the next analysis on.
+    #[schema(max_items = 8)]
+    pub allowed_providers: Option<Vec<Provider>>,
+    /// The regions that it may leave for: up to 16 codes as the operator names them.
+    #[schema(max_items = 16, pattern = "^[a-z0-9-]{1,32}$")]
+    pub allowed_regions: Option<Vec<String>>,
     /// 1 to 3650.
     #[schema(minimum = 1, maximum = 3650)]
     pub retention_days: Option<u16>,

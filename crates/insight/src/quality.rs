@@ -16,5 +16,6 @@ pub fn sentence(warning: QualityWarning) -> &'static str {
         QualityWarning::DiarizationFailed => "The speakers could not be told apart.",
         QualityWarning::Truncated => "The recording ends in the middle of its data.",
         QualityWarning::AnalysisFailed => "The call could not be analysed.",
+        QualityWarning::AnalysisFallback => "The language model gave no analysis; the call was analysed by rules.",
     }
 }

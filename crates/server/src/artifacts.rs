@@ -31,6 +31,8 @@ pub enum Artifact {
     Findings = 7,
     /// The last four digits of telephone numbers that were said.
     PhoneEndings = 9,
+    /// What search shows of the transcript: its texts without their words' times, a tenth of its bytes.
+    SearchTexts = 10,
 }
 
 impl Artifact {
@@ -42,6 +44,7 @@ impl Artifact {
             Self::Analysis => "analysis",
             Self::Findings => "findings",
             Self::PhoneEndings => "phone endings",
+            Self::SearchTexts => "search texts",
         };
         Field::with_part("artifacts", "sealed", call, part)
     }

@@ -18,7 +18,7 @@ use crate::{
     deletion::{mirror, orphans},
     exports,
     http::idempotency,
-    retention,
+    retention, search,
     telemetry::log,
     worker::{Worker, sweep},
 };
@@ -54,7 +54,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
     // Boxed: together these are more than the stack of a small thread has room for.
     let (exports, work) = (Box::pin(exports::run(app)), Box::pin(work));
     tokio::select! {
-        ((), (), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), walk(app), exports, work) } => {}
+        ((), (), (), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), walk(app), index(app), exports, work) } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
@@ -70,7 +70,7 @@ async fn upkeep(app: &App) {
         if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
             log::warning!(fault = &error, "receipts and events were not copied");
         }
-        if let Err(error) = remove_what_is_over(app, app.clock.now()).await {
+        if let Err(error) = each_tenant(app, async |tenant| remove_of(app, tenant, app.clock.now()).await).await {
             log::warning!(fault = &error, "uploads that are over were not all removed");
         }
         // What may be a day old at most goes before what is kept for months.
@@ -116,6 +116,17 @@ async fn walk(app: &App) {
     .await;
 }
 
+/// Calls that are still to be indexed. By itself, because the calls of an older program may take hours.
+async fn index(app: &App) {
+    every(app, UPKEEP, async || {
+        let indexed = each_tenant(app, async |tenant| search::index::catch_up(app, &sweep::scope(tenant)).await).await;
+        if let Err(error) = indexed {
+            log::warning!(fault = &error, "calls were not all indexed");
+        }
+    })
+    .await;
+}
+
 /// Acts now and then again and again, until the program stops.
 async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
     let mut ticks = interval(period);
@@ -130,8 +141,8 @@ async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
     }
 }
 
-/// Uploads that nobody finished, and answers that are not given again, of every tenant. One tenant's fault does not hold up the others.
-async fn remove_what_is_over(app: &App, now: DateTime<Utc>) -> Result<(), DbError> {
+/// Acts for every tenant. One tenant's fault does not hold up the others.
+async fn each_tenant(app: &App, act: impl AsyncFn(Uuid) -> Result<(), DbError>) -> Result<(), DbError> {
     let (mut first, mut after) = (None, Uuid::nil());
     loop {
         let mut tx = app.database.system(Reason::Sweep).await?;
@@ -142,7 +153,7 @@ async fn remove_what_is_over(app: &App, now: DateTime<Utc>) -> Result<(), DbErro
         let Some(last) = tenants.last() else { return first.map_or(Ok(()), Err) };
         after = *last;
         for tenant in tenants {
-            match remove_of(app, tenant, now).await {
+            match act(tenant).await {
                 Ok(()) => {}
                 Err(error) if error.is_outage() => return Err(error),
                 Err(error) => _ = first.get_or_insert(error),
@@ -151,6 +162,7 @@ async fn remove_what_is_over(app: &App, now: DateTime<Utc>) -> Result<(), DbErro
     }
 }
 
+/// Uploads that nobody finished, and answers that are not given again.
 async fn remove_of(app: &App, tenant: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
     let mut tx = app.database.write(&sweep::scope(tenant)).await?;
     while tus::sweep(&mut tx, now).await? > 0 {}

@@ -4,6 +4,7 @@
 
 pub mod action_items;
 pub mod analyses;
+pub mod analysis_provider;
 pub mod analytics;
 pub mod app;
 pub mod artifacts;
@@ -32,6 +33,7 @@ pub mod recordings;
 pub mod redaction;
 pub mod retention;
 pub mod router;
+pub mod search;
 pub mod serve;
 pub mod telemetry;
 pub mod tenants;

@@ -24,7 +24,7 @@ use crate::{
     health,
     http::{access, docs, headers, idempotency, limits, request_id, security_txt},
     openai::routes as openai,
-    redaction, tenants,
+    redaction, search, tenants,
     transcripts::routes as transcripts,
     users,
 };
@@ -95,6 +95,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(forms::analyze))
         .routes(routes!(calls::list, deletions::delete_many))
         .routes(routes!(calls::status))
+        .routes(routes!(search::routes::search))
         .routes(routes!(calls::detail, calls::patch, deletions::delete))
         .routes(routes!(calls::link))
         .routes(routes!(legal_hold::get, legal_hold::put))

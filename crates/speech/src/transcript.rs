@@ -233,6 +233,8 @@ pub enum QualityWarning {
     Truncated,
     /// There is a transcript and no analysis of it.
     AnalysisFailed,
+    /// The engine that should have analysed the call failed, and the local one did it.
+    AnalysisFallback,
 }
 
 unprinted!(Transcript Speaker Segment Word);

@@ -7,6 +7,7 @@ use std::{process::ExitCode, time::Duration};
 use chrono::Utc;
 use secrecy::{ExposeSecret as _, SecretString};
 use server::{
+    analysis_provider::chat::ChatError,
     auth::accounts::AccountError,
     db::{Address, Database, DbError, Locked, Owner, StartError, Tls},
     deletion::{
@@ -70,6 +71,8 @@ pub(crate) enum StateError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Redis(#[from] RedisAddress),
+    #[error(transparent)]
+    Analyst(#[from] ChatError),
     #[error("the first owner cannot be made: {0}")]
     FirstOwner(#[from] AccountError),
     #[error("{setting}: {address} cannot be listened on: {source}")]
@@ -99,7 +102,7 @@ impl StateError {
             Self::Vault(VaultError::Broken(_)) | Self::Open(OpenError::Vault(VaultError::Broken(_))) => exit::TAMPERED,
             Self::Redis(_) | Self::NoAddress => exit::CONFIGURATION,
             Self::Listen { .. } => exit::LISTEN,
-            Self::Runtime(_) | Self::Engine(_) => exit::FAILED,
+            Self::Runtime(_) | Self::Engine(_) | Self::Analyst(_) => exit::FAILED,
             Self::Interrupted => exit::INTERRUPTED,
             _ => exit::DATABASE,
         }

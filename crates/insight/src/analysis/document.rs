@@ -32,6 +32,9 @@ pub struct Analysis {
     /// Three to ten parts of the call in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub executive_summary_bullets: Vec<Bullet>,
+    /// How it ended; absent from the local engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation_outcome: Option<String>,
     /// `oneLineSummary` again, for older clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub short_summary: Option<String>,

@@ -7,6 +7,7 @@
 mod amount;
 pub mod document;
 mod lexicon;
+pub mod llm;
 pub mod mood;
 mod people;
 mod sentence;
@@ -50,6 +51,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         one_line_summary,
         executive_summary: summary.text,
         executive_summary_bullets: summary.bullets,
+        conversation_outcome: None,
         key_points: summary
             .points
             .iter()

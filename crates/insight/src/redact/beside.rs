@@ -10,7 +10,11 @@ use super::{Policy, Unfinished, redact};
 /// # Errors
 /// See [`redact()`].
 pub fn redact_text(text: String, language: Option<&str>, policy: &Policy) -> Result<String, Unfinished> {
-    let language = language.map(str::to_owned);
+    Ok(redact(page(text, language), policy)?.transcript.segments.pop().map(|segment| segment.text).unwrap_or_default())
+}
+
+/// `text` as the one segment of a transcript.
+pub(crate) fn page(text: String, language: Option<&str>) -> Transcript {
     let segment = Segment {
         id: String::new(),
         speaker: String::new(),
@@ -24,10 +28,10 @@ pub fn redact_text(text: String, language: Option<&str>, policy: &Policy) -> Res
         alignment_confidence: 1.0,
         words: Vec::new(),
     };
-    let page = Transcript {
+    Transcript {
         schema_version: SCHEMA_VERSION,
         call_id: None,
-        language,
+        language: language.map(str::to_owned),
         duration_seconds: 0.0,
         clean_text: String::new(),
         speakers: Vec::new(),
@@ -35,8 +39,7 @@ pub fn redact_text(text: String, language: Option<&str>, policy: &Policy) -> Res
         speaker_resolution: SpeakerResolution::default(),
         pipeline: Pipeline::default(),
         created_at: None,
-    };
-    Ok(redact(page, policy)?.transcript.segments.pop().map(|segment| segment.text).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub(crate) mod token;
 use serde::Serialize;
 use speech::transcript::Transcript;
 
+pub(crate) use self::beside::page;
 pub use self::beside::redact_text;
 pub use self::ending::phone_endings;
 pub(crate) use self::label::last_four;

@@ -3,6 +3,8 @@
 
 mod digests;
 mod kit;
+mod llm;
+mod llm_hostile;
 mod properties;
 mod score;
 mod script;

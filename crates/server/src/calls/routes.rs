@@ -23,7 +23,7 @@ use crate::{
         idempotency::IdempotencyKey,
         page::{self, Cursor},
     },
-    redaction,
+    redaction, search,
 };
 
 /// Calls that are opened at once while a list is searched.
@@ -188,6 +188,7 @@ pub async fn patch(
         }
     }
     store::put_document(&mut tx, &app.vault, id, &document).await?;
+    search::index::renew(&mut tx, &app.vault, id).await?;
     let shown = shown(&app, &mut tx, id).await?;
     tx.commit().await?;
     Ok(Json(shown))

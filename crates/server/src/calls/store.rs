@@ -28,7 +28,7 @@ pub struct Row {
     pub(super) status: i16,
     pub(super) direction: i16,
     pub(super) error_code: Option<String>,
-    pub(super) language: Option<String>,
+    pub(crate) language: Option<String>,
     pub(super) channels: Option<i16>,
     pub(super) duration_ms: Option<i64>,
     pub(super) legal_hold: bool,
@@ -88,10 +88,10 @@ macro_rules! rows {
 /// Which calls a list shows.
 #[derive(Default)]
 pub struct Filter {
-    pub(super) status: Option<i16>,
-    pub(super) contact: Option<Uuid>,
-    pub(super) from: Option<DateTime<Utc>>,
-    pub(super) to: Option<DateTime<Utc>>,
+    pub(crate) status: Option<i16>,
+    pub(crate) contact: Option<Uuid>,
+    pub(crate) from: Option<DateTime<Utc>>,
+    pub(crate) to: Option<DateTime<Utc>>,
 }
 
 /// The next `limit` calls behind a cursor, newest first.
@@ -120,6 +120,26 @@ pub async fn page<A: Access>(
         filter.to,
         limit
     )
+}
+
+/// Those of these calls that a filter shows.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn shown<A: Access>(tx: &mut TenantTx<A>, filter: &Filter, calls: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let tenant = tx.scope().tenant();
+    let shown = sqlx::query_scalar!(
+        "SELECT id FROM tenant.calls WHERE tenant_id = $1 AND id = ANY ($2)
+           AND ($3::smallint IS NULL OR status = $3) AND ($4::uuid IS NULL OR contact_id = $4)
+           AND ($5::timestamptz IS NULL OR created_at >= $5) AND ($6::timestamptz IS NULL OR created_at < $6)",
+        tenant,
+        calls,
+        filter.status,
+        filter.contact,
+        filter.from,
+        filter.to,
+    );
+    Ok(shown.fetch_all(tx.conn()).await?)
 }
 
 /// One call.

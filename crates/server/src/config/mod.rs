@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 
 pub use layers::{Layers, Settings, Source};
-pub use values::{Forwarded, LogFormat, Origin, Quota};
+pub use values::{AnalysisEngine, Endpoint, Forwarded, LogFormat, Origin, Quota};
 
 use crate::db::Tls;
 use layers::Reader;
@@ -133,6 +133,29 @@ pub struct WorkerSettings {
     pub audio_ttl: Duration,
 }
 
+/// Who says what a call was about.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// By what.
+    pub engine: AnalysisEngine,
+    /// Where the model is.
+    pub url: Option<Endpoint>,
+    /// What it is called there.
+    pub model: Option<String>,
+    /// Who asks.
+    pub key: Option<SecretString>,
+    /// Whether transcripts may leave the machine.
+    pub remote: bool,
+    /// Where the endpoint is, as tenants allow it.
+    pub region: Option<String>,
+    /// Tokens of the context.
+    pub context: u32,
+    /// Tokens of an answer.
+    pub answer: u32,
+    /// Until an answer is there.
+    pub time: Duration,
+}
+
 /// What is logged.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -166,6 +189,7 @@ pub struct Config {
     pub health_token: Option<SecretString>,
     pub debug_call_events: bool,
     pub worker: WorkerSettings,
+    pub analysis: Analysis,
     pub log: Log,
     pub metrics: Option<SocketAddr>,
     pub traces: Traces,
@@ -307,6 +331,17 @@ impl Config {
                 region: reader.get("worker.region"),
                 audio_ttl: reader.get("worker.audio_ttl"),
             },
+            analysis: Analysis {
+                engine: reader.get("analysis.engine"),
+                url: reader.get("analysis.url"),
+                model: reader.get("analysis.model"),
+                key: reader.secret("analysis.key"),
+                remote: reader.get("analysis.remote"),
+                region: reader.get("analysis.region"),
+                context: reader.get("analysis.context"),
+                answer: reader.get("analysis.answer"),
+                time: reader.get("analysis.time"),
+            },
             log: Log { level: reader.get::<values::Filter>("log.level").0, format: reader.get("log.format") },
             metrics: reader.get("metrics.listen"),
             traces: Traces {
@@ -337,6 +372,20 @@ impl Config {
             (
                 self.traces.endpoint.as_deref().is_some_and(|url| !url.starts_with("http://")),
                 "traces.endpoint must be an http:// address: a collector on this machine, which sends them on by TLS",
+            ),
+            (
+                self.analysis.engine == AnalysisEngine::Llm
+                    && (self.analysis.url.is_none() || self.analysis.model.is_none()),
+                "analysis.engine is llm: it needs analysis.url and analysis.model",
+            ),
+            (
+                self.analysis.url.as_ref().is_some_and(|url| !url.is_local)
+                    && (!self.analysis.remote || self.analysis.region.is_none()),
+                "analysis.url is not on this machine: set analysis.remote where transcripts may leave it, and analysis.region to where they go",
+            ),
+            (
+                self.analysis.answer >= self.analysis.context,
+                "analysis.answer must be smaller than analysis.context, which holds the transcript as well",
             ),
         ];
         for (is_broken, message) in rules {

@@ -140,3 +140,32 @@ fn settings_that_do_not_fit_each_other_are_refused_together() {
     assert!(wrong(&Layers { named_file: path.clone(), ..Layers::default() }).contains("cannot be read"));
     assert_eq!(wrong(&Layers { usual_file: path, ..Layers::default() }), "");
 }
+
+#[test]
+fn content_goes_to_this_machine_or_by_tls_to_where_the_operator_lets_it() {
+    let said = |pairs: &[(&str, &str)]| {
+        let mut layers = Layers::default();
+        layers.flags = pairs.iter().map(|(key, value)| (format!("analysis.{key}"), (*value).to_owned())).collect();
+        wrong(&layers)
+    };
+    let llm = ("engine", "llm");
+    for local in ["http://127.0.0.1:11434/v1", "http://[::1]:8080/v1", "http://localhost/v1", "https://127.0.0.2/v1/"] {
+        assert_eq!(said(&[llm, ("model", "m"), ("url", local)]), "", "{local}");
+    }
+    for unsafe_one in [
+        "http://llm.example/v1",
+        "http://127.0.0.1.example/v1",
+        "ftp://127.0.0.1",
+        "https://user@llm.example",
+        "http://10.0.0.1/v1",
+    ] {
+        let said = said(&[llm, ("model", "m"), ("url", unsafe_one), ("remote", "true"), ("region", "eu")]);
+        assert!(said.contains("analysis.url") && said.contains("an https:// address"), "{unsafe_one}: {said}");
+    }
+    let away = [llm, ("model", "m"), ("url", "https://llm.example/v1")];
+    assert!(said(&away).contains("is not on this machine"));
+    assert!(said(&[&away[..], &[("remote", "true")]].concat()).contains("is not on this machine"));
+    assert_eq!(said(&[&away[..], &[("remote", "true"), ("region", "eu")]].concat()), "");
+    assert!(said(&[llm, ("url", "http://127.0.0.1/v1")]).contains("needs analysis.url and analysis.model"));
+    assert!(said(&[("answer", "20000")]).contains("must be smaller"));
+}

@@ -1,6 +1,10 @@
 //! Values of settings: how each is written. Its one invariant: what cannot be read gives `None`, and the value is in no message.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use axum::http::{HeaderValue, Uri};
 use ipnet::IpNet;
@@ -198,6 +202,48 @@ impl FromText for WebUrl {
         let uri = text.parse::<Uri>().ok()?;
         let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
         (is_web && uri.host().is_some()).then(|| Self(text.trim_end_matches('/').to_owned()))
+    }
+}
+
+/// Who analyses calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnalysisEngine {
+    /// Rules and word lists in this process.
+    Local,
+    /// A language model.
+    Llm,
+}
+
+impl Parse for AnalysisEngine {
+    const EXPECTED: &'static str = "local or llm";
+
+    fn parse(value: &Value) -> Option<Self> {
+        match value.as_str()? {
+            "local" => Some(Self::Local),
+            "llm" => Some(Self::Llm),
+            _ => None,
+        }
+    }
+}
+
+/// The address of an API to which content is sent: with TLS, or on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Without a slash at its end.
+    pub url: String,
+    /// It names a loopback address, or localhost.
+    pub is_local: bool,
+}
+
+impl FromText for Endpoint {
+    const EXPECTED: &'static str = "an https:// address, or an http:// address of this machine (127.0.0.1, [::1], localhost), without a user or a query";
+
+    fn from_text(text: &str) -> Option<Self> {
+        let uri = text.parse::<Uri>().ok().filter(|uri| uri.query().is_none() && !text.contains(['#', '@']))?;
+        let host = uri.host()?.trim_matches(['[', ']']);
+        let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_safe = uri.scheme_str() == Some("https") || (uri.scheme_str() == Some("http") && is_local);
+        is_safe.then(|| Self { url: text.trim_end_matches('/').to_owned(), is_local })
     }
 }
 

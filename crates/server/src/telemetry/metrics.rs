@@ -19,7 +19,7 @@ use super::{
     observed::{Backlog, Observed},
     told::Operation,
 };
-use crate::{http::class::Class, queue::Counts};
+use crate::{analysis_provider::chat::Usage, http::class::Class, queue::Counts};
 
 /// Of an answer.
 fn outcome(status: StatusCode) -> &'static str {
@@ -117,6 +117,7 @@ pub struct Metrics {
     key_age: Gauge,
     redis_up: Gauge,
     local_limits: Gauge,
+    tokens: By<1, Counter>,
     waiting: Waiting,
 }
 
@@ -135,6 +136,7 @@ impl Default for Metrics {
             key_age: Gauge::default(),
             redis_up: Gauge::default(),
             local_limits: Gauge::default(),
+            tokens: By::default(),
             waiting: Waiting::default(),
             registry: Registry::default(),
         };
@@ -147,6 +149,7 @@ impl Default for Metrics {
         registry.register("redis_up", "Whether Redis answers; 0 without one as well", metrics.redis_up.clone());
         let local = "Whether this process counts requests for itself";
         registry.register("rate_limit_local", local, metrics.local_limits.clone());
+        registry.register("analysis_tokens", "Tokens that the language model counted", metrics.tokens.clone());
         metrics.waiting.register(&mut registry);
         Self { registry, ..metrics }
     }
@@ -171,6 +174,13 @@ impl Metrics {
     /// A request was one too many.
     pub fn rate_limited(&self, class: Class) {
         self.refused.get_or_create(&Labels([("class", Label::Word(class.as_str()))])).inc();
+    }
+
+    /// A language model counted what it read and wrote.
+    pub fn analysis_tokens(&self, Usage { prompt, answer }: Usage) {
+        for (kind, tokens) in [("Prompt", prompt), ("Answer", answer)] {
+            self.tokens.get_or_create(&Labels([("kind", Label::Word(kind))])).inc_by(tokens);
+        }
     }
 
     /// Everything, as OpenMetrics text.

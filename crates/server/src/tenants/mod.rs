@@ -7,13 +7,16 @@ pub mod removal;
 pub mod routes;
 mod store;
 
+pub use store::allowed;
+
 use api::{
     error::ErrorCode,
-    tenants::{Role, Status},
+    tenants::{Provider, Role, Status},
 };
 use uuid::Uuid;
 
 use crate::{
+    analysis_provider::OPENAI_COMPATIBLE,
     auth::{Caller, wire_role},
     db::{DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
@@ -44,6 +47,21 @@ fn status(number: i16) -> Result<Status, DbError> {
         3 => Ok(Status::Disabled),
         _ => Err(DbError::Unexpected),
     }
+}
+
+/// The code of a provider in the database.
+fn code(provider: Provider) -> &'static str {
+    match provider {
+        Provider::OpenaiCompatible => OPENAI_COMPATIBLE,
+    }
+}
+
+/// The providers of codes in the database; one that this program does not know is none that it sends anything to.
+fn providers(codes: &[String]) -> Vec<Provider> {
+    [Provider::OpenaiCompatible]
+        .into_iter()
+        .filter(|provider| codes.iter().any(|known| known == code(*provider)))
+        .collect()
 }
 
 /// That the caller may make somebody this, or change somebody who is.

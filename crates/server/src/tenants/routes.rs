@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::{is_not_the_last_owner, may_handle, role, status, store};
+use super::{is_not_the_last_owner, may_handle, providers, role, status, store};
 use crate::{
     app::App,
     audit::{self, Action, subject},
@@ -33,6 +33,15 @@ use crate::{
 
 /// Days in which an invitation can be accepted.
 const INVITATION_DAYS: i32 = 7;
+
+/// Regions that a tenant allows.
+const MOST_REGIONS: usize = 16;
+
+/// A code as the database has it.
+fn is_region(code: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=32).contains(&code.len()) && code.bytes().all(fits)
+}
 
 /// A page of members.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -71,6 +80,8 @@ async fn read<A: Access>(app: &App, tx: &mut TenantTx<A>) -> ApiResult<Tenant> {
         audio_retention: row.audio_retention,
         shares_calls: row.shares_calls,
         redaction_policy: redaction::shown(row.redaction),
+        allowed_providers: providers(&row.allowed_providers),
+        allowed_regions: row.allowed_regions,
         created_at: row.created_at,
     })
 }
@@ -92,6 +103,14 @@ pub async fn change(
     caller.manages()?;
     if patch.retention_days.is_some_and(|days| !(1..=3650).contains(&days)) {
         return Err(ApiError::field("retentionDays", "calls are kept for 1 to 3650 days"));
+    }
+    if patch.allowed_regions.iter().flatten().any(|region| !is_region(region))
+        || patch.allowed_regions.as_ref().is_some_and(|regions| regions.len() > MOST_REGIONS)
+    {
+        return Err(ApiError::field(
+            "allowedRegions",
+            "regions are up to 16 codes of 1 to 32 small letters, digits and dashes",
+        ));
     }
     let name = patch.name.as_deref().map(|name| {
         person::name(name).ok_or_else(|| ApiError::field("name", "a name has 1 to 200 characters in one line"))

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
+    analysis_provider::Allowed,
     db::{Access, DbError, TenantTx, Write},
     redaction,
     tenants::number,
@@ -19,6 +20,8 @@ pub(super) struct TenantRow {
     pub(super) audio_retention: bool,
     pub(super) shares_calls: bool,
     pub(super) redaction: i32,
+    pub(super) allowed_providers: Vec<String>,
+    pub(super) allowed_regions: Vec<String>,
     pub(super) created_at: DateTime<Utc>,
 }
 
@@ -26,8 +29,22 @@ pub(super) async fn tenant<A: Access>(tx: &mut TenantTx<A>) -> Result<TenantRow,
     let tenant = tx.scope().tenant();
     let row = sqlx::query_as!(
         TenantRow,
-        "SELECT region, plan, status, retention_days, audio_retention, shares_calls, redaction, created_at FROM tenant.tenants
-         WHERE tenant_id = $1",
+        "SELECT region, plan, status, retention_days, audio_retention, shares_calls, redaction, allowed_providers, allowed_regions, created_at
+         FROM tenant.tenants WHERE tenant_id = $1",
+        tenant
+    );
+    Ok(row.fetch_one(tx.conn()).await?)
+}
+
+/// Whom content may leave for (S7, H15).
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn allowed<A: Access>(tx: &mut TenantTx<A>) -> Result<Allowed, DbError> {
+    let tenant = tx.scope().tenant();
+    let row = sqlx::query_as!(
+        Allowed,
+        "SELECT allowed_providers AS providers, allowed_regions AS regions FROM tenant.tenants WHERE tenant_id = $1",
         tenant
     );
     Ok(row.fetch_one(tx.conn()).await?)
@@ -49,12 +66,16 @@ pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Res
     let days = patch.retention_days.map(i16::try_from).transpose().map_err(|_| DbError::Unexpected)?;
     sqlx::query!(
         "UPDATE tenant.tenants SET shares_calls = coalesce($2, shares_calls), retention_days = coalesce($3, retention_days),
-           redaction = coalesce($4, redaction), audio_retention = coalesce($5, audio_retention), updated_at = now() WHERE tenant_id = $1",
+           redaction = coalesce($4, redaction), audio_retention = coalesce($5, audio_retention),
+           allowed_providers = coalesce($6, allowed_providers), allowed_regions = coalesce($7, allowed_regions), updated_at = now()
+         WHERE tenant_id = $1",
         tenant,
         patch.shares_calls,
         days,
         patch.redaction_policy.as_deref().map(redaction::bits),
         patch.audio_retention,
+        patch.allowed_providers.as_deref().map(|all| all.iter().map(|one| super::code(*one).to_owned()).collect::<Vec<_>>()) as _,
+        patch.allowed_regions.as_deref(),
     )
     .execute(tx.conn())
     .await?;

@@ -36,6 +36,7 @@ use crate::{
         idempotency::IdempotencyKey,
     },
     redaction::{self, endings, findings},
+    search,
     vault::seal::RecordKind,
 };
 
@@ -198,7 +199,8 @@ async fn put(
     if let Some((segment, ending)) = said {
         endings::correct(tx, &key, call, (&segment, ending)).await?;
     }
-    Ok(findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?)
+    findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?;
+    Ok(search::index::renew(tx, &app.vault, call).await?)
 }
 
 /// Names a speaker.

@@ -56,7 +56,7 @@ pub enum IndexKey {
     Email,
     /// Names of whom calls were with.
     Name,
-    /// Words of transcripts.
+    /// Words of calls.
     Search,
     /// Recordings, by which one that is sent again is known.
     Recording,

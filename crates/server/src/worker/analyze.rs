@@ -1,7 +1,10 @@
 //! `ANALYZED`: what a call was about, from its stored transcript. Its one invariant: what is stored was made of the transcript that is
 //! stored in that moment, and everything that follows from it is written in the same transaction.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use insight::{
     analysis::{self, document::Analysis, task::document::ActionItem},
@@ -9,7 +12,7 @@ use insight::{
     talk::{self, TalkAnalytics},
 };
 use speech::transcript::{QualityWarning, Transcript};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::sleep};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -19,14 +22,17 @@ use super::{
     stage::{Event, Stage},
 };
 use crate::{
-    action_items, analytics,
+    action_items,
+    analysis_provider::{Allowed, Asked, OPENAI_COMPATIBLE},
+    analytics,
     artifacts::{self, Artifact},
     calls,
     db::{DbError, TenantTx, Write},
     queue::MAX_ATTEMPTS,
     redaction::endings,
+    search,
     telemetry::log,
-    transcripts,
+    tenants, transcripts,
     vault::{
         key::Key,
         keys::{Vault, VaultError},
@@ -34,8 +40,8 @@ use crate::{
     },
 };
 
-/// Who analyses.
-const PROVIDER: &str = "local";
+/// Who analyses where no model does.
+const LOCAL: &str = "local";
 
 /// How often an analysis is made that people's corrections overtake before it is put off.
 const TRIES: usize = 3;
@@ -46,15 +52,29 @@ struct Made {
     analysis: Analysis,
     talk: TalkAnalytics,
     took: Duration,
+    /// Whose it is.
+    provider: &'static str,
+    /// Why it is not the model's, where one was asked.
+    failed: Option<&'static str>,
 }
 
 impl Made {
-    /// Reads the transcript on the calling thread: an hour of talk takes some tenths of a second.
-    fn of(mut transcript: Transcript, facts: &Facts) -> Self {
-        let began = Instant::now();
+    /// Reads the transcript on the calling thread, an hour of talk in some tenths of a second, and takes what a model has `answered`.
+    fn of(
+        mut transcript: Transcript,
+        facts: &Facts,
+        (answered, began): (Option<Result<Analysis, &'static str>>, Instant),
+    ) -> Self {
         transcript.pipeline.warnings.retain(|warning| *warning != QualityWarning::AnalysisFailed);
-        let (analysis, talk) = (analysis::analyze(&transcript, facts), talk::measure(&transcript));
-        Self { transcript, analysis, talk, took: began.elapsed() }
+        let talk = talk::measure(&transcript);
+        let (mut analysis, provider, failed) = match answered {
+            Some(Ok(analysis)) => (analysis, OPENAI_COMPATIBLE, None),
+            Some(Err(code)) => (analysis::analyze(&transcript, facts), LOCAL, Some(code)),
+            None => (analysis::analyze(&transcript, facts), LOCAL, None),
+        };
+        let fallback = failed.map(|_| QualityWarning::AnalysisFallback);
+        analysis.quality_warnings = transcript.pipeline.warnings.iter().copied().chain(fallback).collect();
+        Self { transcript, analysis, talk, took: began.elapsed(), provider, failed }
     }
 
     /// Stores it, and what follows from it.
@@ -64,7 +84,7 @@ impl Made {
         vault: &Vault,
         (call, was_warned): (Uuid, bool),
     ) -> Result<(), Failure> {
-        let Self { transcript, analysis, talk, took } = self;
+        let Self { transcript, analysis, talk, took, provider, failed } = self;
         let key = vault.record_key(tx, RecordKind::Call, call).await?;
         // Fails only for maps whose keys are no strings, which an analysis does not have.
         let json = serde_json::to_vec(&analysis).map_err(|_| Failure::again("internal_error"))?;
@@ -73,7 +93,10 @@ impl Made {
         if was_warned {
             transcripts::store::put(tx, vault, call, &transcript).await?;
         }
-        Event::completed(Stage::Analyzed).by(PROVIDER).took(took).record(tx, call).await?;
+        if let Some(code) = failed {
+            Event::failed(Stage::Analyzed, code).by(OPENAI_COMPATIBLE).record(tx, call).await?;
+        }
+        Event::completed(Stage::Analyzed).by(provider).took(took).record(tx, call).await?;
         extract(tx, &key, call, &analysis.action_items).await?;
         let summary = analysis.executive_summary.or(analysis.one_line_summary);
         Ok(calls::store::suggest(tx, vault, call, (analysis.suggested_title, summary)).await?)
@@ -88,7 +111,7 @@ async fn extract(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[Actio
         Err(VaultError::Database(error)) if !matches!(error, DbError::Unexpected) => return Err(error.into()),
         Err(_) => Event::failed(Stage::ActionItemsExtracted, "content_damaged"),
     };
-    Ok(event.by(PROVIDER).record(tx, call).await?)
+    Ok(event.by(LOCAL).record(tx, call).await?)
 }
 
 impl Run<'_> {
@@ -105,6 +128,7 @@ impl Run<'_> {
     /// Analyses a call once more, which is completed and stays so whatever comes of it.
     pub(super) async fn analyze_again(&self) -> Result<(), Failure> {
         let mut tx = self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed))?;
+        search::index::renew(&mut tx, &self.worker.app.vault, self.lease.call).await?;
         self.lease.end(&mut tx, None).await?;
         self.commit(tx).await
     }
@@ -126,10 +150,13 @@ impl Run<'_> {
             let mut tx = self.write().await?;
             let read_at = transcripts::store::changed(&mut tx, call).await?;
             let (transcript, facts) = read(&mut tx, vault, call).await?;
+            let allowed = tenants::allowed(&mut tx).await?;
             // No transaction is open while it is analysed.
             tx.rollback().await?;
             let was_warned = transcript.pipeline.warnings.contains(&QualityWarning::AnalysisFailed);
-            let made = spawn_blocking(move || Made::of(transcript, &facts)).await;
+            let began = Instant::now();
+            let answered = self.ask(&transcript, &facts, &allowed).await?;
+            let made = spawn_blocking(move || Made::of(transcript, &facts, (answered, began))).await;
             let made = made.map_err(|_| Failure::again("analysis_failed"))?;
             let mut tx = self.write().await?;
             calls::store::lock(&mut tx, call).await?;
@@ -140,6 +167,32 @@ impl Run<'_> {
             tx.rollback().await?;
         }
         Err(Failure::again("call_changes"))
+    }
+}
+
+impl Run<'_> {
+    /// What a model says of the call, where one is asked: not at all any more when the worker stops, or has lost the call.
+    async fn ask(
+        &self,
+        transcript: &Transcript,
+        facts: &Facts,
+        allowed: &Allowed,
+    ) -> Result<Option<Result<Analysis, &'static str>>, Failure> {
+        let cancelled = async {
+            while !self.signals.cancelled.load(Ordering::Relaxed) {
+                sleep(self.worker.timing.progress).await;
+            }
+        };
+        let asked = tokio::select! {
+            asked = self.worker.analyst.ask(transcript, facts, allowed) => asked,
+            () = cancelled => return Err(Failure::Cancelled),
+        };
+        let Some(Asked { answer, usage }) = asked else { return Ok(None) };
+        self.worker.app.operation.metrics.analysis_tokens(usage);
+        if let Err(code) = answer {
+            log::warning!(call = self.lease.call, code = code, "the model gave no analysis; the local engine does");
+        }
+        Ok(Some(answer))
     }
 }
 
@@ -158,7 +211,7 @@ pub(super) async fn go_without(
     vault: &Vault,
     (call, code): (Uuid, &str),
 ) -> Result<(), VaultError> {
-    Event::failed(Stage::Analyzed, code).by(PROVIDER).record(tx, call).await?;
+    Event::failed(Stage::Analyzed, code).by(LOCAL).record(tx, call).await?;
     Event::skipped(Stage::ActionItemsExtracted).record(tx, call).await?;
     let mut transcript = match transcripts::store::get(tx, vault, call).await {
         Ok(found) => found.ok_or(DbError::NotFound)?,

@@ -7,6 +7,7 @@
 mod analyze;
 mod attempt;
 mod failure;
+mod index;
 mod keep;
 mod pipeline;
 mod recognise;
@@ -25,7 +26,7 @@ use speech::{
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 use uuid::Uuid;
 
-use crate::{app::App, decoder::Decoder, queue, telemetry::log};
+use crate::{analysis_provider, app::App, decoder::Decoder, queue, telemetry::log};
 
 /// What makes a transcript of samples.
 pub trait Recognise: Send + Sync {
@@ -85,6 +86,8 @@ pub struct Worker {
     pub recogniser: Option<Arc<dyn Recognise>>,
     /// How recordings are decoded.
     pub decoder: Decoder,
+    /// Who says what calls were about.
+    pub analyst: analysis_provider::Engine,
     /// Calls of tenants of this region are taken.
     pub region: String,
     /// Calls at once. Each has a thread and a decoding process; the engine's recognisers are shared.

@@ -66,7 +66,8 @@ impl Run<'_> {
             self.analyze().await?;
         }
         let kept = self.make_kept().await?;
-        self.complete(kept).await
+        let indexed = self.index().await?;
+        self.complete(kept, indexed).await
     }
 
     /// Completes a call whose transcript is there already; any other fails.
@@ -85,7 +86,7 @@ impl Run<'_> {
             Reached::Nothing | Reached::Recognised(_) => return Err(Failure::last(DIED)),
         }
         // What ended the workers may be the recording: it is not touched again.
-        self.complete(None).await
+        self.complete(None, Event::skipped(Stage::Indexed)).await
     }
 
     /// A transaction that holds the lease.
@@ -163,10 +164,10 @@ impl Run<'_> {
     }
 
     /// What is left when everything is made; the recording goes with the job, unless it is kept.
-    async fn complete(&self, kept: Option<Made>) -> Result<(), Failure> {
+    async fn complete(&self, kept: Option<Made>, indexed: Event<'_>) -> Result<(), Failure> {
         let call = self.lease.call;
         let mut tx = self.write().await?;
-        conclude(&mut tx, call).await?;
+        conclude(&mut tx, call, indexed).await?;
         match kept {
             Some(made) => made.keep(&mut tx).await?,
             None => recordings::remove(&mut tx, call).await?,
@@ -185,8 +186,8 @@ impl Run<'_> {
 }
 
 /// What the last stages leave of themselves, and the call is completed.
-async fn conclude(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
-    Event::skipped(Stage::Indexed).record(tx, call).await?;
+async fn conclude(tx: &mut TenantTx<Write>, call: Uuid, indexed: Event<'_>) -> Result<(), DbError> {
+    indexed.record(tx, call).await?;
     store::set_status(tx, call, (Status::Completed, None)).await
 }
 
@@ -200,7 +201,8 @@ pub(super) async fn expire(tx: &mut TenantTx<Write>, app: &App, (call, code): (U
         Reached::Analyzed => {}
     }
     recordings::remove(tx, call).await?;
-    conclude(tx, call).await?;
+    // Upkeep indexes what was not.
+    conclude(tx, call, Event::skipped(Stage::Indexed)).await?;
     queue::wake_watchers(tx).await.map_err(DbError::into)
 }
 

@@ -17,8 +17,12 @@ use std::{collections::BTreeSet, path::PathBuf};
 use bytes::Bytes;
 use futures::stream;
 use secrecy::ExposeSecret as _;
+use serde_json::json;
 use server::{
+    artifacts::{self, Artifact},
+    calls::{self, CallDocument},
     db::{Database, Locked, Owner, Role, Scope},
+    search::index,
     vault::{
         blobs::{BlobPlace, Blobs},
         content::{self, Stored},
@@ -51,6 +55,7 @@ async fn no_word_of_any_content_is_on_any_medium() {
         "a content column without a canary, or a canary without one"
     );
     upload(&database, &vault, &Blobs::local(objects.path()).unwrap(), scope, &canary).await;
+    index(&database, &vault, scope, &canary).await;
     work_with(&mut superuser).await;
     plant(&mut superuser, &planted).await;
     superuser.execute("CHECKPOINT").await.unwrap();
@@ -98,6 +103,26 @@ async fn content_columns(superuser: &mut PgConnection) -> BTreeSet<String> {
     .await
     .unwrap();
     columns.into_iter().collect()
+}
+
+/// A call that can be found by the canary.
+async fn index(database: &Database, vault: &Vault, scope: Scope, canary: &Canary) {
+    let call = Uuid::now_v7();
+    let mut tx = database.write(&scope).await.unwrap();
+    let key = vault.create_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+    let insert = sqlx::query("INSERT INTO tenant.calls (tenant_id, id, owner_id, status) VALUES ($1, $2, $3, 4)");
+    insert.bind(scope.tenant()).bind(call).bind(scope.user()).execute(tx.conn()).await.unwrap();
+    let document = CallDocument { title: Some(canary.text("title")), ..CallDocument::default() };
+    calls::store::put_document(&mut tx, vault, call, &document).await.unwrap();
+    let segment = json!({"id": "seg_0001", "startSeconds": 0.0, "text": canary.text("said")});
+    let transcript = json!({"language": "en", "segments": [segment]}).to_string();
+    let place = (call, Artifact::NormalizedTranscript);
+    artifacts::put(&mut tx, place, (&key, None), transcript.as_bytes()).await.unwrap();
+    index::renew(&mut tx, vault, call).await.unwrap();
+    let postings =
+        sqlx::query_scalar::<_, i64>("SELECT count(*) FROM tenant.search_postings").fetch_one(tx.conn()).await;
+    assert_eq!(postings.unwrap(), 3);
+    tx.commit().await.unwrap();
 }
 
 async fn upload(database: &Database, vault: &Vault, blobs: &Blobs, scope: Scope, canary: &Canary) {

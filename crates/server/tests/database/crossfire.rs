@@ -159,8 +159,8 @@ async fn populate(superuser: &mut PgConnection, side: &Side) {
             "run_keys (tenant_id, id, call_id, owner_id, sealed) SELECT '{tenant}', r.id, r.id, '{owner}', {key} {rows}"
         ),
         format!(
-            "search_postings (tenant_id, token, call_id, segment, owner_id, term_frequency, positions) \
-             SELECT '{tenant}', {hash}, r.id, 0, '{owner}', 1, '{{1}}' {rows}"
+            "search_postings (tenant_id, call_id, owner_id, call_words, term_frequency, token, positions) \
+             SELECT '{tenant}', r.id, '{owner}', 1, 1, substring({hash} FOR 16), '\\x00' {rows}"
         ),
         format!(
             "audit_events (tenant_id, sequence, id, actor_id, actor_role, action, subject_kind, subject_id, at, previous, hash) \

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use axum::http::Method;
 use serde_json::{Value, json};
 use server::{
+    analysis_provider::Engine,
     decoder::Decoder,
     redaction::endings,
     transcripts::store,
@@ -67,8 +68,15 @@ const PATIENCE: u32 = 200_000;
 pub(crate) async fn work_until(service: &Service, is_so: &str) {
     let timing = Timing { poll: Duration::from_millis(10), ..Timing::default() };
     let decoder = Decoder::new("/nonexistent", [] as [&str; 0]);
-    let worker =
-        Worker { app: service.app.clone(), recogniser: None, decoder, region: "local".to_owned(), capacity: 1, timing };
+    let worker = Worker {
+        app: service.app.clone(),
+        recogniser: None,
+        decoder,
+        analyst: Engine::Local,
+        region: "local".to_owned(),
+        capacity: 1,
+        timing,
+    };
     let (stop, stopped) = oneshot::channel::<()>();
     let working = tokio::spawn(worker.run(async { drop(stopped.await) }));
     let mut superuser = service.installation.postgres.superuser().await;

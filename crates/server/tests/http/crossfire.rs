@@ -115,6 +115,8 @@ fn table() -> Vec<Row> {
         ("GET /api/calls", Own, 200, "?limit=200", Nothing),
         ("GET /api/calls", Own, 200, "?q=canary", Nothing),
         ("GET /api/calls", Own, 200, "?contactId={call}", Nothing),
+        ("GET /api/calls/search", Own, 200, "?q=canary", Nothing),
+        ("GET /api/calls/search", Own, 200, "?q=canary&contactId={call}", Nothing),
         ("GET /api/calls", Own, 200, "?cursor={callsCursor}", Nothing),
         ("DELETE /api/calls", Own, 200, "", Json(r#"{"callIds": ["{call}"]}"#)),
         ("GET /api/calls/status", Own, 200, "?ids={call}", Nothing),

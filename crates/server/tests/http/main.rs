@@ -31,6 +31,7 @@ mod operation;
 mod people;
 mod redactions;
 mod retention;
+mod search;
 mod serving;
 mod sessions;
 mod sign_in;

@@ -36,8 +36,13 @@ pub(crate) async fn transcribed(person: &Person<'_>) -> String {
 
 /// Gives a call its transcript, with which it is completed.
 pub(crate) async fn give_transcript(person: &Person<'_>, call: &str) {
+    put_transcript(person, call, document()).await;
+}
+
+/// The same with another one.
+pub(crate) async fn put_transcript(person: &Person<'_>, call: &str, document: Value) {
     let mut tx = person.service.app.database.write(&person.scope).await.unwrap();
-    let transcript = serde_json::from_value(document()).unwrap();
+    let transcript = serde_json::from_value(document).unwrap();
     store::put(&mut tx, &person.service.app.vault, call.parse().unwrap(), &transcript).await.unwrap();
     tx.commit().await.unwrap();
     person.sql(format!("UPDATE tenant.calls SET status = 4 WHERE id = '{call}'")).await;

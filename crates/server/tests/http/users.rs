@@ -64,6 +64,20 @@ async fn the_settings_of_a_tenant_are_changed_within_their_bounds() {
         assert_eq!(patch(json!({"retentionDays": days})).await.status, StatusCode::BAD_REQUEST);
     }
     assert_eq!(patch(json!({"status": "ACTIVE"})).await.status, StatusCode::BAD_REQUEST);
+    let many: Vec<String> = (0..17).map(|number| format!("eu-{number}")).collect();
+    for regions in [json!(["EU"]), json!([""]), json!(["eu west"]), json!(many)] {
+        assert_eq!(patch(json!({"allowedRegions": regions})).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(patch(json!({"allowedProviders": ["anybody"]})).await.status, StatusCode::BAD_REQUEST);
+    let allowed = async || {
+        let tenant = service.call(Method::GET, "/api/tenant", Some(&owner.access)).await.json();
+        (tenant["allowedProviders"].clone(), tenant["allowedRegions"].clone())
+    };
+    assert_eq!(allowed().await, (json!([]), json!([])), "nobody by default");
+    patch(json!({"allowedProviders": ["openai-compatible"], "allowedRegions": ["eu-west"]})).await;
+    assert_eq!(allowed().await, (json!(["openai-compatible"]), json!(["eu-west"])));
+    patch(json!({"allowedProviders": []})).await;
+    assert_eq!(allowed().await, (json!([]), json!(["eu-west"])));
     patch(json!({"name": "Egret Ltd", "sharesCalls": true, "retentionDays": 30})).await;
     let tenant = service.call(Method::GET, "/api/tenant", Some(&owner.access)).await.json();
     assert_eq!((&tenant["name"], &tenant["retentionDays"]), (&json!("Egret Ltd"), &json!(30)));

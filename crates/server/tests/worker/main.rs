@@ -6,13 +6,16 @@
 )]
 #![allow(unreachable_pub, dead_code, reason = "support and kit are shared with other test binaries")]
 
+mod analysis_provider;
 mod background;
 mod crash;
 mod decoder;
 mod dialogue;
+mod endpoint;
 mod kept;
 #[path = "../vault/kit.rs"]
 mod kit;
+mod language_model;
 mod pipeline;
 mod queue;
 mod studio;

@@ -8,6 +8,7 @@ use server::{
     calls::{CallDocument, Recognition, store},
     queue::{self, MAX_ATTEMPTS},
     redaction::findings,
+    search::index,
     vault::{
         blobs::{BlobError, BlobPlace, Blobs},
         key::Key,
@@ -52,7 +53,23 @@ async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
     assert!(matches!(studio.app.blobs.read(&key, place, 1, 0..1).await, Err(BlobError::Missing(_))));
     assert_eq!(studio.ask("SELECT (language, channels, duration_ms) FROM tenant.calls").await, "(en,2,1000)");
     assert_eq!(studio.ask("SELECT (state, attempts, progress) FROM tenant.jobs").await, "(3,1,100)");
-    assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:2 8:2 9:1 9:2 10:2 11:4");
+    assert_eq!(studio.ask(EVENTS).await, "1:1 2:1 3:1 1:2 2:2 3:2 4:2 5:2 6:4 7:2 8:2 9:1 9:2 10:2 11:2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_cannot_be_indexed_is_completed_all_the_same_and_indexed_later() {
+    let studio = Studio::new().await;
+    let scope = studio.installation.tenant().await;
+    studio.upload(scope, wav(2)).await;
+    studio.sql("ALTER TABLE tenant.search_postings ADD CONSTRAINT none CHECK (call_words < 0)").await;
+    let working = Working::start(studio.worker(Arc::default()));
+    studio.until(STATUS, "4").await;
+    working.stop().await;
+    assert!(studio.ask(EVENTS).await.ends_with("11:3"));
+    assert_eq!(studio.ask("SELECT count(*) FROM tenant.search_postings").await, "0");
+    studio.sql("ALTER TABLE tenant.search_postings DROP CONSTRAINT none").await;
+    index::catch_up(&studio.app, &scope).await.unwrap();
+    assert_ne!(studio.ask("SELECT count(*) FROM tenant.search_postings").await, "0");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

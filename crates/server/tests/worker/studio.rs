@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use futures::stream;
 use server::{
+    analysis_provider::Engine,
     app::{App, Parts},
     auth::Auth,
     clock::Clock,
@@ -196,7 +197,15 @@ pub(crate) fn worker(app: App, models: Arc<Played>) -> Worker {
         progress: Duration::from_millis(20),
         ..Timing::default()
     };
-    Worker { app, recogniser: Some(models), decoder: decoder(), region: "local".to_owned(), capacity: 4, timing }
+    Worker {
+        app,
+        recogniser: Some(models),
+        decoder: decoder(),
+        analyst: Engine::Local,
+        region: "local".to_owned(),
+        capacity: 4,
+        timing,
+    }
 }
 
 /// As the service stores an upload.

@@ -10,6 +10,7 @@ use std::{
 
 use secrecy::ExposeSecret as _;
 use server::{
+    analysis_provider,
     app::{App, Parts},
     auth::{Auth, first, person::EmailAddress},
     background,
@@ -117,6 +118,7 @@ async fn worker(place: &Place, app: &App) -> Result<Option<Worker>, StateError> 
         app: app.clone(),
         recogniser: Some(Arc::new(engine)),
         decoder: Decoder::this_program(),
+        analyst: analysis_provider::Engine::of(&place.config.analysis)?,
         region: settings.region,
         capacity: settings.calls as usize,
         timing: Timing::default(),

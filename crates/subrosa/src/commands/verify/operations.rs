@@ -151,10 +151,11 @@ pub(super) const ACCOUNT: [Step; 28] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 39] = [
+pub(super) const CONTENT: [Step; 40] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
+    get("GET /api/calls/search").with("?q={title}"),
     get("GET /api/calls/status").with("?ids={call}"),
     get("GET /api/calls/{id}"),
     step("PATCH /api/calls/{id}", Owner, Json(WORDS)),

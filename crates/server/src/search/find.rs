@@ -1,0 +1,241 @@
+//! Which calls answer a query, the best first: those that hold every word, of which only words that most calls hold ("the", "who") are
+//! no condition beside rarer ones. So no list of such words is needed, which would have to know the language of the query.
+//!
+//! Its one invariant: the work is bounded, whatever is asked and however many calls there are:
+//! [`MOST`] calls a word, [`PHRASED`] calls of which positions are read.
+
+use std::collections::{HashMap, HashSet};
+
+use insight::search::{positions::adjoin, query::Query, rank::Collection};
+use uuid::Uuid;
+
+use super::{
+    store::{self, Hit},
+    tokens::{Places, Token, Tokens},
+};
+use crate::{
+    calls::{self, store::Filter},
+    db::{Access, TenantTx},
+    vault::{
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
+};
+
+/// Calls that are looked at first for each word. A word that fewer hold is rare, and the others are asked only about its calls.
+const FEW: usize = 1000;
+
+/// Calls that are looked at for a word when none of the query is rare: the newest ones.
+const MOST: usize = 20_000;
+
+/// Calls whose positions are read for a phrase: those with the highest scores.
+const PHRASED: usize = 5000;
+
+/// A word that a larger share of the calls holds tells nothing apart.
+const COMMON: f64 = 0.5;
+
+/// A call that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// How well it answers.
+    pub score: f64,
+    /// The call.
+    pub call: Uuid,
+}
+
+/// How often a word is in a call, and how long that is.
+#[derive(Clone, Copy)]
+struct Count {
+    frequency: i16,
+    words: i32,
+}
+
+/// A word that was asked for.
+struct Word {
+    /// Which of the terms it belongs to.
+    term: usize,
+    is_excluded: bool,
+    /// Those of its tokens that some call holds.
+    tokens: Vec<Token>,
+    calls: HashMap<Uuid, Count>,
+    /// Whether these are all calls that hold it.
+    is_complete: bool,
+    /// How large a part of all calls holds it, as far as is known.
+    share: f64,
+}
+
+impl Word {
+    fn take(&mut self, hit: &Hit) {
+        let count = Count { frequency: hit.frequency, words: hit.words };
+        let known = self.calls.entry(hit.call).or_insert(count);
+        // Two forms of one word may be two keys: what is more, not the sum.
+        known.frequency = known.frequency.max(hit.frequency);
+    }
+}
+
+/// Finds calls, the best first, the newer of equals first.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn find<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    query: &Query,
+    filter: Option<&Filter>,
+) -> Result<Vec<Found>, VaultError> {
+    let (count, mean_words) = store::collection(tx).await?;
+    let collection = Collection { calls: count as f64, mean_words };
+    let mut words = look(tx, vault, query).await?;
+    complete(tx, &mut words, &collection).await?;
+    let mut calls = held(&required(&words, query));
+    if let Some(filter) = filter {
+        calls = calls::store::shown(tx, filter, &calls).await?;
+    }
+    leave_out(tx, &mut words, query, &mut calls).await?;
+    let mut found = ranked(&words, &calls, &collection);
+    for (term, one) in query.terms.iter().enumerate().filter(|(_, one)| one.words.len() > 1) {
+        found.truncate(PHRASED);
+        let asked: Vec<Uuid> = found.iter().map(|found| found.call).collect();
+        let phrase: Vec<&Word> = words.iter().filter(|word| word.term == term).collect();
+        let holding = phrased(tx, vault, &phrase, &asked).await?;
+        found.retain(|found| holding.contains(&found.call) != one.is_excluded);
+    }
+    Ok(found)
+}
+
+/// The words of a query, each with the newest calls that hold it.
+async fn look<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, query: &Query) -> Result<Vec<Word>, VaultError> {
+    let tokens = Tokens::of(&*vault.tenant_key(tx).await?);
+    let (mut words, mut asked, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (term, one) in query.terms.iter().enumerate() {
+        for keys in &one.words {
+            asked.extend(keys.iter().map(|key| tokens.token(key)));
+            places.resize(asked.len(), words.len());
+            let (tokens, calls) = (Vec::new(), HashMap::new());
+            words.push(Word { term, is_excluded: one.is_excluded, tokens, calls, is_complete: true, share: 0.0 });
+        }
+    }
+    let mut counts = vec![0; asked.len()];
+    for hit in store::newest(tx, &asked, FEW as i64).await? {
+        let token = place(hit.token);
+        words[places[token]].take(&hit);
+        counts[token] += 1;
+    }
+    for (token, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+        let word = &mut words[places[token]];
+        word.tokens.push(asked[token]);
+        word.is_complete &= count < FEW;
+    }
+    Ok(words)
+}
+
+/// Positions from PostgreSQL count from 1.
+fn place(ordinal: i64) -> usize {
+    usize::try_from(ordinal - 1).unwrap_or_default()
+}
+
+/// Reads the rest of the words that many calls hold: about the calls of the rare ones where there are such, otherwise up to [`MOST`].
+async fn complete<A: Access>(
+    tx: &mut TenantTx<A>,
+    words: &mut [Word],
+    collection: &Collection,
+) -> Result<(), VaultError> {
+    let all = collection.calls.max(1.0);
+    words.iter_mut().for_each(|word| word.share = word.calls.len() as f64 / all);
+    let is_rare = |word: &&Word| !word.is_excluded && word.is_complete && word.share <= COMMON;
+    let rare: Vec<&Word> = words.iter().filter(is_rare).collect();
+    let calls = (!rare.is_empty()).then(|| held(&rare));
+    for word in words.iter_mut().filter(|word| !word.is_excluded && !word.is_complete) {
+        let (hits, asked) = match &calls {
+            Some(calls) => (store::among(tx, &word.tokens, calls).await?, calls.len() as f64),
+            None => (store::newest(tx, &word.tokens, MOST as i64).await?, all),
+        };
+        word.calls.clear();
+        hits.iter().for_each(|hit| word.take(hit));
+        // Of many calls, those of the rare word are as good a sample as any.
+        word.share = word.calls.len() as f64 / asked.max(1.0);
+    }
+    Ok(())
+}
+
+/// The words that a call has to hold: those of phrases, and those that are not in most calls; all, where all are.
+fn required<'a>(words: &'a [Word], query: &Query) -> Vec<&'a Word> {
+    let sought = || words.iter().filter(|word| !word.is_excluded);
+    let is_required = |word: &&Word| word.share <= COMMON || query.terms[word.term].words.len() > 1;
+    let required: Vec<&Word> = sought().filter(is_required).collect();
+    if required.is_empty() { sought().collect() } else { required }
+}
+
+/// The calls that hold all of these words.
+fn held(words: &[&Word]) -> Vec<Uuid> {
+    let mut words = words.to_vec();
+    words.sort_by_key(|word| word.calls.len());
+    let Some((first, rest)) = words.split_first() else { return Vec::new() };
+    first.calls.keys().filter(|call| rest.iter().all(|word| word.calls.contains_key(call))).copied().collect()
+}
+
+/// Takes out the calls that hold what is not wanted; of phrases that is decided later, by their positions.
+async fn leave_out<A: Access>(
+    tx: &mut TenantTx<A>,
+    words: &mut [Word],
+    query: &Query,
+    calls: &mut Vec<Uuid>,
+) -> Result<(), VaultError> {
+    for word in words.iter_mut().filter(|word| word.is_excluded && query.terms[word.term].words.len() == 1) {
+        if !word.is_complete {
+            store::among(tx, &word.tokens, calls).await?.iter().for_each(|hit| word.take(hit));
+        }
+        calls.retain(|call| !word.calls.contains_key(call));
+    }
+    Ok(())
+}
+
+/// Ranks calls.
+fn ranked(words: &[Word], calls: &[Uuid], collection: &Collection) -> Vec<Found> {
+    let sought: Vec<(&Word, f64)> = words
+        .iter()
+        .filter(|word| !word.is_excluded)
+        .map(|word| (word, collection.weight(word.share * collection.calls)))
+        .collect();
+    let score = |call: &Uuid| {
+        let of = |(word, weight): &(&Word, f64)| {
+            word.calls
+                .get(call)
+                .map_or(0.0, |count| collection.score(*weight, f64::from(count.frequency), f64::from(count.words)))
+        };
+        sought.iter().map(of).sum()
+    };
+    let mut found: Vec<Found> = calls.iter().map(|call| Found { score: score(call), call: *call }).collect();
+    found.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.call.cmp(&a.call)));
+    found
+}
+
+/// Which of these calls hold the words one behind the other.
+async fn phrased<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    phrase: &[&Word],
+    calls: &[Uuid],
+) -> Result<HashSet<Uuid>, VaultError> {
+    let mut tokens: Vec<(Token, usize)> =
+        phrase.iter().enumerate().flat_map(|(word, one)| one.tokens.iter().map(move |token| (*token, word))).collect();
+    tokens.sort_unstable();
+    let asked: Vec<Token> = tokens.iter().map(|(token, _)| *token).collect();
+    let keys = vault.record_keys(tx, RecordKind::Call, calls).await?;
+    let mut positions: HashMap<Uuid, (Option<Places>, Vec<Vec<u32>>)> = HashMap::new();
+    for found in store::places(tx, &asked, calls).await? {
+        let (token, word) = tokens[place(found.token)];
+        let (key, words) = positions.entry(found.call).or_insert_with(|| {
+            let places = keys.get(&found.call).zip(found.salt()).map(|(key, salt)| Places::of(key, &salt));
+            (places, vec![Vec::new(); phrase.len()])
+        });
+        if let Some(key) = key {
+            words[word].extend(key.open(&token, found.positions));
+        }
+    }
+    let holding = positions.into_iter().filter_map(|(call, (_, mut words))| {
+        words.iter_mut().for_each(|positions| positions.sort_unstable());
+        adjoin(&words).then_some(call)
+    });
+    Ok(holding.collect())
+}

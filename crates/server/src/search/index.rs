@@ -1,0 +1,109 @@
+//! Makes the postings of a call. Its one invariant: rows come in the order of their tokens, since any other, that of the alphabet first
+//! of all, would tell of the words; and all of a call's rows are replaced at once.
+
+use insight::search::postings::Postings;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::{
+    Said, store, texts,
+    tokens::{Places, Tokens},
+};
+use crate::{
+    app::App,
+    artifacts::{self, Artifact},
+    calls,
+    db::{DbError, Scope, TenantTx, Write},
+    telemetry::log,
+    transcripts,
+    vault::{
+        key::{Key, NotSealed, Salt},
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
+};
+
+/// The postings of a call, column by column, as one statement takes them.
+pub struct Rows {
+    /// Words of the call.
+    pub words: i32,
+    /// What the positions are encrypted with, besides the key.
+    pub salt: Vec<u8>,
+    /// In ascending order.
+    pub tokens: Vec<Vec<u8>>,
+    /// How often each is there, weighted.
+    pub frequencies: Vec<i16>,
+    /// Where, encrypted.
+    pub positions: Vec<Vec<u8>>,
+}
+
+impl Rows {
+    /// Those of a call, under the keys of its tenant and of its record.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn of(tenant: &Key, call: &Key, postings: &Postings) -> Result<Self, NotSealed> {
+        let (tokens, salt) = (Tokens::of(tenant), Salt::fresh()?);
+        let places = Places::of(call, &salt);
+        let mut found: Vec<_> = postings.iter().map(|(key, posting)| (tokens.token(key), posting)).collect();
+        found.sort_unstable_by_key(|(token, _)| *token);
+        Ok(Self {
+            words: i32::try_from(postings.words()).unwrap_or(i32::MAX),
+            salt: salt.as_bytes().to_vec(),
+            tokens: found.iter().map(|(token, _)| token.to_vec()).collect(),
+            frequencies: found.iter().map(|(_, posting)| posting.frequency).collect(),
+            positions: found.iter().map(|(token, one)| places.seal(token, &one.positions)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it in this transaction; a call without a
+/// transcript has none yet. The call is locked meanwhile, for as long as it takes to find the stems of its words.
+///
+/// # Errors
+/// [`DbError::NotFound`] when the call is not there; [`VaultError::Broken`] when it was tampered with.
+pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
+    calls::store::lock(tx, call).await?;
+    let row = calls::store::get(tx, call).await?;
+    let document = calls::store::open(tx, vault, &row).await?;
+    let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
+    let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
+    let made = tokio::task::spawn_blocking(move || {
+        let said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
+        let mut postings = Postings::default();
+        for text in texts(&document, &said, row.language.as_deref()) {
+            postings.add(text.text, text.language, text.weight());
+        }
+        let kept = serde_json::to_vec(&said).map(Zeroizing::new).map_err(|_| DbError::Unexpected)?;
+        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept))
+    });
+    let (rows, key, kept) = made.await.map_err(|_| DbError::Unexpected)??;
+    artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
+    Ok(store::replace(tx, call, &rows).await?)
+}
+
+/// Indexes the completed calls of the scope's tenant that are not: of an older program, or those where it failed. A call of which nothing
+/// can be read is left without postings.
+///
+/// # Errors
+/// When the database fails; what was indexed stays so.
+pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = app.database.write(scope).await?;
+        let Some(call) = store::next_missing(&mut tx, after).await? else { return Ok(()) };
+        after = call;
+        match renew(&mut tx, &app.vault, call).await {
+            Ok(()) => tx.commit().await?,
+            Err(VaultError::Database(error)) if error.is_outage() || error.is_transient() => return Err(error),
+            Err(error) => {
+                log::warning!(fault = &error, "a call cannot be indexed and is left without");
+                // What the failed statement left is undone.
+                drop(tx);
+                tx = app.database.write(scope).await?;
+                store::give_up(&mut tx, call).await?;
+                tx.commit().await?;
+            }
+        }
+    }
+}

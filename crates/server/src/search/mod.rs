@@ -1,0 +1,83 @@
+//! Search over words that the database does not know (`docs/adr/024-search.md`): a word is looked up by its HMAC, calls are ranked and
+//! phrases are checked here, and the sentences that an answer shows are opened for that answer.
+//!
+//! Its one invariant: what is indexed of a call is what its sealed documents say, in the transaction that stores them; a call whose
+//! postings could not be made has no `search_words`, by which [`index::catch_up`] finds it.
+
+pub mod find;
+pub mod index;
+pub mod routes;
+mod shown;
+mod store;
+mod tokens;
+
+use api::search::SearchField;
+use insight::search::postings::Weight;
+use serde::{Deserialize, Serialize};
+
+use crate::calls::CallDocument;
+
+/// What search reads and keeps of a transcript: its words have no times here, which are most of its bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    language: Option<String>,
+    #[serde(default)]
+    speakers: Vec<Speaker>,
+    segments: Vec<Segment>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Speaker {
+    display_name: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Segment {
+    id: String,
+    start_seconds: f64,
+    text: String,
+    language: Option<String>,
+}
+
+/// A text of a call.
+struct Text<'a> {
+    field: SearchField,
+    text: &'a str,
+    language: Option<&'a str>,
+    segment: Option<&'a Segment>,
+}
+
+impl Text<'_> {
+    fn weight(&self) -> Weight {
+        match self.field {
+            SearchField::Title | SearchField::ContactName | SearchField::Organization => Weight::Title,
+            SearchField::Transcript | SearchField::Speaker | SearchField::Summary | SearchField::Notes => Weight::Said,
+        }
+    }
+}
+
+/// Everything that a call is found by, in a fixed order. What people write is taken to be in the language of the call.
+fn texts<'a>(document: &'a CallDocument, said: &'a Said, language: Option<&'a str>) -> Vec<Text<'a>> {
+    let spoken = said.language.as_deref().or(language);
+    let written = [
+        (SearchField::Title, &document.title),
+        (SearchField::ContactName, &document.contact_name),
+        (SearchField::Organization, &document.organization),
+        (SearchField::Summary, &document.summary),
+        (SearchField::Notes, &document.notes),
+    ];
+    let written = written.into_iter().filter_map(|(field, text)| Some((field, text.as_deref()?)));
+    let names =
+        said.speakers.iter().filter_map(|speaker| Some((SearchField::Speaker, speaker.display_name.as_deref()?)));
+    let about = written.chain(names).map(|(field, text)| Text { field, text, language: spoken, segment: None });
+    let segments = said.segments.iter().map(|segment| Text {
+        field: SearchField::Transcript,
+        text: &segment.text,
+        language: segment.language.as_deref().or(spoken),
+        segment: Some(segment),
+    });
+    about.chain(segments).collect()
+}
