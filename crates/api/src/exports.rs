@@ -37,7 +37,8 @@ pub struct Export {
     /// Calls in it, once it is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<u32>,
-    /// Why there is none: `build_failed`, `too_many_calls`, `not_an_owner`, `call_deleted`.
+    /// Why there is none: `build_failed`, `too_many_calls`, `too_large` (past 64 GiB, recordings and all), `not_an_owner`, `call_deleted` (a
+    /// call that was in it, or its recording).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_reason: Option<String>,
 }

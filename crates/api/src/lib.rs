@@ -16,6 +16,7 @@ pub mod action_items;
 pub mod analyses;
 pub mod analytics;
 pub mod audio;
+pub mod audit;
 pub mod auth;
 pub mod calls;
 pub mod contacts;

@@ -230,3 +230,11 @@ pub struct ApiKey {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
+
+/// Which tenant is to be deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TenantDeletion {
+    /// Its id, so that nobody deletes another one than they mean.
+    pub tenant_id: Uuid,
+}

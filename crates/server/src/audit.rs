@@ -2,13 +2,14 @@
 //! of a tenant form a chain that the application can extend and read but neither change nor shorten.
 
 pub mod operator;
+pub mod routes;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    db::{DbError, SystemTx, TenantTx, Write},
+    db::{Access, DbError, SystemTx, TenantTx, Write},
     vault::{
         chain::{Fault, Hash, Link, Position, PublicKey, SIGNATURE_BYTES, Signer, hexadecimal, is_signed},
         heads::{self, Chain},
@@ -279,6 +280,39 @@ pub(crate) async fn insert(tx: &mut TenantTx<Write>, event: &Event) -> Result<()
     .execute(tx.conn())
     .await?;
     heads::advance(tx, Chain::Audit, event.sequence, &event.hash).await
+}
+
+/// At most `most` events of the transaction's tenant, the latest first, before a place in its chain.
+///
+/// # Errors
+/// When the transaction fails, or a row is not an event.
+pub async fn latest<A: Access>(tx: &mut TenantTx<A>, before: Option<i64>, most: i64) -> Result<Vec<Event>, DbError> {
+    let tenant = tx.scope().tenant();
+    let rows = sqlx::query!(
+        "SELECT sequence, id, actor_id, actor_role, action, subject_kind, subject_id, at, previous, hash FROM tenant.audit_events
+           WHERE tenant_id = $1 AND ($2::bigint IS NULL OR sequence < $2) ORDER BY sequence DESC LIMIT $3",
+        tenant,
+        before,
+        most,
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let events = rows.into_iter().map(|row| {
+        Some(Event {
+            tenant,
+            sequence: row.sequence,
+            id: row.id,
+            actor: row.actor_id,
+            role: row.actor_role,
+            action: row.action,
+            subject_kind: row.subject_kind,
+            subject: row.subject_id,
+            at: row.at,
+            previous: Hash::stored(&row.previous)?,
+            hash: Hash::stored(&row.hash)?,
+        })
+    });
+    events.collect::<Option<_>>().ok_or(DbError::Unexpected)
 }
 
 /// At most `most` events of all tenants, deleted ones too, in the order of their chains, after a place in it.

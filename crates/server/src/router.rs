@@ -16,7 +16,7 @@ use crate::{
     analyses::routes as analyses,
     analytics::routes as analytics,
     app::App,
-    audio, auth,
+    audio, audit, auth,
     calls::{deletions, events, forms, legal_hold, routes as calls, tus},
     contacts::routes as contacts,
     error::ApiError,
@@ -79,9 +79,10 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(exports::request_subject))
         .routes(routes!(exports::get_subject))
         .routes(routes!(exports::download_subject))
-        .routes(routes!(tenants::routes::get, tenants::routes::change))
+        .routes(routes!(tenants::routes::get, tenants::routes::change, tenants::removal::delete))
+        .routes(routes!(audit::routes::list))
         .routes(routes!(tenants::routes::members))
-        .routes(routes!(tenants::routes::change_member, tenants::routes::remove_member))
+        .routes(routes!(tenants::routes::change_member, tenants::removal::remove_member))
         .routes(routes!(tenants::routes::list_invitations, tenants::routes::invite))
         .routes(routes!(tenants::routes::withdraw))
         .routes(routes!(tenants::api_keys::list, tenants::api_keys::create))

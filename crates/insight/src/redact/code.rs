@@ -1,8 +1,8 @@
 //! Codes of letters and digits, written in groups or spelled out: IBANs and numbers of persons. Its one invariant: a code is read from a
 //! bounded number of tokens.
 
+use super::gap;
 use super::item::{self, Item};
-use super::run;
 use super::token::{Form, Page};
 
 /// Characters of the longest code that is looked for: an IBAN has at most 34.
@@ -32,7 +32,7 @@ impl Code {
                 (Some(item), _) if item.first == index => (item.digits.as_str(), item.last),
                 (_, Form::Digits) => (token.key.as_str(), index),
                 (_, Form::Word) if is_group(page, index) => (token.key.as_str(), index),
-                (_, Form::Word) if !code.text.is_empty() && run::is_filler(&token.key) => ("", index),
+                (_, Form::Word) if !code.text.is_empty() && gap::is_filler(&token.key) => ("", index),
                 (_, Form::Mark('-' | '.' | ',' | '/')) => ("", index),
                 _ => break,
             };

@@ -16,9 +16,18 @@ pub(crate) fn last_four(number: &str) -> Option<String> {
     (digits.len() >= SHORTEST).then(|| digits[digits.len() - 4..].iter().collect())
 }
 
+/// What stands before the end of a number in such a name.
+const LABEL: &str = "Contact ending ";
+
 /// What a speaker without a name and with a number is called: `Contact ending 0199`.
-pub(crate) fn contact_label(number: &str) -> Option<String> {
-    last_four(number).map(|end| format!("Contact ending {end}"))
+pub fn contact_label(number: &str) -> Option<String> {
+    last_four(number).map(|end| format!("{LABEL}{end}"))
+}
+
+/// Whether a name is what [`contact_label`] leaves of a number.
+#[must_use]
+pub fn is_contact_label(name: &str) -> bool {
+    name.strip_prefix(LABEL).is_some_and(|end| end.len() == 4 && end.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A name of somebody, of which no full number is left: one in digits leaves its end, one in words goes as it does from what is said.

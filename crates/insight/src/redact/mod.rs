@@ -14,6 +14,8 @@ mod code;
 mod cue;
 mod email;
 mod ending;
+mod extension;
+mod gap;
 mod iban;
 pub(crate) mod item;
 pub(crate) mod label;
@@ -37,7 +39,7 @@ pub(crate) use self::beside::page;
 pub use self::beside::redact_text;
 pub use self::ending::phone_endings;
 pub(crate) use self::label::last_four;
-pub use self::label::redact_name;
+pub use self::label::{contact_label, is_contact_label, redact_name};
 pub use self::policy::{Kind, Policy};
 pub use self::reach::reaches;
 

@@ -2,6 +2,7 @@
 //! it name as one, is one, unless the nearest words name it as something else.
 
 use super::cue::{self, Cue};
+use super::extension::with_extension;
 use super::item::{Item, Style};
 use super::numbering::is_number;
 use super::parts::{self, Verdict};
@@ -13,6 +14,8 @@ use super::token::{Form, Page};
 const NAMED_DIGITS: usize = 6;
 /// Digits of a number whose kind nothing tells.
 pub(super) const DIGITS: usize = 7;
+/// Digits of a number with its area: what is written in many small groups and has as many is hardly anything else.
+const FULL_DIGITS: usize = 9;
 /// Digits of an international number: E.164 ends at 15; 8 is the shortest with its country's code.
 pub(super) const INTERNATIONAL: std::ops::RangeInclusive<usize> = 8..=15;
 /// Digits from which a number may be that of a card or an account.
@@ -34,7 +37,7 @@ pub(super) fn find(page: &Page, items: &[Item], runs: &[Run]) -> Vec<Run> {
     let found: Vec<Run> =
         judged.iter().filter(|(_, verdict)| *verdict == Verdict::Phone).map(|(run, _)| *run).collect();
     let repeated = parts::repeated(page, items, &judged, &found);
-    found.into_iter().chain(repeated).collect()
+    found.into_iter().map(|run| with_extension(page, items, run)).chain(repeated).collect()
 }
 
 fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>) {
@@ -57,6 +60,7 @@ fn judge(page: &Page, items: &[Item], run: Run, judged: &mut Vec<(Run, Verdict)>
         Some(Cue::Phone | Cue::Number) if shape.is_list() && !is_planned(page, of_run, &digits) => Verdict::Other,
         Some(Cue::Phone) if digits.len() >= NAMED_DIGITS => Verdict::Phone,
         Some(Cue::Number) if digits.len() >= DIGITS && !shape.is_amount() => Verdict::Phone,
+        Some(Cue::Number) if digits.len() >= NAMED_DIGITS && shape.is_hyphenated() => Verdict::Phone,
         Some(Cue::Phone | Cue::Number) if is_part(of_run) && shape.is_quantity() => Verdict::Quantity,
         Some(Cue::Phone | Cue::Number) if is_part(of_run) => Verdict::Part,
         Some(Cue::Phone | Cue::Number) => Verdict::Other,
@@ -157,7 +161,10 @@ fn best_cuts(page: &Page, items: &[Item], parts: &[Run], most: usize) -> (Vec<(R
 fn is_phone(page: &Page, items: &[Item], digits: &str) -> bool {
     let shape = Shape::of(page, items);
     is_free(&shape, items, digits)
-        && (is_dictated(items) || shape.is_local() || is_number(digits, page.languages(items[0].first)))
+        && (is_dictated(items)
+            || shape.is_local()
+            || (shape.is_hyphenated() && digits.len() >= FULL_DIGITS)
+            || is_number(digits, page.languages(items[0].first)))
 }
 
 /// Whether `items` are a number of a numbering plan.

@@ -1,6 +1,7 @@
 //! Numbers that belong together: digits that somebody dictates, with the fillers, acknowledgements and repetitions between them, over
 //! segments and speakers. Its one invariant: what may stand between two numbers of a run is bounded in words, segments and seconds.
 
+use super::gap::{is_acknowledgement, is_and, is_correction, is_filler};
 use super::item::{Item, Style};
 use super::token::{Form, Page};
 
@@ -91,7 +92,7 @@ fn goes_on(page: &Page, one: &Item, other: &Item) -> bool {
                 words <= GAP_WORDS
                     && (is_filler(&token.key)
                         || (crosses && is_acknowledgement(&token.key))
-                        || (is_and(&token.key) && dictated(one) && dictated(other)))
+                        || ((is_and(&token.key) || is_correction(&token.key)) && dictated(one) && dictated(other)))
             }
             Form::Digits | Form::Placeholder(_) => false,
         }
@@ -133,170 +134,4 @@ fn joins(page: &Page, index: usize, mark: char) -> bool {
 /// A number of four digits that people say for a year.
 pub(super) fn is_year(digits: &str) -> bool {
     digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
-}
-
-/// What people say inside of a number: hesitation, and the names of its parts and signs.
-pub(super) fn is_filler(key: &str) -> bool {
-    matches!(
-        key,
-        "uh" | "um"
-            | "er"
-            | "erm"
-            | "hmm"
-            | "hm"
-            | "ah"
-            | "like"
-            | "dash"
-            | "hyphen"
-            | "minus"
-            | "space"
-            | "plus"
-            | "area"
-            | "code"
-            | "country"
-            | "extension"
-            | "ext"
-            | "x"
-            | "dot"
-            | "then"
-            | "so"
-            | "again"
-            | "parenthesis"
-            | "bracket"
-            | "ahm"
-            | "eh"
-            | "also"
-            | "dann"
-            | "strich"
-            | "bindestrich"
-            | "leerzeichen"
-            | "pause"
-            | "vorwahl"
-            | "durchwahl"
-            | "schragstrich"
-            | "euh"
-            | "heu"
-            | "ben"
-            | "puis"
-            | "ensuite"
-            | "tiret"
-            | "espace"
-            | "poste"
-            | "indicatif"
-            | "este"
-            | "pues"
-            | "luego"
-            | "despues"
-            | "guion"
-            | "espacio"
-            | "extensao"
-            | "prefijo"
-            | "mas"
-            | "mais"
-            | "entao"
-            | "depois"
-            | "traco"
-            | "hifen"
-            | "espaco"
-            | "ramal"
-            | "ddd"
-            | "indicativo"
-            | "tipo"
-            | "ne"
-            | "das"
-            | "ist"
-            | "it"
-            | "s"
-            | "is"
-            | "c"
-            | "est"
-    )
-}
-
-/// What people say while somebody dictates.
-fn is_acknowledgement(key: &str) -> bool {
-    matches!(
-        key,
-        "okay"
-            | "ok"
-            | "mhm"
-            | "mm"
-            | "huh"
-            | "yes"
-            | "yeah"
-            | "yep"
-            | "right"
-            | "sure"
-            | "got"
-            | "go"
-            | "on"
-            | "ahead"
-            | "alright"
-            | "all"
-            | "correct"
-            | "good"
-            | "great"
-            | "perfect"
-            | "ja"
-            | "genau"
-            | "gut"
-            | "weiter"
-            | "richtig"
-            | "jawohl"
-            | "verstanden"
-            | "alles"
-            | "klar"
-            | "oui"
-            | "accord"
-            | "d"
-            | "bien"
-            | "tres"
-            | "allez"
-            | "parfait"
-            | "ouais"
-            | "entendu"
-            | "note"
-            | "si"
-            | "vale"
-            | "claro"
-            | "bueno"
-            | "siga"
-            | "sigue"
-            | "dale"
-            | "perfecto"
-            | "aja"
-            | "apuntado"
-            | "sim"
-            | "ta"
-            | "certo"
-            | "isso"
-            | "pode"
-            | "continuar"
-            | "bom"
-            | "bem"
-            | "beleza"
-            | "perfeito"
-            | "exato"
-            | "anotado"
-            | "dime"
-            | "diga"
-            | "digame"
-            | "lovely"
-            | "cool"
-            | "fine"
-            | "next"
-            | "super"
-            | "prima"
-            | "continua"
-            | "j"
-            | "voila"
-            | "notado"
-            | "listo"
-            | "ya"
-            | "continue"
-    )
-}
-
-fn is_and(key: &str) -> bool {
-    matches!(key, "and" | "und" | "et" | "y" | "e")
 }

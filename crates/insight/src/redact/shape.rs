@@ -121,6 +121,14 @@ impl<'a> Shape<'a> {
         values.len() >= 3 && values.windows(2).all(|pair| pair[1] - pair[0] == step)
     }
 
+    /// `165 -5 -5 -44 -33 -25`: how a recogniser writes what somebody dictates with pauses. Dates have three parts.
+    pub(super) fn is_hyphenated(&self) -> bool {
+        self.written
+            && self.groups.len() > 3
+            && self.groups.iter().all(|group| group.len() <= 3)
+            && self.between.iter().all(|between| between.trim() == "-")
+    }
+
     /// `555-0199` and `5555-0199`, as people write a number of their own town.
     pub(super) fn is_local(&self) -> bool {
         let lengths: Vec<usize> = self.groups.iter().map(|group| group.len()).collect();

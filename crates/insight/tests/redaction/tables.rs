@@ -37,20 +37,21 @@ fn telephone_numbers_are_found_by_the_strictest_policy_too() {
     assert!(total.recall() >= 0.98 && total.precision() >= 0.95, "{score}");
 }
 
-/// What little was changed for these utterances is in docs/benchmarks.md. The bounds are below what was measured, so that they hold what was reached.
+/// What was changed for these utterances is in docs/benchmarks.md. Each table counts alone: a good one hides no bad one.
 #[test]
 fn telephone_numbers_are_found_in_utterances_that_nothing_was_tuned_on() {
-    let score = Score::of(&utterances(&HELD_OUT), &everything());
-    println!("{score}\n{}", score.wrong.join("\n"));
-    let total = score.total(Kind::PhoneNumber);
-    assert!(total.recall() >= 0.9 && total.precision() >= 0.9, "{score}");
+    for (place, table) in HELD_OUT.into_iter().enumerate() {
+        let score = Score::of(&utterances(&[table]), &everything());
+        println!("{place}: {score}\n{}", score.wrong.join("\n"));
+        let total = score.total(Kind::PhoneNumber);
+        assert!(total.recall() >= 0.98 && total.precision() >= 0.95, "{place}: {score}");
+    }
 }
 
-/// The bound is below what was measured: of some sentences the recogniser wrote no number that could be known for one.
 #[test]
 fn telephone_numbers_are_found_in_what_a_recogniser_wrote() {
     let score = Score::of(&utterances(&RECOGNISED), &everything());
     println!("{score}\n{}", score.wrong.join("\n"));
     let total = score.total(Kind::PhoneNumber);
-    assert!(total.recall() >= 0.8 && total.precision() >= 0.95, "{score}");
+    assert!(total.recall() >= 0.98 && total.precision() >= 0.95, "{score}");
 }

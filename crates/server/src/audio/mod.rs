@@ -2,6 +2,7 @@
 //! for the other. Its one invariant: both are sealed under the key of their call and go with it, and a play is in the audit log before
 //! its first byte is out. `docs/adr/019-audio-retention.md` says why.
 
+pub mod open;
 mod play;
 mod range;
 pub mod routes;

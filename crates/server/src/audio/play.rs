@@ -4,26 +4,24 @@
 use std::{io, ops::Range, time::Duration};
 
 use axum::{body::Body, http::request::Parts};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream;
 use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    Media, Place, Rendition,
+    Place, Rendition,
+    open::Open,
     routes::may_hear_the_original,
-    silence::Silences,
     store::{self, Found, Kept},
-    wave,
 };
 use crate::{
     app::App,
     auth::Caller,
     calls::routes::or_call,
     error::{ApiError, ApiResult},
-    redaction::findings,
     telemetry::log,
-    vault::{key::Key, seal::RecordKind},
+    vault::blobs::BlobError,
 };
 
 /// Bytes between two looks whether the play may go on: a part of an object, two minutes of two channels.
@@ -32,36 +30,15 @@ const STRETCH: u64 = 4 << 20;
 /// Chunks that wait for the client.
 const WAITING: usize = 2;
 
-/// A recording that may be played, and what opens it.
-pub(super) struct Open {
-    pub(super) kept: Kept,
-    key: Key,
-    silences: Silences,
-}
-
-impl Open {
-    /// Opens what is kept of a call for who may see the call.
-    pub(super) async fn of(app: &App, caller: &Caller, (call, rendition): (Uuid, Rendition)) -> ApiResult<Self> {
-        let mut tx = app.database.read(caller.scope()).await?;
-        let kept = match store::find(&mut tx, call, rendition).await.map_err(or_call)? {
-            Found::Kept(kept) => kept,
-            Found::Nothing => return Err(ApiError::not_found()),
-            Found::TurnedOff => return Err(turned_off()),
-        };
-        let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
-        let silences = match rendition {
-            Rendition::Original => Silences::default(),
-            // What people have taken out since the recording was made is silent as well.
-            Rendition::Redacted => Silences::of(&findings::get(&mut tx, &app.vault, call).await?.unwrap_or_default()),
-        };
-        Ok(Self { kept, key, silences })
-    }
-
-    /// Bytes of what is played.
-    pub(super) fn length(&self) -> u64 {
-        let header = if self.kept.media == Media::Samples { wave::HEADER } else { 0 };
-        header + self.kept.bytes
-    }
+/// Opens what is kept of a call for who may see the call.
+pub(super) async fn open(app: &App, caller: &Caller, (call, rendition): (Uuid, Rendition)) -> ApiResult<Open> {
+    let mut tx = app.database.read(caller.scope()).await?;
+    let kept = match store::find(&mut tx, call, rendition).await.map_err(or_call)? {
+        Found::Kept(kept) => kept,
+        Found::Nothing => return Err(ApiError::not_found()),
+        Found::TurnedOff => return Err(turned_off()),
+    };
+    Ok(Open::of(&mut tx, &app.vault, (kept, rendition)).await?)
 }
 
 fn turned_off() -> ApiError {
@@ -114,7 +91,7 @@ impl Play {
     /// Looks again who plays, and whether it is still there, the same.
     async fn again(&mut self, before: &Kept) -> ApiResult<Open> {
         let caller = Caller::again(&mut self.parts, &self.app).await?;
-        let open = Open::of(&self.app, &caller, self.what).await?;
+        let open = open(&self.app, &caller, self.what).await?;
         if self.what.1 == Rendition::Original {
             may_hear_the_original(&caller, open.kept.owner)?;
         }
@@ -124,40 +101,20 @@ impl Play {
 
 async fn send_stretch(
     app: &App,
-    Open { kept, key, silences }: &Open,
+    open: &Open,
     stretch: Range<u64>,
     (sender, patience): (&mpsc::Sender<io::Result<Bytes>>, Duration),
 ) -> io::Result<()> {
-    let send = async |bytes: Bytes| match timeout(patience, sender.send(Ok(bytes))).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(io::Error::from(io::ErrorKind::TimedOut)),
-    };
-    let samples = if kept.media == Media::Samples {
-        let (head, samples) = wave::split(&stretch);
-        if !head.is_empty() {
-            // One channel or two.
-            let header = wave::header(kept.bytes, kept.channels as u16);
-            send(Bytes::copy_from_slice(&header[head])).await?;
-        }
-        samples
-    } else {
-        stretch
-    };
-    let failed = |error: crate::vault::blobs::BlobError| {
+    let failed = |error: BlobError| {
         log::warning!(fault = &error, "a recording that is kept cannot be read");
         io::Error::from(io::ErrorKind::InvalidData)
     };
-    if samples.is_empty() {
-        return Ok(());
-    }
-    let mut at = samples.start;
-    let mut reader = app.blobs.read(key, kept.place, kept.bytes, samples).await.map_err(failed)?;
-    while let Some(plain) = reader.next().await.map_err(failed)? {
-        let length = plain.len() as u64;
-        let mut plain = BytesMut::from(plain);
-        silences.silence(&mut plain, at, kept.channels);
-        at += length;
-        send(plain.freeze()).await?;
+    let mut bytes = open.read(&app.blobs, stretch).await.map_err(failed)?;
+    while let Some(next) = bytes.next().await.map_err(failed)? {
+        match timeout(patience, sender.send(Ok(next))).await {
+            Ok(Ok(())) => {}
+            _ => return Err(io::ErrorKind::TimedOut.into()),
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::{
     Rendition,
-    play::{self, Open, Play},
+    play::{self, Play},
     range::{Wanted, wanted},
     store,
 };
@@ -68,7 +68,7 @@ pub async fn audio(
     parts: Parts,
 ) -> ApiResult<Response> {
     let rendition = if query.redacted { Rendition::Redacted } else { Rendition::Original };
-    let open = Open::of(&app, &caller, (call, rendition)).await?;
+    let open = play::open(&app, &caller, (call, rendition)).await?;
     let action = match rendition {
         Rendition::Redacted => Action::PlayAudio,
         Rendition::Original => {

@@ -126,7 +126,7 @@ pub async fn keep(
     Ok(())
 }
 
-/// Removes what is kept of a call: the rows now, the bytes by the outbox. False when there was nothing, or the tenant keeps recordings
+/// Removes what is kept of a call, and the keys of archives of exports that hold the call: the rows now, the bytes by the outbox. False when there was nothing, or the tenant keeps recordings
 /// again, or the call is under legal hold.
 ///
 /// # Errors
@@ -153,6 +153,10 @@ pub async fn remove_unwanted(tx: &mut TenantTx<Write>, call: Uuid) -> Result<boo
     )
     .fetch_all(tx.conn())
     .await?;
+    // What holds a copy goes as well: without its share of the key nothing opens an archive.
+    sqlx::query!("DELETE FROM tenant.export_calls WHERE tenant_id = $1 AND call_id = $2", tenant, call)
+        .execute(tx.conn())
+        .await?;
     for object in &removed {
         let place = BlobPlace { tenant, record: call, object: *object };
         blobs::remove_object(tx, RecordKind::Call, place).await?;

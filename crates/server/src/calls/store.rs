@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     CallDocument, DIRECTIONS, Recognition, code_of,
-    subject::{self, Token},
+    subject::{self, Name, Token},
 };
 use crate::{
     action_items,
@@ -262,15 +262,21 @@ pub(super) async fn put_tokens(
     tx: &mut TenantTx<Write>,
     call: Uuid,
     number: Option<&Token>,
-    name: Option<&Token>,
+    name: Name,
 ) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();
+    let (is_new, name) = match name {
+        Name::AsBefore => (false, None),
+        Name::Is(token) => (true, token),
+    };
     sqlx::query!(
-        "UPDATE tenant.calls SET phone_token = $3, name_token = $4, is_indexed = true WHERE tenant_id = $1 AND id = $2",
+        "UPDATE tenant.calls SET phone_token = $3, name_token = CASE WHEN $4 THEN $5 ELSE name_token END, is_indexed = true
+           WHERE tenant_id = $1 AND id = $2",
         tenant,
         call,
         number.map(|token| &token[..]),
-        name.map(|token| &token[..]),
+        is_new,
+        name.as_ref().map(|token| &token[..]),
     )
     .execute(tx.conn())
     .await?;
@@ -346,7 +352,8 @@ pub async fn insert(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
-    subject::index(tx, vault, call, said).await
+    // As it came, before redaction took out what it is found by.
+    subject::index(tx, vault, call, &CallDocument::of(metadata)).await
 }
 
 /// The call that the same recording of the transaction's user became since a time, unless it failed. Holds whoever else brings that

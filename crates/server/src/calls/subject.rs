@@ -1,5 +1,6 @@
 //! Whom a call was with, as keyed hashes by which a data subject is found (GDPR, article 15). Its one invariant: a call that says it is
-//! indexed has the tokens of what its sealed document says; every change of the document makes them anew.
+//! indexed has the tokens of what its sealed document says; every change of the document makes them anew. A contact that goes by a number is
+//! found by it, though the document keeps no more than its end.
 //!
 //! Numbers are compared as E.164 (ITU-T) where they say their country. One that does not is hashed by its digits without leading zeros, and
 //! who looks for a number looks for every such way to write it: rather a call of another country with the same digits than none.
@@ -7,21 +8,21 @@
 use std::collections::BTreeSet;
 
 use aws_lc_rs::hmac;
+use insight::redact;
 use phonenumber::Mode;
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 use super::{CallDocument, store};
 use crate::{
-    app::App,
-    db::{Scope, TenantTx, Write},
+    db::{TenantTx, Write},
     vault::{
         key::Key,
         keys::{IndexKey, Vault, VaultError},
     },
 };
 
-/// Calls of an older program that are indexed in one transaction.
+/// Calls of an older program that are indexed in one transaction: a second at most.
 const BATCH: i64 = 100;
 
 /// What is looked up: an HMAC-SHA-256.
@@ -139,6 +140,22 @@ pub(crate) fn email(tenant: &Key, address: &str) -> Token {
     token(tenant, IndexKey::Email, &address.to_lowercase())
 }
 
+/// By what somebody is found who goes by this name: a number by its digits, everybody else by their words.
+fn of_contact(tenant: &Key, text: &str) -> Option<Token> {
+    if redact::contact_label(text).is_some() {
+        return Some(token(tenant, IndexKey::Phone, &normal_number(text)?));
+    }
+    name(tenant, text)
+}
+
+/// What is stored of a name.
+pub(super) enum Name {
+    /// What is there already.
+    AsBefore,
+    /// This.
+    Is(Option<Token>),
+}
+
 /// Writes the tokens of a call, in the transaction that stores its document.
 ///
 /// # Errors
@@ -152,28 +169,27 @@ pub async fn index(
     let key = vault.tenant_key(tx).await?;
     let number = document.phone_number.as_deref().and_then(normal_number);
     let number = number.map(|number| token(&key, IndexKey::Phone, &number));
-    let name = document.contact_name.as_deref().and_then(|text| name(&key, text));
-    Ok(store::put_tokens(tx, call, number.as_ref(), name.as_ref()).await?)
+    let said = match document.contact_name.as_deref() {
+        // What is left of a number says less than what the call came with.
+        Some(text) if redact::is_contact_label(text) => Name::AsBefore,
+        text => Name::Is(text.and_then(|text| of_contact(&key, text))),
+    };
+    Ok(store::put_tokens(tx, call, number.as_ref(), said).await?)
 }
 
-/// Indexes the calls of the scope's tenant that an older program left without tokens; goes on where it was interrupted.
+/// Indexes calls of the transaction's tenant that an older program left without tokens, those after `after`. Returns the last of them;
+/// `None` when there were no more.
 ///
 /// # Errors
-/// What a transaction may fail with; what was indexed stays so.
-pub async fn index_rest(app: &App, scope: &Scope) -> Result<(), VaultError> {
-    let mut after = Uuid::nil();
-    loop {
-        let mut tx = app.database.write(scope).await?;
-        let calls = store::not_indexed(&mut tx, after, BATCH).await?;
-        let rows = store::among(&mut tx, &calls).await?;
-        let documents = store::open_all(&mut tx, &app.vault, &rows).await?;
-        for (row, document) in rows.iter().zip(&documents) {
-            index(&mut tx, &app.vault, row.id, document).await?;
-        }
-        tx.commit().await?;
-        let Some(last) = calls.last() else { return Ok(()) };
-        after = *last;
+/// What a transaction may fail with.
+pub async fn index_more(tx: &mut TenantTx<Write>, vault: &Vault, after: Uuid) -> Result<Option<Uuid>, VaultError> {
+    let calls = store::not_indexed(tx, after, BATCH).await?;
+    let rows = store::among(tx, &calls).await?;
+    let documents = store::open_all(tx, vault, &rows).await?;
+    for (row, document) in rows.iter().zip(&documents) {
+        index(tx, vault, row.id, document).await?;
     }
+    Ok(calls.last().copied())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One attempt at an archive. Its one invariant: every transaction of it holds the lease, so that an export that is over, or somebody
 //! else's, or whose user is gone, gets nothing more; and what does not become an archive leaves no bytes behind.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use futures::stream;
 use uuid::Uuid;
@@ -10,7 +10,8 @@ use zip::result::ZipError;
 use super::{
     Kind, MAX_ATTEMPTS, RETRY,
     archive::Archive,
-    calls, contacts, interval,
+    calls::{self, Links},
+    contacts, interval,
     key::Split,
     page,
     store::{self, Claim},
@@ -43,9 +44,12 @@ pub(super) enum Failure {
     /// More calls than go into one archive.
     #[error("there are more than {} calls", super::MAX_CALLS)]
     TooMany,
-    /// A call that was read already was deleted: the archive lacks a share.
-    #[error("a call that is in the archive was deleted")]
-    CallGone,
+    /// More bytes than an archive may have.
+    #[error("the archive would be larger than {} GiB", super::MAX_BYTES >> 30)]
+    TooLarge,
+    /// A call that is in the archive was deleted, or its recording: nothing would open the archive, and nobody is to blame.
+    #[error("what is in the archive was deleted meanwhile")]
+    Changed,
     /// Who asked about a data subject does not own the tenant any more.
     #[error("who asked does not own the tenant any more")]
     NotOwner,
@@ -80,7 +84,8 @@ impl From<&Failure> for Fault {
         match failure {
             Failure::Lost => "the export is not this program's any more".into(),
             Failure::TooMany => "there are more calls than go into one archive".into(),
-            Failure::CallGone => "a call that is in the archive was deleted".into(),
+            Failure::TooLarge => "the archive would be larger than an object may be".into(),
+            Failure::Changed => "what is in the archive was deleted meanwhile".into(),
             Failure::NotOwner => "who asked does not own the tenant any more".into(),
             Failure::Database(error) => error.into(),
             Failure::Vault(error) => error.into(),
@@ -99,9 +104,15 @@ impl Failure {
     fn code(&self) -> Option<&'static str> {
         match self {
             Self::TooMany => Some("too_many_calls"),
+            Self::TooLarge | Self::Blob(BlobError::TooLarge { .. }) => Some("too_large"),
             Self::NotOwner => Some("not_an_owner"),
             _ => None,
         }
+    }
+
+    /// Whether it counts as an attempt. A deletion does not: there is one call less each time, and the export's day to end it.
+    fn counts(&self) -> bool {
+        !matches!(self, Self::Changed)
     }
 }
 
@@ -127,8 +138,8 @@ pub(super) struct Building<'a> {
     pub(super) archive: Archive,
     /// By what a data subject is looked for.
     pub(super) tokens: Option<Vec<Vec<u8>>>,
-    /// Calls that are in the archive.
-    pub(super) calls: u32,
+    /// Calls that are in the archive: some 20 bytes each.
+    pub(super) links: BTreeMap<Uuid, Links>,
 }
 
 /// Builds an export, or says why not. What may go better another time is tried again a little later.
@@ -143,19 +154,35 @@ pub(super) async fn attempt(app: &App, claim: &Claim) {
     let built = if claim.attempt > MAX_ATTEMPTS { Err(Failure::Closed) } else { build(app, claim, scope).await };
     let Err(failure) = built else { return };
     log::warning!(export = claim.id, attempt = claim.attempt, fault = Fault::from(&failure), "an export was not built");
-    let code = failure.code().or((claim.attempt >= MAX_ATTEMPTS).then_some("build_failed"));
-    if let Err(error) = settle(app, claim, scope, code).await {
+    let end = match failure.code() {
+        Some(code) => End::Failed(code),
+        None if !failure.counts() => End::Again { counts: false },
+        None if claim.attempt >= MAX_ATTEMPTS => End::Failed("build_failed"),
+        None => End::Again { counts: true },
+    };
+    if let Err(error) = settle(app, claim, scope, end).await {
         log::warning!(export = claim.id, fault = &error, "an export is left to the end of its lease");
     }
 }
 
-/// Gives an export up, or puts it off.
-async fn settle(app: &App, claim: &Claim, scope: Scope, code: Option<&'static str>) -> Result<(), DbError> {
+/// What becomes of an export that was not built.
+enum End {
+    /// Nothing, and this is why.
+    Failed(&'static str),
+    /// Another attempt.
+    Again {
+        /// Whether this one was one of so many.
+        counts: bool,
+    },
+}
+
+/// Gives an export up, or puts it off, so that others have their turn.
+async fn settle(app: &App, claim: &Claim, scope: Scope, end: End) -> Result<(), DbError> {
     let mut tx = app.database.write(&scope).await?;
     if claim.hold(&mut tx).await? {
-        match code {
-            Some(code) => claim.fail(&mut tx, code).await?,
-            None => claim.put_off(&mut tx, interval(RETRY)).await?,
+        match end {
+            End::Failed(code) => claim.fail(&mut tx, code).await?,
+            End::Again { counts } => claim.put_off(&mut tx, interval(RETRY), counts).await?,
         }
     }
     tx.commit().await
@@ -172,10 +199,15 @@ async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
     let upload = expect_upload(&mut tx, RecordKind::User, (claim.owner, object), claim.expires_at).await?;
     tx.commit().await?;
     if tokens.is_some() {
-        subject::index_rest(app, &scope).await?;
+        index_rest(app, claim, &scope).await?;
     }
+    let mut tx = app.database.read(&scope).await?;
+    if store::recorded(&mut tx, tokens.as_deref()).await? > super::MAX_BYTES {
+        return Err(Failure::TooLarge);
+    }
+    drop(tx);
     let (archive, mut blocks) = Archive::new();
-    let building = Building { app, claim, scope, split: Split::new()?, archive, tokens, calls: 0 };
+    let building = Building { app, claim, scope, split: Split::new()?, archive, tokens, links: BTreeMap::new() };
     let key = Key::copy_of(building.split.key.expose());
     let blocks = stream::poll_fn(move |context| blocks.poll_recv(context).map(|block| block.map(Ok)));
     let (filled, written) = tokio::join!(fill(building), app.blobs.write(&key, upload.place(), blocks));
@@ -192,8 +224,22 @@ async fn build(app: &App, claim: &Claim, scope: Scope) -> Result<(), Failure> {
     done
 }
 
+/// Indexes the calls that an older program left without tokens; an attempt that ends goes on where it was.
+async fn index_rest(app: &App, claim: &Claim, scope: &Scope) -> Result<(), Failure> {
+    let mut after = Uuid::nil();
+    loop {
+        let mut tx = app.database.write(scope).await?;
+        let last = subject::index_more(&mut tx, &app.vault, after).await?;
+        // The calls are locked before the export, as a deletion does.
+        hold(claim, &mut tx).await?;
+        tx.commit().await?;
+        let Some(last) = last else { return Ok(()) };
+        after = last;
+    }
+}
+
 /// Everything that goes into the archive, in its order. Returns the key's rest and how many calls there are.
-async fn fill(mut building: Building<'_>) -> Result<(Split, u32), Failure> {
+async fn fill(mut building: Building<'_>) -> Result<(Split, usize), Failure> {
     let mut index = page::Page::new(building.claim.kind);
     building.archive.entry("README.txt", page::readme().into()).await?;
     if building.claim.kind == Kind::User {
@@ -205,9 +251,9 @@ async fn fill(mut building: Building<'_>) -> Result<(Split, u32), Failure> {
     building.archive.add(index.before_calls()).await?;
     calls::list(&mut building).await?;
     building.archive.add(page::END).await?;
-    let Building { archive, split, calls, .. } = building;
+    let Building { archive, split, links, .. } = building;
     archive.end().await?;
-    Ok((split, calls))
+    Ok((split, links.len()))
 }
 
 async fn finish(
@@ -215,7 +261,7 @@ async fn finish(
     claim: &Claim,
     scope: Scope,
     upload: Upload,
-    (split, bytes, calls): (&Split, u64, u32),
+    (split, bytes, calls): (&Split, u64, usize),
 ) -> Result<(), Failure> {
     let mut tx = app.database.write(&scope).await?;
     hold(claim, &mut tx).await?;
@@ -224,7 +270,7 @@ async fn finish(
         UploadError::Database(error) => error.into(),
     })?;
     if !claim.ready(&mut tx, &app.vault, split.rest(), (bytes, calls)).await? {
-        return Err(Failure::CallGone);
+        return Err(Failure::Changed);
     }
     Ok(tx.commit().await?)
 }

@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 use super::{
     MAX_CALLS,
     build::{Building, Failure, hold},
-    page, store,
+    page, recording, store,
 };
 use crate::{
     action_items, analytics,
     artifacts::{self, Artifact},
+    audio::open::Open,
     calls::{self, Recognition},
     db::{TenantTx, Write},
     error::ApiResult,
@@ -26,8 +27,12 @@ use crate::{
 /// Calls that are looked up together.
 const BATCH: i64 = 100;
 
+/// What was taken out of a transcript.
+const REDACTIONS: &str = "redactions.json";
+
 /// What is stored of a call as one document, besides the transcript, which has a readable form too.
-const DOCUMENTS: [(Artifact, &str); 4] = [
+const DOCUMENTS: [(Artifact, &str); 5] = [
+    (Artifact::Findings, REDACTIONS),
     (Artifact::RawTranscript, "raw-transcript.json"),
     (Artifact::Diarization, "diarization.json"),
     (Artifact::Analysis, "analysis.json"),
@@ -52,24 +57,35 @@ struct Folder {
     about: About,
     transcript: Option<Zeroizing<Vec<u8>>>,
     documents: Vec<(&'static str, Zeroizing<Vec<u8>>)>,
+    recording: Option<Open>,
 }
 
-/// Adds every call.
+/// What the page links to besides what each call has.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    pub(super) transcript: bool,
+    pub(super) redactions: bool,
+    pub(super) recording: bool,
+}
+
+/// Adds every call, the newest first: what retention deletes meanwhile is the oldest, which then is not in the archive yet and is left out.
 pub(super) async fn fill(building: &mut Building<'_>) -> Result<(), Failure> {
-    let mut after = Uuid::nil();
+    let mut before = Uuid::max();
     loop {
         let mut tx = building.app.database.write(&building.scope).await?;
         hold(building.claim, &mut tx).await?;
-        let calls = store::calls(&mut tx, building.tokens.as_deref(), after, BATCH).await?;
+        if building.claim.shares(&mut tx).await? != building.links.len() {
+            return Err(Failure::Changed);
+        }
+        let calls = store::calls(&mut tx, building.tokens.as_deref(), before, BATCH).await?;
         tx.commit().await?;
         let Some(last) = calls.last() else { return Ok(()) };
-        after = *last;
+        before = *last;
         for call in calls {
-            if building.calls == MAX_CALLS {
+            if building.links.len() == MAX_CALLS {
                 return Err(Failure::TooMany);
             }
             if let Some(folder) = read(building, call).await? {
-                building.calls += 1;
                 write(building, call, folder).await?;
             }
         }
@@ -104,13 +120,10 @@ async fn read(building: &mut Building<'_>, call: Uuid) -> Result<Option<Folder>,
     }
     documents.extend(items(building, &mut tx, call).await?.map(|items| ("action-items.json", items)));
     let metrics = analytics::store::of(&mut tx, call).await?;
-    // A recording that the tenant retains belongs here.
+    let recording = recording::find(&mut tx, vault, call).await?;
     tx.commit().await?;
-    Ok(Some(Folder {
-        about: About { call: row.detail(document)?, recognition, metrics, events },
-        transcript,
-        documents,
-    }))
+    let about = About { call: row.detail(document)?, recognition, metrics, events };
+    Ok(Some(Folder { about, transcript, documents, recording }))
 }
 
 /// What follows from a call, if anything.
@@ -129,6 +142,12 @@ async fn items(
 }
 
 async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Result<(), Failure> {
+    let links = Links {
+        transcript: folder.transcript.is_some(),
+        redactions: folder.documents.iter().any(|(name, _)| *name == REDACTIONS),
+        recording: folder.recording.is_some(),
+    };
+    building.links.insert(call, links);
     let archive = &mut building.archive;
     let about = serde_json::to_vec_pretty(&folder.about)?;
     archive.entry(&format!("calls/{call}/call.json"), about.into()).await?;
@@ -140,7 +159,10 @@ async fn write(building: &mut Building<'_>, call: Uuid, folder: Folder) -> Resul
     for (name, document) in folder.documents {
         archive.entry(&format!("calls/{call}/{name}"), document).await?;
     }
-    Ok(())
+    match folder.recording {
+        Some(open) => recording::add(building, open).await,
+        None => Ok(()),
+    }
 }
 
 /// A transcript as people read it.
@@ -153,19 +175,20 @@ fn readable(json: &[u8]) -> Result<Zeroizing<Vec<u8>>, Failure> {
 
 /// Adds the rows of the calls to the page that was begun.
 pub(super) async fn list(building: &mut Building<'_>) -> Result<(), Failure> {
-    let mut after = Uuid::nil();
+    let mut before = Uuid::max();
     loop {
         let mut tx = building.app.database.write(&building.scope).await?;
         hold(building.claim, &mut tx).await?;
-        let ids = store::exported(&mut tx, building.claim, after, BATCH).await?;
+        let ids = store::exported(&mut tx, building.claim, before, BATCH).await?;
         let Some(last) = ids.last() else { return Ok(()) };
-        after = *last;
+        before = *last;
         let rows = calls::store::among(&mut tx, &ids).await?;
         let documents = calls::store::open_all(&mut tx, &building.app.vault, &rows).await?;
         tx.commit().await?;
         let mut html = String::new();
         for (row, document) in rows.iter().zip(documents) {
-            page::call(&mut html, &row.detail(document)?);
+            let Some(links) = building.links.get(&row.id) else { continue };
+            page::call(&mut html, &row.detail(document)?, *links);
         }
         building.archive.add(html).await?;
     }

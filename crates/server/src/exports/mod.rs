@@ -11,6 +11,7 @@
 //! user     what there is about a user besides calls
 //! contacts the address book, or who of it a data subject is
 //! calls    a call, a folder each
+//! recording  its recording, where the tenant keeps it
 //! archive  a ZIP that is sealed and stored as it grows
 //! page     its index.html and README.txt
 //! ```
@@ -21,6 +22,7 @@ mod calls;
 mod contacts;
 mod key;
 mod page;
+mod recording;
 pub mod routes;
 mod store;
 mod user;
@@ -38,13 +40,16 @@ use crate::{
     audit::{self, Action, subject},
     calls::events::Streams,
     db::{DbError, TenantTx, Write},
-    deletion::blobs,
+    deletion,
     telemetry::log,
-    vault::seal::RecordKind,
+    vault::{blobs, seal::RecordKind},
 };
 
-/// Calls in one archive. Its directory is held while it grows: six entries of some 300 bytes a call, 90 MiB.
-const MAX_CALLS: u32 = 50_000;
+/// Calls in one archive. Its directory is held while it grows: ten entries of some 300 bytes a call, 150 MB.
+const MAX_CALLS: usize = 50_000;
+
+/// Bytes of an archive: what an object may hold. With recordings that is some 300 hours of two channels; who has more asks for each.
+const MAX_BYTES: u64 = blobs::MAX_BYTES;
 
 /// Archives that one program sends at once, each some megabytes of memory.
 const DOWNLOADS: usize = 8;
@@ -147,7 +152,7 @@ pub async fn work(app: &App) -> Result<u64, DbError> {
 pub async fn sweep(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
     for over in store::expire(tx).await? {
         if let Some(place) = over.place {
-            blobs::remove_object(tx, RecordKind::User, place).await?;
+            deletion::blobs::remove_object(tx, RecordKind::User, place).await?;
         }
         audit::record(tx, Action::ExpireExport, over.kind.subject(), over.id).await?;
     }

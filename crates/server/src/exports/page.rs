@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use api::calls::CallDetail;
 use serde_json::Value;
 
-use super::Kind;
+use super::{Kind, calls::Links};
 
 /// No scripts, nothing from anywhere, and its own style.
 const HEAD: &str = r#"<!doctype html>
@@ -28,8 +28,8 @@ const README: &str = "Everything that this service stores about you, or about wh
 
 Open index.html in a browser; it needs no network. The JSON files (RFC 8259, UTF-8) hold the same and more, for programs. Times are in UTC
 (RFC 3339); ids are UUIDs; a field without a value is left out or null. What is not stored is not here: numbers that were taken out of
-transcripts are kept nowhere, and recordings are removed when their transcript is made. Where a tenant keeps recordings, they are not in this
-archive: GET /api/calls/ID/audio gives each, and GET /api/calls/ID/redactions when something in it was taken out.
+transcripts are kept nowhere, and recordings are removed when their transcript is made, unless the tenant keeps them. A call that was deleted
+while this archive was made is not in it.
 
 profile.json      userId, email, displayName, tenantId, tenantName, role (OWNER, ADMIN, MEMBER), memberSince
 memberships.json  every tenant that has you: tenantId, role; ask for the data there in the same way
@@ -53,6 +53,10 @@ call.json            callId, title, contactName, phoneNumber, organization, summ
                      processed: stage, outcome, at)
 transcript.txt       what was said, to read
 transcript.json      the same with speakers, segments, words and times, with the corrections that people made
+redactions.json      what was taken out of the transcript: kind, segmentId, word (its place in the segment), startMs and endMs (when it was
+                     said), silentFromMs and silentToMs (what is silent of the recording because of it)
+recording.wav        the recording, where the tenant keeps it, as it is played: silent where something was taken out. The one that was
+                     uploaded is at GET /api/calls/ID/audio?redacted=false, for whose call it is and who manages the tenant
 raw-transcript.json  as it was recognised, before it was put in order
 diarization.json     who spoke when
 analysis.json        what was found in it, where it was analysed
@@ -116,7 +120,7 @@ impl Page {
 }
 
 /// A row of the table of calls.
-pub(super) fn call(page: &mut String, detail: &CallDetail) {
+pub(super) fn call(page: &mut String, detail: &CallDetail, links: Links) {
     let call = &detail.call;
     let with: Vec<&str> = [&call.contact_name, &detail.phone_number, &detail.organization]
         .into_iter()
@@ -124,19 +128,23 @@ pub(super) fn call(page: &mut String, detail: &CallDetail) {
         .map(String::as_str)
         .collect();
     let folder = format!("calls/{}", call.call_id);
-    let transcript = if call.status == api::calls::CallStatus::Completed {
-        format!("<a href=\"{folder}/transcript.txt\">transcript</a> ")
-    } else {
-        String::new()
-    };
+    let files = [
+        (links.transcript, "transcript.txt", "transcript"),
+        (links.recording, "recording.wav", "recording"),
+        (links.redactions, "redactions.json", "what was taken out"),
+        (true, "call.json", "data"),
+    ];
+    let files = files.iter().filter(|(is_there, ..)| *is_there);
+    let files: Vec<String> = files.map(|(_, name, title)| format!("<a href=\"{folder}/{name}\">{title}</a>")).collect();
     // Writing to a String cannot fail.
     let _ = writeln!(
         page,
-        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:?}</td><td>{transcript}<a href=\"{folder}/call.json\">data</a></td></tr>",
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{:?}</td><td>{}</td></tr>",
         call.created_at.format("%Y-%m-%d %H:%M"),
         escaped(call.title.as_deref().unwrap_or_default()),
         escaped(&with.join(", ")),
         call.status,
+        files.join(" "),
     );
 }
 

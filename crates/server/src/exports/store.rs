@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::{Kind, LEASE, interval, key::sum};
 use crate::{
+    audio::Rendition,
     calls::subject::Token,
     db::{Access, Database, DbError, Reason, Scope, TenantTx, Write},
     vault::{
@@ -222,7 +223,7 @@ impl Claim {
         tx: &mut TenantTx<Write>,
         vault: &Vault,
         rest: &Key,
-        (bytes, calls): (u64, u32),
+        (bytes, calls): (u64, usize),
     ) -> Result<bool, VaultError> {
         let place = KeyPlace::Export(self.tenant, self.id);
         let sealed = seal_key(&*vault.tenant_key(tx).await?, place, rest)?;
@@ -242,13 +243,25 @@ impl Claim {
         Ok(stored.rows_affected() == 1)
     }
 
-    /// Tries again later. The transaction must [`hold`](Self::hold) the export.
-    pub(super) async fn put_off(&self, tx: &mut TenantTx<Write>, by: PgInterval) -> Result<(), DbError> {
+    /// How many calls have a share of the key.
+    pub(super) async fn shares(&self, tx: &mut TenantTx<Write>) -> Result<usize, DbError> {
+        let shares = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "shares!" FROM tenant.export_calls WHERE tenant_id = $1 AND export_id = $2"#,
+            self.tenant,
+            self.id,
+        );
+        usize::try_from(shares.fetch_one(tx.conn()).await?).map_err(|_| DbError::Unexpected)
+    }
+
+    /// Tries again later, and forgets this attempt unless it `counts`. The transaction must [`hold`](Self::hold) the export.
+    pub(super) async fn put_off(&self, tx: &mut TenantTx<Write>, by: PgInterval, counts: bool) -> Result<(), DbError> {
         sqlx::query!(
-            "UPDATE tenant.exports SET lease_until = clock_timestamp() + $3 WHERE tenant_id = $1 AND id = $2",
+            "UPDATE tenant.exports SET lease_until = clock_timestamp() + $3, attempts = CASE WHEN $4 THEN attempts ELSE attempts - 1 END
+               WHERE tenant_id = $1 AND id = $2",
             self.tenant,
             self.id,
             by,
+            counts,
         )
         .execute(tx.conn())
         .await?;
@@ -270,23 +283,23 @@ impl Claim {
     }
 }
 
-/// The calls that go into an export after one of them: the user's own, or those with a data subject, also by a contact that they are
-/// linked to.
+/// The calls that go into an export, older than one of them, newest first: the user's own, or those with a data subject, also by a contact
+/// that they are linked to.
 pub(super) async fn calls(
     tx: &mut TenantTx<Write>,
     tokens: Option<&[Vec<u8>]>,
-    after: Uuid,
+    before: Uuid,
     most: i64,
 ) -> Result<Vec<Uuid>, DbError> {
     let (scope, all) = (tx.scope(), tokens.is_some());
     let calls = sqlx::query_scalar!(
-        "SELECT c.id FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id > $2 AND ($3 OR c.owner_id = $4)
+        "SELECT c.id FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id < $2 AND ($3 OR c.owner_id = $4)
            AND (NOT $3 OR c.phone_token = ANY ($5) OR c.name_token = ANY ($5) OR EXISTS (
              SELECT FROM tenant.contact_tokens k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id AND k.kind IN (1, 4)
                AND k.token = ANY ($5)))
-         ORDER BY c.id LIMIT $6",
+         ORDER BY c.id DESC LIMIT $6",
         scope.tenant(),
-        after,
+        before,
         all,
         scope.user(),
         tokens.unwrap_or_default(),
@@ -295,18 +308,38 @@ pub(super) async fn calls(
     Ok(calls.fetch_all(tx.conn()).await?)
 }
 
-/// The calls that are in an export, after one of them.
+/// Bytes of the recordings that go into an export.
+pub(super) async fn recorded<A: Access>(tx: &mut TenantTx<A>, tokens: Option<&[Vec<u8>]>) -> Result<u64, DbError> {
+    let (scope, all) = (tx.scope(), tokens.is_some());
+    let bytes = sqlx::query_scalar!(
+        r#"SELECT coalesce(sum(a.bytes), 0)::bigint AS "bytes!" FROM tenant.calls c
+           JOIN tenant.artifacts a ON a.tenant_id = c.tenant_id AND a.call_id = c.id AND a.kind = $5
+           JOIN tenant.tenants t ON t.tenant_id = c.tenant_id AND t.audio_retention
+           WHERE c.tenant_id = $1 AND ($2 OR c.owner_id = $3)
+           AND (NOT $2 OR c.phone_token = ANY ($4) OR c.name_token = ANY ($4) OR EXISTS (
+             SELECT FROM tenant.contact_tokens k WHERE k.tenant_id = c.tenant_id AND k.contact_id = c.contact_id AND k.kind IN (1, 4)
+               AND k.token = ANY ($4)))"#,
+        scope.tenant(),
+        all,
+        scope.user(),
+        tokens.unwrap_or_default(),
+        Rendition::Redacted as i16,
+    );
+    Ok(bytes.fetch_one(tx.conn()).await?.unsigned_abs())
+}
+
+/// The calls that are in an export, older than one of them, newest first.
 pub(super) async fn exported(
     tx: &mut TenantTx<Write>,
     claim: &Claim,
-    after: Uuid,
+    before: Uuid,
     most: i64,
 ) -> Result<Vec<Uuid>, DbError> {
     let calls = sqlx::query_scalar!(
-        "SELECT call_id FROM tenant.export_calls WHERE tenant_id = $1 AND export_id = $2 AND call_id > $3 ORDER BY call_id LIMIT $4",
+        "SELECT call_id FROM tenant.export_calls WHERE tenant_id = $1 AND export_id = $2 AND call_id < $3 ORDER BY call_id DESC LIMIT $4",
         claim.tenant,
         claim.id,
-        after,
+        before,
         most,
     );
     Ok(calls.fetch_all(tx.conn()).await?)

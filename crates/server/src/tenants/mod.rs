@@ -3,6 +3,7 @@
 //! Invariant: a tenant has an owner, and only owners make and unmake owners.
 
 pub mod api_keys;
+pub mod removal;
 pub mod routes;
 mod store;
 

@@ -5,11 +5,7 @@ use api::{
     page::{DEFAULT_LIMIT, MAX_LIMIT, Page},
     tenants::{Invitation, InvitationRequest, Member, MemberPatch, Tenant, TenantPatch},
 };
-use axum::{
-    extract::State,
-    http::{HeaderName, HeaderValue, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::{extract::State, http::StatusCode};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -26,19 +22,14 @@ use crate::{
         tenant,
     },
     db::{Access, TenantTx},
-    deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
     http::{
         extract::{Json, Path, Query},
         idempotency::{IdempotencyKey, ShownOnce},
-        request_id,
     },
     redaction,
-    vault::{receipts::Receipt, seal::RecordKind},
+    vault::seal::RecordKind,
 };
-
-/// Where the id of the receipt of a deletion is.
-const RECEIPT: HeaderName = HeaderName::from_static("deletion-receipt");
 
 /// Days in which an invitation can be accepted.
 const INVITATION_DAYS: i32 = 7;
@@ -126,14 +117,14 @@ pub async fn change(
     });
     let name = name.transpose()?;
     let mut tx = app.database.write(caller.scope()).await?;
-    let before = store::tenant(&mut tx).await?;
+    let kept_audio = store::audio_retention_until_changed(&mut tx).await?;
     store::change(&mut tx, &patch).await?;
     if let Some(name) = name {
         tenant::store_name(&mut tx, &app.vault, &name).await?;
     }
     audit::record(&mut tx, Action::ChangeTenant, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
     let changed = read(&app, &mut tx).await?;
-    if changed.audio_retention != before.audio_retention {
+    if changed.audio_retention != kept_audio {
         let turned = if changed.audio_retention { Action::TurnOnAudioRetention } else { Action::TurnOffAudioRetention };
         audit::record(&mut tx, turned, RecordKind::Tenant as i16, caller.scope().tenant()).await?;
     }
@@ -207,66 +198,6 @@ pub async fn change_member(
     tx.commit().await?;
     app.auth.liveness.forget();
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Removes a member with all their data in the tenant, and the person when no other tenant has them.
-///
-/// Much data takes longer than a request may: the removal goes on then, and `unavailable` is the answer until there is no such member.
-///
-/// # Errors
-/// As [`change_member`]; `legal_hold`.
-#[utoipa::path(delete, path = "/api/tenant/members/{userId}", tag = "tenant", params(("userId" = Uuid, Path), IdempotencyKey), responses(
-    (status = 204, description = "Removed; the receipt's id is in `Deletion-Receipt`"), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
-    (status = 403, body = ErrorBody), (status = 404, body = ErrorBody), (status = 409, body = ErrorBody),
-    (status = 503, body = ErrorBody)))]
-pub async fn remove_member(State(app): State<App>, caller: Caller, Path(user): Path<Uuid>) -> ApiResult<Response> {
-    caller.manages()?;
-    remove(&app, &caller, user).await
-}
-
-/// Removes somebody whom the caller may remove.
-pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<Response> {
-    let (app, caller) = (app.clone(), *caller);
-    // On its own, so that it comes to its end when the request, and with it this future, goes away.
-    let work = async move {
-        tokio::select! {
-            removed = erase(&app, &caller, user) => removed,
-            () = app.operation.cut_off() => {
-                // Its end may be on its way to the database.
-                let message = "the service is stopping: the user may not have been removed; ask again";
-                Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
-            }
-        }
-    };
-    let removed = request_id::to_its_end(work).await;
-    let receipt = removed.map_err(|error| ApiError::internal(&error))??;
-    let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
-    Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
-}
-
-async fn erase(app: &App, caller: &Caller, user: Uuid) -> ApiResult<Receipt> {
-    let mut tx = app.database.write_long(caller.scope()).await?;
-    // Who asks again waits for no lock, and so takes no connection for as long as the removal lasts.
-    if !store::begin_removal(&mut tx, user).await? {
-        let message = "this user is being removed already, which goes on: ask again later";
-        return Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30));
-    }
-    if caller.manages().is_ok() {
-        let was = role(store::member(&mut tx, user).await?.ok_or_else(ApiError::not_found)?.role)?;
-        may_handle(caller, was)?;
-        if was == api::tenants::Role::Owner {
-            is_not_the_last_owner(&mut tx, user).await?;
-        }
-    }
-    let receipt = deletion::delete(&mut tx, app.vault.signer(), RecordKind::User, user).await;
-    let receipt = receipt.map_err(|error| match error {
-        DeletionError::NotFound => ApiError::not_found(),
-        DeletionError::LegalHold => ApiError::new(ErrorCode::LegalHold, "a call is under legal hold: lift it first"),
-        DeletionError::Database(error) => error.into(),
-    })?;
-    tx.commit().await?;
-    app.auth.liveness.forget();
-    Ok(receipt)
 }
 
 /// Who is invited and has not come yet; at most 200.

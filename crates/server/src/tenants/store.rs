@@ -50,6 +50,16 @@ pub async fn allowed<A: Access>(tx: &mut TenantTx<A>) -> Result<Allowed, DbError
     Ok(row.fetch_one(tx.conn()).await?)
 }
 
+/// Whether the tenant keeps recordings, which nobody else changes until the transaction ends. Those who only refer to the tenant go on.
+pub(super) async fn audio_retention_until_changed(tx: &mut TenantTx<Write>) -> Result<bool, DbError> {
+    let tenant = tx.scope().tenant();
+    let is_on = sqlx::query_scalar!(
+        "SELECT audio_retention FROM tenant.tenants WHERE tenant_id = $1 FOR NO KEY UPDATE",
+        tenant
+    );
+    Ok(is_on.fetch_one(tx.conn()).await?)
+}
+
 /// Changes what is given.
 pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();

@@ -130,7 +130,7 @@ pub async fn stats(State(app): State<App>, caller: Caller) -> ApiResult<axum::Js
 pub async fn delete(State(app): State<App>, caller: Caller) -> ApiResult<Response> {
     caller.session()?;
     has_data(&caller)?;
-    tenants::routes::remove(&app, &caller, caller.scope().user()).await
+    tenants::removal::remove(&app, &caller, caller.scope().user()).await
 }
 
 /// An auditor owns nothing in a tenant, by the database's policies.

@@ -21,23 +21,29 @@ use crate::{
 
 /// Bytes of the recording as it came, and of what is played by default: more than one part of an object, and not a whole number of them.
 const ORIGINAL: usize = 9_500_001;
-const SAMPLES: usize = 5_000_000;
+pub(crate) const SAMPLES: usize = 5_000_000;
 
 /// Samples that are never zero.
-fn samples() -> Vec<u8> {
+pub(crate) fn samples() -> Vec<u8> {
     (0..SAMPLES as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 23) as u8 | 1).collect()
 }
 
 /// Turns audio retention on or off.
-async fn keeps(person: &Person<'_>, on: bool) {
+pub(crate) async fn keeps(person: &Person<'_>, on: bool) {
     let changed = person.json(Method::PATCH, "/api/tenant", &json!({ "audioRetention": on })).await.json();
     assert_eq!(changed["audioRetention"], on);
 }
 
 /// A call of one channel whose recordings are kept, as the worker keeps them.
-async fn kept(person: &Person<'_>) -> String {
+pub(crate) async fn kept(person: &Person<'_>) -> String {
+    kept_with(person, "{}", samples()).await
+}
+
+/// The same with metadata, and these samples to play.
+pub(crate) async fn kept_with(person: &Person<'_>, metadata: &str, samples: Vec<u8>) -> String {
     let file = recording(7, ORIGINAL);
-    let call = person.form(&[("file", &file)], &[]).await.json()["callId"].as_str().unwrap().to_owned();
+    let fields = [("metadata", metadata.as_bytes()), ("file", &file[..])];
+    let call = person.form(&fields, &[]).await.json()["callId"].as_str().unwrap().to_owned();
     let id: Uuid = call.parse().unwrap();
     let app = &person.service.app;
     let mut tx = app.database.write(&person.scope).await.unwrap();
@@ -45,7 +51,7 @@ async fn kept(person: &Person<'_>) -> String {
     let upload = expect_upload(&mut tx, RecordKind::Call, (id, Uuid::now_v7()), deadline).await.unwrap();
     let key = app.vault.record_key(&mut tx, RecordKind::Call, id).await.unwrap();
     let place = upload.place();
-    let bytes = app.blobs.write(&key, place, stream::iter([Ok(Bytes::from(samples()))])).await.unwrap();
+    let bytes = app.blobs.write(&key, place, stream::iter([Ok(Bytes::from(samples))])).await.unwrap();
     upload.end(&mut tx).await.unwrap();
     store::keep(&mut tx, Media::Wave, (place, bytes, parts_of(bytes))).await.unwrap();
     tx.commit().await.unwrap();
@@ -252,4 +258,38 @@ async fn a_call_that_is_deleted_takes_its_recordings_with_it() {
     assert_eq!(person.get(&format!("/api/calls/{call}/audio")).await.code(), "call_not_found");
     let swept = server::deletion::blobs::sweep(&service.app.database, &service.app.blobs).await.unwrap();
     assert_eq!(swept.parts, 3 + 2);
+}
+
+#[tokio::test]
+async fn what_two_managers_want_at_once_is_in_the_audit_log_as_it_came_to_be() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
+    sqlx::raw_sql("BEGIN; SELECT FROM tenant.tenants FOR NO KEY UPDATE").execute(&mut holder).await.unwrap();
+    let patch = async |on: bool| {
+        let answer = person.json(Method::PATCH, "/api/tenant", &json!({ "audioRetention": on })).await;
+        assert_eq!(answer.status, 200);
+    };
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    // The one begins to wait behind the other: who comes first gets the row first.
+    let (mut on, mut off) = (std::pin::pin!(patch(true)), std::pin::pin!(patch(false)));
+    for expected in 1..=2 {
+        loop {
+            tokio::select! {
+                () = &mut on => panic!("it does not wait"),
+                () = &mut off, if expected == 2 => panic!("it does not wait"),
+                count = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut observer) => {
+                    if count.unwrap() == expected { break }
+                }
+            }
+        }
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    tokio::join!(on, off);
+    let actions = "SELECT array_agg(action ORDER BY sequence) FROM tenant.audit_events WHERE action IN (40, 41)";
+    let actions: Vec<i16> = sqlx::query_scalar(actions).fetch_one(&mut observer).await.unwrap();
+    assert_eq!(person.get("/api/tenant").await.json()["audioRetention"], false);
+    assert_eq!(actions, [40, 41], "turned on, and turned off");
 }

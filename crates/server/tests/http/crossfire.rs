@@ -33,8 +33,10 @@ enum Guard {
     Tenant,
     /// Owners and admins.
     Managers,
+    /// Owners and auditors, who learn ids and no content.
+    Auditors,
 }
-use Guard::{Ends, Managers, Own, Public, Tenant};
+use Guard::{Auditors, Ends, Managers, Own, Public, Tenant};
 
 /// What goes with a request. `{name}` stands for an id of the attacked tenant.
 enum Sent {
@@ -92,6 +94,9 @@ fn table() -> Vec<Row> {
         ("GET /api/tenant/data-subjects/export/{subjectExportId}/download", Managers, 200, "", Nothing),
         ("GET /api/tenant", Managers, 200, "", Nothing),
         ("PATCH /api/tenant", Managers, 200, "", Json(r#"{"retentionDays": 30}"#)),
+        ("DELETE /api/tenant", Managers, 204, "", Json(r#"{"tenantId": "{tenant}"}"#)),
+        ("GET /api/tenant/audit-log", Auditors, 200, "?limit=200", Nothing),
+        ("GET /api/tenant/audit-log", Auditors, 200, "?cursor=3", Nothing),
         ("GET /api/tenant/members", Managers, 200, "?limit=200", Nothing),
         ("GET /api/tenant/members", Managers, 200, "?cursor={membersCursor}", Nothing),
         ("PATCH /api/tenant/members/{userId}", Managers, 204, "", Json(r#"{"role": "ADMIN"}"#)),
@@ -303,7 +308,8 @@ impl Crossfire<'_> {
         }
         let is_own = who.contains("own tenant");
         // Who has no secrets to miss is the owner, by a key.
-        let may_know = |name: &str| secrets.is_empty() || is_own && name == "tenant";
+        let audits = *guard == Auditors && who.starts_with("AUDITOR of the own tenant");
+        let may_know = |name: &str| secrets.is_empty() || audits || is_own && name == "tenant";
         for (name, id) in self.victim.ids.iter().filter(|(name, id)| !may_know(name) && !said.contains(*id)) {
             assert!(!text.contains(id), "{name}: {at}");
         }
@@ -364,6 +370,8 @@ async fn nobody_learns_anything_of_another_from_any_operation() {
                 let who = format!("{role} of the own tenant{how}");
                 let status = crossfire.fire(row, &who, by, &of_the_owner).await;
                 assert!(*guard != Managers || [403, 404].contains(&status), "{operation} as {who}: {status}");
+                let expected = if role == "AUDITOR" { 200 } else { 403 };
+                assert!(*guard != Auditors || status == expected, "{operation} as {who}: {status}");
             }
         }
         let status = crossfire.fire(row, "a key of the own tenant", Token(&victim.tokens["KEY"]), &[]).await;

@@ -37,6 +37,7 @@ mod sessions;
 mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
+mod tenants;
 mod tokens;
 mod transcripts;
 mod tus;

@@ -75,7 +75,8 @@ pub(super) fn before(page: &Page, first: usize) -> Option<Cue> {
         if found == Cue::Other && words > OTHER_BEFORE {
             continue;
         }
-        let names = page.word(index).is_some_and(is_number_word) || !(apart || is_topic(page, index));
+        let names = page.word(index).is_some_and(is_number_word)
+            || !(apart || is_topic(page, index) || is_destination(page, first));
         return Some(if found == Cue::Other && !names { Cue::Aside } else { found });
     }
     None
@@ -86,6 +87,12 @@ fn is_in_code(page: &Page, index: usize) -> bool {
     let is_digits = |other: usize| page.tokens.get(other).is_some_and(|token| token.form == Form::Digits);
     (page.tokens[index].glued && index > 0 && is_digits(index - 1))
         || (page.tokens.get(index + 1).is_some_and(|next| next.glued) && is_digits(index + 1))
+}
+
+/// Whether the number at `first` is where something goes: "send the code to …". Its name is not that of what is sent.
+fn is_destination(page: &Page, first: usize) -> bool {
+    let before = first.checked_sub(1).and_then(|before| page.word(before));
+    matches!(before, Some("to" | "an" | "au" | "al" | "ao"))
 }
 
 /// Whether the thing at `index` is what somebody speaks about: "about your order", "on the account", "zum Vertrag".
@@ -128,6 +135,9 @@ fn at(page: &Page, index: usize, key: &str) -> Option<Cue> {
 
 /// The cue of the word at `index` where no number is named by it: "area code" is a telephone's, "in this case" is nothing's.
 fn by_itself(page: &Page, index: usize, key: &str) -> Option<Cue> {
+    if key == "write" && (1..=2).any(|away| page.word(index + away) == Some("down")) {
+        return Some(Cue::Number);
+    }
     let found = cue(key)?;
     let previous = index.checked_sub(1).and_then(|index| page.word(index));
     let next = page.word(index + 1);

@@ -14,23 +14,24 @@ pub(super) fn cue(key: &str) -> Option<Cue> {
         | "llamarme" | "llamenos" | "telefone" | "telemovel" | "fixo" | "ligar" | "ligue" | "liga" | "zap"
         | "callback" | "hotline" | "helpline" => Cue::Phone,
         "number" | "numbers" | "call" | "reach" | "text" | "dial" | "ring" | "nummer" | "ruf" | "rufen" | "rufe"
-        | "numero" | "contact" | "contacter" | "contactar" | "contacto" | "contato" | "marcar" | "marque" => {
-            Cue::Number
-        }
+        | "jot" | "pen" | "notieren" | "notier" | "mitschreiben" | "stift" | "notez" | "apunta" | "apunte"
+        | "apuntar" | "anota" | "anote" | "anotar" | "numero" | "contact" | "contacter" | "contactar" | "contacto"
+        | "contato" | "marcar" | "marque" => Cue::Number,
         "order" | "invoice" | "ticket" | "reference" | "ref" | "case" | "confirmation" | "tracking" | "booking"
         | "reservation" | "policy" | "account" | "customer" | "member" | "membership" | "serial" | "part" | "model"
         | "sku" | "id" | "pin" | "code" | "passcode" | "otp" | "verification" | "flight" | "claim" | "contract"
         | "routing" | "batch" | "lot" | "article" | "item" | "product" | "license" | "licence" | "registration"
         | "vin" | "isbn" | "version" | "room" | "page" | "chapter" | "zip" | "postcode" | "gate" | "meter"
-        | "barcode" | "docket" | "shipment" | "parcel" | "build" | "population" | "bestellung" | "auftrag"
-        | "rechnung" | "vorgang" | "aktenzeichen" | "referenz" | "kunden" | "kunde" | "vertrag" | "buchung"
-        | "sendung" | "artikel" | "konto" | "zimmer" | "plz" | "postleitzahl" | "zahler" | "zahlerstand" | "fall"
-        | "commande" | "facture" | "dossier" | "billet" | "client" | "contrat" | "compte" | "serie" | "suivi"
-        | "colis" | "chambre" | "siret" | "siren" | "compteur" | "pedido" | "factura" | "referencia" | "caso"
-        | "expediente" | "reserva" | "cliente" | "contrato" | "cuenta" | "seguimiento" | "envio" | "codigo"
-        | "confirmacion" | "poliza" | "pagina" | "habitacion" | "articulo" | "albaran" | "contador" | "encomenda"
-        | "fatura" | "processo" | "protocolo" | "conta" | "rastreio" | "rastreamento" | "confirmacao" | "apolice"
-        | "quarto" | "versao" | "artigo" | "chamado" | "contagem" | "bilhete" | "voo" | "vuelo" | "vol" => Cue::Other,
+        | "score" | "cep" | "barcode" | "docket" | "shipment" | "parcel" | "build" | "population" | "bestellung"
+        | "auftrag" | "rechnung" | "vorgang" | "aktenzeichen" | "referenz" | "kunden" | "kunde" | "vertrag"
+        | "buchung" | "sendung" | "artikel" | "konto" | "zimmer" | "plz" | "postleitzahl" | "zahler"
+        | "zahlerstand" | "fall" | "commande" | "facture" | "dossier" | "billet" | "client" | "contrat" | "compte"
+        | "serie" | "suivi" | "colis" | "chambre" | "siret" | "siren" | "compteur" | "pedido" | "factura"
+        | "referencia" | "caso" | "expediente" | "reserva" | "cliente" | "contrato" | "cuenta" | "seguimiento"
+        | "envio" | "codigo" | "confirmacion" | "poliza" | "pagina" | "habitacion" | "articulo" | "albaran"
+        | "contador" | "encomenda" | "fatura" | "processo" | "protocolo" | "conta" | "rastreio" | "rastreamento"
+        | "confirmacao" | "apolice" | "quarto" | "versao" | "artigo" | "chamado" | "contagem" | "bilhete" | "voo"
+        | "vuelo" | "vol" => Cue::Other,
         "card" | "visa" | "mastercard" | "amex" | "karte" | "kreditkarte" | "kartennummer" | "kreditkartennummer"
         | "carte" | "tarjeta" | "cartao" => Cue::Card,
         "iban" => Cue::Iban,

@@ -24,7 +24,7 @@ use super::{key::NotSealed, seal::Broken};
 pub use paths::{BlobPlace, MirrorPlace};
 pub use raw::{Raw, is_opaque};
 pub use read::BlobReader;
-pub use stream::{open_part, parts_of, seal_part};
+pub use stream::{MAX_BYTES, open_part, parts_of, seal_part};
 
 /// Where blobs are kept.
 #[derive(Clone)]

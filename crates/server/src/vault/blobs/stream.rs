@@ -36,7 +36,7 @@ pub(super) const PART_SEALED: usize = HEADER + PART_CHUNKS * CHUNK_SEALED;
 pub(super) const MAX_PARTS: u32 = 16 * 1024;
 
 /// Plaintext bytes of an object: 64 GiB, six days of two channels at 16 kHz as floats.
-pub(super) const MAX_BYTES: u64 = PART as u64 * MAX_PARTS as u64;
+pub const MAX_BYTES: u64 = PART as u64 * MAX_PARTS as u64;
 
 /// Parts of an object that holds so many plaintext bytes; an empty one has a part too.
 #[must_use]

@@ -130,9 +130,8 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
     let files = files(&answer);
 
     let folder = format!("calls/{call}/");
-    let mut names: Vec<String> = ["action-items.json", "call.json", "transcript.json", "transcript.txt"]
-        .map(|name| format!("{folder}{name}"))
-        .into();
+    let of_call = ["action-items.json", "call.json", "redactions.json", "transcript.json", "transcript.txt"];
+    let mut names: Vec<String> = of_call.map(|name| format!("{folder}{name}")).into();
     names.extend(
         [
             "README.txt",

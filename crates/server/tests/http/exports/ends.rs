@@ -6,7 +6,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use server::{
     deletion::{self, blobs},
-    exports,
+    exports, retention,
     vault::seal::RecordKind,
 };
 
@@ -243,4 +243,58 @@ async fn who_does_not_own_the_tenant_any_more_gets_nothing_about_a_data_subject(
     ann.sql(format!("UPDATE tenant.memberships SET role = 1 WHERE user_id = '{}'", ann.scope.user())).await;
     service.app.auth.liveness.forget();
     assert_eq!(state(&ann, &export).await, ("FAILED".to_owned(), Value::from("not_an_owner")));
+}
+
+/// Goes on with some work until so many calls have their share of an export.
+async fn poll_until_shared(service: &Service, mut work: Pin<&mut impl Future>, shares: i64) {
+    while count(service, SHARES).await < shares {
+        assert!(!poll_times(work.as_mut(), 1).await, "it ended before");
+    }
+}
+
+#[tokio::test]
+async fn deletions_while_an_archive_is_built_begin_it_again_and_do_not_count() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let mut calls = Vec::new();
+    for seed in 0..7 {
+        calls.push(ann.upload(seed, "a call").await);
+    }
+    let export = ask(&ann).await;
+    // More often than there are attempts, each time one that is in the archive already.
+    for _ in 0..5 {
+        let mut work = Box::pin(exports::work(&service.app));
+        poll_until_shared(&service, work.as_mut(), 1).await;
+        let path = format!("/api/calls/{}", calls.pop().unwrap());
+        assert_eq!(ann.send(Method::DELETE, &path, &[], b"").await.status, 204);
+        work.await.unwrap();
+        assert_eq!(state(&ann, &export).await.0, "PENDING");
+        assert_eq!(parts(&ann).await, 0, "what was built is gone");
+        // The next one begins at once, and with no share.
+        ann.sql("DELETE FROM tenant.export_calls; UPDATE tenant.exports SET lease_until = now()".to_owned()).await;
+    }
+    build(&service).await;
+    let files = files(&download(&ann, &export).await);
+    let folders: Vec<&str> = files.keys().filter_map(|name| name.strip_suffix("/call.json")).collect();
+    assert_eq!(folders, calls.iter().map(|call| format!("calls/{call}")).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_retention_deletes_while_an_archive_is_built_is_left_out_and_the_rest_is_built() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let (oldest, newest) = (ann.upload(0, "goes").await, ann.upload(1, "stays").await);
+    let export = ask(&ann).await;
+    let mut work = Box::pin(exports::work(&service.app));
+    poll_until_shared(&service, work.as_mut(), 1).await;
+    // A day too many has gone by.
+    ann.sql(format!("UPDATE tenant.calls SET created_at = created_at - interval '91 days' WHERE id = '{oldest}'"))
+        .await;
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 1);
+    work.await.unwrap();
+    assert_eq!(state(&ann, &export).await.0, "READY");
+    let files = files(&download(&ann, &export).await);
+    assert!(files.contains_key(&format!("calls/{newest}/call.json")));
+    assert!(!files.keys().any(|name| name.contains(&oldest)));
+    assert!(!String::from_utf8_lossy(&files["index.html"]).contains(&oldest));
 }

@@ -4,6 +4,7 @@ mod content;
 mod ends;
 mod guards;
 mod memory;
+mod recordings;
 mod subjects;
 
 use std::{collections::BTreeMap, io::Read as _};

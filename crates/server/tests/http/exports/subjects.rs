@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use super::{ann, ask_about, bob, build, download, files, json_of, state, with};
+use super::{ann, ask_about, bob, build, count, download, files, json_of, state, with};
 use crate::{
     client::Service,
     people::{Person, recording},
@@ -91,4 +91,41 @@ async fn a_data_subject_is_found_by_name_also_in_calls_that_an_older_program_too
     ))
     .await;
     assert_eq!(found(&ann, &json!({"contactName": "carl heron"})).await, BTreeSet::from([new, old]));
+}
+
+#[tokio::test]
+async fn a_data_subject_whom_the_call_names_by_number_is_found_by_it_whatever_is_changed_afterwards() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    let named = call(&ann, 1, &with(None, Some("030 / 901820"))).await;
+    let old = call(&ann, 2, &with(None, Some("+49 30 901820"))).await;
+    call(&ann, 3, &with(None, Some("+49 30 901829"))).await;
+    let path = format!("/api/calls/{named}");
+    let shown = ann.json(Method::PATCH, &path, &json!({"title": "another title"})).await.json();
+    assert_eq!(shown["contactName"], "Contact ending 1820");
+    assert!(shown["phoneNumber"].is_null(), "the number itself is not kept");
+    assert_eq!(found(&ann, &json!({"phoneNumber": "+49 30 901820"})).await, BTreeSet::from([named, old]));
+}
+
+#[tokio::test]
+async fn who_lost_an_export_writes_no_more_tokens_for_it() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    call(&ann, 1, &with(None, Some("Carl"))).await;
+    ann.sql("UPDATE tenant.calls SET is_indexed = false, name_token = NULL".to_owned()).await;
+    let export = ask_about(&ann, &json!({"contactName": "Carl"})).await;
+    let (mut holder, mut observer) =
+        (service.installation.postgres.superuser().await, service.installation.postgres.superuser().await);
+    sqlx::raw_sql("BEGIN; SELECT FROM tenant.calls FOR UPDATE").execute(&mut holder).await.unwrap();
+    let lose = async {
+        let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waits).fetch_optional(&mut observer).await.unwrap().is_none() {}
+        // As if the lease had ended, and another program had begun.
+        let lose = "UPDATE tenant.exports SET lease_token = gen_random_uuid(), lease_until = now() + interval '1 hour'";
+        sqlx::raw_sql(lose).execute(&mut observer).await.unwrap();
+        sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    };
+    tokio::join!(build(&service), lose);
+    assert_eq!(state(&ann, &export).await.0, "PENDING");
+    assert_eq!(count(&service, "SELECT count(*) FROM tenant.calls WHERE is_indexed").await, 0);
 }

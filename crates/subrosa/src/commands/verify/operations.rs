@@ -119,7 +119,7 @@ pub(super) const WHOLE: [Step; 2] = [
 ];
 
 /// Everything about people and their tenant.
-pub(super) const ACCOUNT: [Step; 27] = [
+pub(super) const ACCOUNT: [Step; 28] = [
     step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(&[("sessionId", "/sessionId")]),
     get("GET /api/auth/sessions"),
     get("DELETE /api/auth/sessions/{sessionId}"),
@@ -128,7 +128,8 @@ pub(super) const ACCOUNT: [Step; 27] = [
     step("PATCH /api/users/me/consent", Owner, Json(r#"{"kind": "TERMS", "version": 1, "given": true}"#)),
     get("GET /api/users/me/limits"),
     get("GET /api/users/me/stats"),
-    get("GET /api/tenant"),
+    get("GET /api/tenant").keep(&[("tenant", "/tenantId")]),
+    get("GET /api/tenant/audit-log").with("?limit=200"),
     step("PATCH /api/tenant", Owner, Json(r#"{"name": "{tenant's name}", "retentionDays": 1}"#)),
     step("POST /api/tenant/api-keys", Owner, Json(KEY)).keep(&[("apiKeyId", "/apiKeyId")]),
     get("GET /api/tenant/api-keys"),
@@ -221,13 +222,15 @@ pub(super) const DELETION: [Step; 4] = [
     get("GET /api/deletions/{receiptId}"),
 ];
 
-/// Takes another password, and signs out.
-pub(super) const SIGN_OUT: [Step; 5] = [
+/// Takes another password, signs out, and deletes the tenant.
+pub(super) const SIGN_OUT: [Step; 7] = [
     step("POST /api/auth/password", Owner, Json(PASSWORDS)),
     step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
     step("POST /api/auth/logout", Owner, Json(r#"{"refreshToken": "{refresh}"}"#)),
     step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
     get("POST /api/auth/logout-all"),
+    step("POST /api/auth/login", Nobody, Json(LOGIN_AGAIN)).keep(SESSION),
+    step("DELETE /api/tenant", Owner, Json(r#"{"tenantId": "{tenant}"}"#)),
 ];
 
 impl Step {

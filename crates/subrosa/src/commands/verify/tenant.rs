@@ -6,7 +6,7 @@ use server::{
     auth::accounts::{self, AccountError, NewPerson},
     auth::person::EmailAddress,
     deletion::{
-        self,
+        self, DeletionError,
         blobs::{self, SweepError},
         mirror,
     },
@@ -66,12 +66,17 @@ impl Tenant {
         Ok(tx.commit().await?)
     }
 
-    /// Deletes it; that of a run which was interrupted may have a call under legal hold.
+    /// Deletes it, unless the run has come to that by itself; that of a run which was interrupted may have a call under legal hold.
     pub(super) async fn remove(&self, app: &App) -> Result<(), VerifyError> {
         let mut tx = app.database.write_long(&sweep::scope(self.id)).await?;
         database::lift_holds(&mut tx).await?;
-        deletion::delete(&mut tx, app.vault.signer(), RecordKind::Tenant, self.id).await?;
-        Ok(tx.commit().await?)
+        match deletion::delete(&mut tx, app.vault.signer(), RecordKind::Tenant, self.id).await {
+            Err(DeletionError::NotFound) => Ok(()),
+            deleted => {
+                deleted?;
+                Ok(tx.commit().await?)
+            }
+        }
     }
 }
 
