@@ -83,7 +83,7 @@ impl Tree<'_> {
                 Some(section) if markdown::links(section).iter().any(|link| link.name().is_some()) => {}
                 Some(section) if section.contains(NOT_BUILT) && !links_to_code(section) => {}
                 Some(_) => {
-                    wrong.push(format!("{CONTRACT}: {rule} names no test, and is not \"{NOT_BUILT}\" as a whole"))
+                    wrong.push(format!("{CONTRACT}: {rule} names no test, and is not \"{NOT_BUILT}\" as a whole"));
                 }
             }
         }
