@@ -105,7 +105,13 @@ fn every_planted_fault_is_found_and_nothing_else() {
             CONTRACT,
             "### H1\nA rule. [`it_holds_too`](../../tests/a.rs)",
             "### H1\nA rule.",
-            "docs/privacy/contract.md: H1 names no test and does not say \"Not built yet\"",
+            "docs/privacy/contract.md: H1 names no test, and is not \"Not built yet\" as a whole",
+        ),
+        (
+            CONTRACT,
+            "### H1\nA rule. [`it_holds_too`](../../tests/a.rs)",
+            "### H1\nA rule, in [a.rs](../../tests/a.rs).\n\n- Not built yet: the rest.",
+            "docs/privacy/contract.md: H1 names no test, and is not \"Not built yet\" as a whole",
         ),
         (CONTRACT, "### S6\n", "### Six\n", "docs/privacy/contract.md: no section S6"),
         (

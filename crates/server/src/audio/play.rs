@@ -51,6 +51,7 @@ fn turned_off() -> ApiError {
 /// Who plays what.
 pub(super) struct Play {
     pub(super) app: App,
+    pub(super) caller: Caller,
     pub(super) parts: Parts,
     pub(super) what: (Uuid, Rendition),
     pub(super) _place: Place,
@@ -90,10 +91,10 @@ async fn send(mut play: Play, mut open: Open, range: Range<u64>, sender: mpsc::S
 impl Play {
     /// Looks again who plays, and whether it is still there, the same.
     async fn again(&mut self, before: &Kept) -> ApiResult<Open> {
-        let caller = Caller::again(&mut self.parts, &self.app).await?;
-        let open = open(&self.app, &caller, self.what).await?;
+        self.caller = self.caller.again(&mut self.parts, &self.app).await?;
+        let open = open(&self.app, &self.caller, self.what).await?;
         if self.what.1 == Rendition::Original {
-            may_hear_the_original(&caller, open.kept.owner)?;
+            may_hear_the_original(&self.caller, open.kept.owner)?;
         }
         if open.kept == *before { Ok(open) } else { Err(ApiError::not_found()) }
     }

@@ -102,7 +102,7 @@ pub async fn audio(
     } else {
         let place = app.plays.open(caller.scope().user())?;
         note(&app, &caller, (call, action)).await?;
-        play::body(Play { app, parts, what: (call, rendition), _place: place }, open, range)
+        play::body(Play { app, caller, parts, what: (call, rendition), _place: place }, open, range)
     };
     response.body(body).map_err(|error| ApiError::internal(&error))
 }

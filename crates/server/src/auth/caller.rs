@@ -97,13 +97,17 @@ impl Caller {
         }
     }
 
-    /// Recognises who makes a request once more: an answer that takes its time is not for who signed out meanwhile.
+    /// Recognises who makes a request once more: an answer that takes its time is not for who signed out meanwhile. A session counts for as
+    /// long as it lasts, and its access token only when the request begins: an archive may take longer than those minutes.
     ///
     /// # Errors
     /// As the extractor.
-    pub async fn again(parts: &mut Parts, app: &App) -> ApiResult<Self> {
+    pub async fn again(self, parts: &mut Parts, app: &App) -> ApiResult<Self> {
         parts.extensions.remove::<Self>();
-        Self::from_request_parts(parts, app).await
+        match self.credential {
+            Credential::Session(family) => Self::by_family(app, (family, self.scope.user(), self.scope.tenant())).await,
+            Credential::ApiKey(_) => Self::from_request_parts(parts, app).await,
+        }
     }
 
     fn of(live: Live, credential: Credential) -> ApiResult<Self> {
@@ -117,9 +121,12 @@ impl Caller {
 
     async fn by_session(app: &App, token: &str) -> ApiResult<Self> {
         let claims = tokens::verify(app, token).await?.ok_or_else(invalid)?;
-        let subject = Subject::Session { family: claims.session, user: claims.sub, tenant: claims.tenant };
-        let live = liveness::of(app, subject).await?.ok_or_else(invalid)?;
-        Self::of(live, Credential::Session(claims.session))
+        Self::by_family(app, (claims.session, claims.sub, claims.tenant)).await
+    }
+
+    async fn by_family(app: &App, (family, user, tenant): (Uuid, Uuid, Uuid)) -> ApiResult<Self> {
+        let live = liveness::of(app, Subject::Session { family, user, tenant }).await?.ok_or_else(invalid)?;
+        Self::of(live, Credential::Session(family))
     }
 
     async fn by_api_key(app: &App, token: &str, parts: &Parts) -> ApiResult<Self> {

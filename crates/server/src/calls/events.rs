@@ -155,7 +155,8 @@ pub async fn stream(
     let after = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (changes, stopping) = (app.changes.watch(), app.operation.stopping());
     let waiting = VecDeque::new();
-    let watcher = Watcher { app, parts, call: id, after, status: None, changes, stopping, waiting, _place: place };
+    let watcher =
+        Watcher { app, caller, parts, call: id, after, status: None, changes, stopping, waiting, _place: place };
     let messages = futures::stream::unfold(watcher, async |mut watcher| {
         let message = watcher.next().await?;
         Some((Ok(message), watcher))
@@ -165,6 +166,7 @@ pub async fn stream(
 
 struct Watcher {
     app: App,
+    caller: Caller,
     parts: Parts,
     call: Uuid,
     /// The last event that was shown.
@@ -207,8 +209,8 @@ impl Watcher {
     /// Reads what is new; `None` when there is nothing to see any more.
     async fn look(&mut self) -> ApiResult<Option<()>> {
         // Asked anew each time: who signed out sees no more.
-        let caller = Caller::again(&mut self.parts, &self.app).await?;
-        let mut tx = self.app.database.read(caller.scope()).await?;
+        self.caller = self.caller.again(&mut self.parts, &self.app).await?;
+        let mut tx = self.app.database.read(self.caller.scope()).await?;
         // The status first: an event is committed before the status that it leads to, or with it.
         let Some(progress) = store::progress(&mut tx, &[self.call]).await?.pop() else { return Ok(None) };
         let events = store::events(&mut tx, self.call, self.after).await?;

@@ -235,7 +235,7 @@ async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts)
                 .map_err(|error| ApiError::internal(&error))?,
         ),
     ];
-    let download = Download { app, parts, kind, id, _places: (permit, own) };
+    let download = Download { app, caller: *caller, parts, kind, id, _places: (permit, own) };
     let body = if is_asked_for { download.body((place, bytes, key)) } else { Body::empty() };
     Ok((headers, body).into_response())
 }
@@ -243,6 +243,7 @@ async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts)
 /// A download under way.
 struct Download {
     app: App,
+    caller: Caller,
     parts: Parts,
     kind: Kind,
     id: Uuid,
@@ -296,11 +297,11 @@ impl Download {
 
     /// Looks again who downloads, and whether the archive is still there.
     async fn again(&mut self) -> ApiResult<Opened> {
-        let caller = Caller::again(&mut self.parts, &self.app).await?;
+        self.caller = self.caller.again(&mut self.parts, &self.app).await?;
         if self.kind == Kind::Subject {
-            owns(&caller)?;
+            owns(&self.caller)?;
         }
-        let mut tx = self.app.database.read(caller.scope()).await?;
+        let mut tx = self.app.database.read(self.caller.scope()).await?;
         let row = store::get(&mut tx, self.kind, self.id).await?;
         store::open(&mut tx, &self.app.vault, &row).await?.ok_or_else(ApiError::not_found)
     }

@@ -123,11 +123,11 @@ async fn serve(app: App, request: Request, translate: bool) -> Result<Response, 
         let place = app.streams.open(caller.scope().user())?;
         let transcript = async move {
             let _place = place;
-            done(app, parts, call).await
+            done(app, (caller, parts), call).await
         };
         return Ok(stream::answer(transcript, form.format == ResponseFormat::DiarizedJson));
     }
-    let transcript = done(app, parts, call).await?;
+    let transcript = done(app, (caller, parts), call).await?;
     answer(&transcript, &form, translate)
 }
 
@@ -167,12 +167,12 @@ impl Form {
 }
 
 /// The transcript of a call, once it is there; for as long as who asked may see it, and the service goes on.
-async fn done(app: App, mut parts: Parts, call: Uuid) -> Result<Transcript, OpenAiError> {
+async fn done(app: App, (mut caller, mut parts): (Caller, Parts), call: Uuid) -> Result<Transcript, OpenAiError> {
     let (mut changes, mut stopping) = (app.changes.watch(), app.operation.stopping());
     let looking = async {
         loop {
             changes.mark_unchanged();
-            let caller = Caller::again(&mut parts, &app).await?;
+            caller = caller.again(&mut parts, &app).await?;
             if let Some(transcript) = finished(&app, &caller, call).await? {
                 return Ok(transcript);
             }

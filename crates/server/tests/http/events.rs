@@ -112,12 +112,20 @@ async fn a_stream_ends_when_its_reader_may_not_read_any_more_and_a_user_has_only
     assert_eq!(person.watch(&call, None).await.status(), 429);
     open.truncate(15);
     assert_eq!(person.watch(&call, None).await.status(), 200);
-    // The token ends, and with it the stream.
+    // The access token may end meanwhile; the session ends, and with it the stream.
     service.app.clock.advance(chrono::TimeDelta::minutes(10));
+    let mut first = open.pop().unwrap().into_body().into_data_stream();
+    first.next().await.unwrap().unwrap();
+    person.renew();
+    assert_eq!(person.send(Method::POST, "/api/auth/logout-all", &[], b"").await.status, 204);
+    while let Some(message) = first.next().await {
+        message.unwrap();
+    }
     for response in open {
         response.into_body().collect().await.unwrap();
     }
-    person.renew();
+    let person = Person::new(&service).await;
+    let call = person.upload(1, "title").await;
     let mut watching = person.watch(&call, None).await.into_body().into_data_stream();
     watching.next().await.unwrap().unwrap();
     person.send(Method::DELETE, &format!("/api/calls/{call}"), &[], b"").await;

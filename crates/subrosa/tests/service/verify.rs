@@ -193,7 +193,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         ),
         ("H6", "before its owner asked the same", "GET /api/calls/{id}/legal-hold gives away the hold's reason"),
         ("H8", "the log", "the password"),
-        ("H9", "metrics", "the title"),
+        ("H9", "metrics", "title, 1 times: metrics"),
         ("H9", "labels of metrics", "has a label title that says something else than it may"),
         ("H11", "asked without a token", "GET /api/calls/{id}/transcript gives away"),
         ("H11", "keys of the object store", "not made of ids"),

@@ -174,3 +174,19 @@ async fn a_download_ends_with_the_session_it_was_asked_in() {
     assert_eq!(ann.send(Method::POST, "/api/auth/logout-all", &[], b"").await.status, 204);
     assert!(answer.into_body().collect().await.is_err());
 }
+
+#[tokio::test]
+async fn a_download_may_take_longer_than_the_access_token_lasts_that_it_was_asked_with() {
+    let service = Service::new().await;
+    let ann = ann(&service).await;
+    for seed in 0..8 {
+        super::memory::long_call(&ann, seed).await;
+    }
+    let export = ask(&ann).await;
+    build(&service).await;
+    let answer = begin(&ann, &export).await;
+    let length: usize = answer.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    service.app.clock.advance(chrono::TimeDelta::minutes(30));
+    assert_eq!(ann.get(&export).await.code(), "auth_invalid");
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), length);
+}
