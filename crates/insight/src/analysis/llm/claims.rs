@@ -25,6 +25,9 @@ use crate::facts::Facts;
 /// Segments that a claim may rest on; a model that cites all has read none.
 const CITED: usize = 8;
 
+/// Citations of a claim that are looked up, those of segments that are not there included.
+const CITATIONS: usize = 4 * CITED;
+
 /// Reads answers to a part.
 pub(super) struct Claims<'g, 't> {
     pub(super) ground: &'g Ground<'t>,
@@ -87,6 +90,9 @@ impl<'g, 't> Claims<'g, 't> {
 
     /// Those of `ids` that the part shows; nothing where none is.
     pub(super) fn cited(&self, ids: &[String]) -> Option<Cited> {
+        if ids.len() > CITATIONS {
+            return None;
+        }
         let at: BTreeSet<usize> = ids.iter().filter_map(|id| self.ground.segment(id)).collect();
         let at: Vec<usize> = at.intersection(self.shown).copied().collect();
         if at.is_empty() || at.len() > CITED {

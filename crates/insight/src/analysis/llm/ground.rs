@@ -1,7 +1,7 @@
 //! What a transcript holds: words, numbers and days, by segment. Its one invariant: it is made of the transcript alone, by the same code that
 //! reads a model's text, so that the two are compared in one form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
@@ -146,6 +146,8 @@ pub(super) struct Ground<'t> {
     pub(super) transcript: &'t Transcript,
     pub(super) reader: Reader,
     segments: Vec<Held>,
+    /// Where the segment of an id is.
+    ids: HashMap<&'t str, usize>,
     whole: Held,
     /// Words of the names of speakers, folded.
     names: BTreeSet<String>,
@@ -170,12 +172,13 @@ impl<'t> Ground<'t> {
         for token in said {
             lines[token.segment] += &format!("{} ", token.key);
         }
-        Self { transcript, reader, segments, whole, names, lines }
+        let ids = transcript.segments.iter().enumerate().map(|(at, segment)| (segment.id.as_str(), at)).collect();
+        Self { transcript, reader, segments, ids, whole, names, lines }
     }
 
     /// The index of the segment that is called `id`.
     pub(super) fn segment(&self, id: &str) -> Option<usize> {
-        self.transcript.segments.iter().position(|segment| segment.id == id)
+        self.ids.get(id).copied()
     }
 
     /// All that the call holds.

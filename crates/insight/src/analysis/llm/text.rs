@@ -176,14 +176,14 @@ impl Ground<'_> {
         sentence.language == Language::En && subject && !common
     }
 
-    /// At least half of the words that carry meaning are said; all of them where they are few.
+    /// At least half of the words that carry meaning are said; every word where they carry none, as names do not.
     fn is_said(&self, page: &Transcript, held: &Held) -> bool {
         let words = self.reader.read(page).into_iter().next().unwrap_or_default();
         // The name of a speaker carries none.
         let meant: BTreeSet<&String> = words.stems.iter().filter(|stem| !self.is_name(stem)).collect();
         let said = meant.iter().filter(|stem| held.stems.contains(**stem)).count();
         match meant.len() {
-            0 => words.words.iter().all(|word| held.words.contains(word) || self.is_name(word)),
+            0 => words.words.iter().all(|word| held.words.contains(word)),
             count => said * 2 >= count,
         }
     }
