@@ -109,7 +109,6 @@ pub struct TenantPatch {
     /// Whether to keep recordings for as long as their calls, from the next one on. What is kept goes when it is turned off.
     pub audio_retention: Option<bool>,
     /// Whom content may leave for, from the next analysis on.
-    #[schema(max_items = 8)]
     pub allowed_providers: Option<Vec<Provider>>,
     /// The regions that it may leave for: up to 16 codes as the operator names them.
     #[schema(max_items = 16, pattern = "^[a-z0-9-]{1,32}$")]

@@ -1,6 +1,8 @@
 //! All SQL of tenants, their members, invitations and API keys.
 
-use api::tenants::{Role, TenantPatch};
+use std::collections::BTreeSet;
+
+use api::tenants::{Provider, Role, TenantPatch};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -64,6 +66,11 @@ pub(super) async fn audio_retention_until_changed(tx: &mut TenantTx<Write>) -> R
 pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();
     let days = patch.retention_days.map(i16::try_from).transpose().map_err(|_| DbError::Unexpected)?;
+    let named = |all: &[Provider]| {
+        let once: BTreeSet<&str> = all.iter().map(|one| super::code(*one)).collect();
+        once.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let providers = patch.allowed_providers.as_deref().map(named);
     sqlx::query!(
         "UPDATE tenant.tenants SET shares_calls = coalesce($2, shares_calls), retention_days = coalesce($3, retention_days),
            redaction = coalesce($4, redaction), audio_retention = coalesce($5, audio_retention),
@@ -74,7 +81,7 @@ pub(super) async fn change(tx: &mut TenantTx<Write>, patch: &TenantPatch) -> Res
         days,
         patch.redaction_policy.as_deref().map(redaction::bits),
         patch.audio_retention,
-        patch.allowed_providers.as_deref().map(|all| all.iter().map(|one| super::code(*one).to_owned()).collect::<Vec<_>>()) as _,
+        providers as _,
         patch.allowed_regions.as_deref(),
     )
     .execute(tx.conn())
