@@ -20,6 +20,7 @@ use crate::{
     },
     db::{DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
+    redaction,
     vault::{
         key::Key,
         keys::{Vault, VaultError},
@@ -55,7 +56,7 @@ pub(crate) async fn resolve(
 }
 
 /// The contact that is meant by a number or a name, found or added.
-async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata) -> Result<Option<Uuid>, VaultError> {
+async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata) -> ApiResult<Option<Uuid>> {
     let (number, name) = (filled(said.phone_number.as_deref()), filled(said.contact_name.as_deref()));
     if number.is_none() && name.is_none() {
         return Ok(None);
@@ -75,7 +76,9 @@ async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata
         [] => {
             let phone_numbers = number.filter(|number| subject::is_number(number)).into_iter().collect();
             let organization = filled(said.organization.as_deref());
+            let policy = redaction::policy_with(tx, vault, (tx.scope().user(), Some(name.clone()))).await?;
             let new = ContactDocument { name: Some(name), phone_numbers, organization, ..ContactDocument::default() };
+            let new = redaction::redacted_words(new, said.language.clone(), policy).await?;
             Ok(Some(store::insert(tx, vault, &new).await?))
         }
         _ => Ok(None),

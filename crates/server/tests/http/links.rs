@@ -73,11 +73,14 @@ async fn a_call_is_linked_by_its_number_however_it_is_written_and_by_a_name_that
 async fn a_name_that_nobody_has_becomes_a_contact_once() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    let said = json!({"contactName": "Ann Heron", "phoneNumber": "+49 30 901820", "organization": "Heron Ltd"});
+    let said = json!({"contactName": "Ann Heron", "phoneNumber": "+49 30 901820",
+        "organization": "Heron Ltd, mobile +1 212 555 0147"});
     let first = upload(&person, 1, &said).await;
     let found = contacts(&person).await;
     assert_eq!((found.len(), &found[0]["contactId"]), (1, &first["contactId"]));
     assert_eq!((&found[0]["name"], &found[0]["phoneNumbers"]), (&json!("Ann Heron"), &json!(["+49 30 901820"])));
+    let organization = json!("Heron Ltd, mobile [phone number]");
+    assert_eq!((&found[0]["organization"], &first["organization"]), (&organization, &organization));
     assert_eq!(upload(&person, 2, &json!({"phoneNumber": "030 901820"})).await["contactId"], first["contactId"]);
     // A recording that is sent again is the call that it was, whatever is said of it now.
     assert_eq!(upload(&person, 1, &json!({"contactName": "Carl"})).await["callId"], first["callId"]);
