@@ -111,8 +111,8 @@ async fn by_name(tx: &mut TenantTx<Write>, key: &Key, name: &str) -> Result<Vec<
     Ok(hits.into_iter().map(|hit| hit.contact).collect())
 }
 
-/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to; unlinked, the name goes that it has from
-/// there.
+/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to. The name that it has from whom it was
+/// linked to goes, also where the new contact has none: no name is better than a wrong one.
 ///
 /// # Errors
 /// When the contact is not one of the owner's; what a transaction may fail with.
@@ -130,7 +130,7 @@ pub(crate) async fn relink(
     }
     let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
         (Some(name), _) => Some(name),
-        (None, name) if contact.is_none() && name == document.contact_name => None,
+        (None, name) if name == document.contact_name => None,
         _ => document.contact_name.clone(),
     };
     if contact_name != document.contact_name {
