@@ -47,7 +47,10 @@ pub(crate) async fn resolve(
         None => meant(tx, vault, &said).await?,
     };
     let Some(contact) = contact else { return Ok(said) };
-    let row = store::of_user(tx, (contact, owner)).await?.ok_or_else(no_such_contact)?;
+    let Some(row) = store::of_user(tx, (contact, owner)).await? else {
+        // One that nobody named was deleted since it was found: then the call is with none.
+        return if said.contact_id.is_some() { Err(no_such_contact()) } else { Ok(said) };
+    };
     let known = store::open(tx, vault, &row).await?;
     said.contact_id = Some(contact);
     said.contact_name = filled(said.contact_name.as_deref()).or(known.name);

@@ -80,15 +80,12 @@ pub(super) async fn get<A: Access>(tx: &mut TenantTx<A>, contact: Uuid) -> Resul
     rows!(tx, "id = $2", contact)?.pop().ok_or(DbError::NotFound)
 }
 
-/// One contact of this user's; `None` when it is not there or another's.
+/// One contact of this user's, which is not deleted until the transaction ends; `None` when it is not there or another's.
 ///
 /// # Errors
 /// What a transaction may fail with.
-pub(super) async fn of_user<A: Access>(
-    tx: &mut TenantTx<A>,
-    (contact, owner): (Uuid, Uuid),
-) -> Result<Option<Row>, DbError> {
-    Ok(rows!(tx, "id = $2 AND owner_id = $3", contact, owner)?.pop())
+pub(super) async fn of_user(tx: &mut TenantTx<Write>, (contact, owner): (Uuid, Uuid)) -> Result<Option<Row>, DbError> {
+    Ok(rows!(tx, "id = $2 AND owner_id = $3 FOR KEY SHARE", contact, owner)?.pop())
 }
 
 /// One contact, locked until the transaction ends.

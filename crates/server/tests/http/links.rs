@@ -1,5 +1,7 @@
 //! Which contact a call is with.
 
+use std::pin::pin;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     client::{Answer, Service},
     contacts::add,
-    people::{Person, recording},
+    people::{Person, recording, until_it_waits},
 };
 
 async fn try_upload(person: &Person<'_>, seed: u8, metadata: &Value) -> Answer {
@@ -113,6 +115,23 @@ async fn calls_that_arrive_together_add_a_contact_once() {
     assert_eq!(found.len(), 1);
     let calls = person.get(&format!("/api/calls?contactId={}", found[0]["contactId"].as_str().unwrap())).await.json();
     assert_eq!(calls["items"].as_array().unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_call_whose_contact_is_deleted_while_it_comes_is_with_nobody() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    add(&person, &json!({"name": "Ann", "phoneNumbers": ["+49 30 901820"]})).await;
+    let mut holder = service.installation.postgres.superuser().await;
+    sqlx::raw_sql("BEGIN; DELETE FROM tenant.contacts").execute(&mut holder).await.unwrap();
+    let said = json!({"phoneNumber": "+49 30 901820"});
+    let mut answer = pin!(try_upload(&person, 1, &said));
+    until_it_waits(&service, answer.as_mut()).await;
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let answer = answer.await;
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    let call = person.get(&format!("/api/calls/{}", answer.json()["callId"].as_str().unwrap())).await.json();
+    assert_eq!((call.get("contactId"), call.get("contactName")), (None, None));
 }
 
 #[tokio::test]
