@@ -1,5 +1,6 @@
 //! Deletion that is real (H13). Its one invariant: rows, keys, receipt, audit event and the entry that removes the blobs are one
-//! transaction; when it is committed, no copy of the content that exists anywhere opens any more.
+//! transaction; when it is committed, no copy of the content that exists anywhere opens any more, but for a contact in an archive that was
+//! made before, which ends within its 24 h: archives end with any of their calls, and not with a contact.
 //!
 //! Everything here runs in the caller's transaction and is done when that is committed. [`mirror`] then copies what was
 //! signed out of the database, [`blobs`] removes bytes, [`orphans`] finds those that it missed, [`verify`] finds what was tampered with, and [`restore`] deletes again
