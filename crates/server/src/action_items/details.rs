@@ -20,14 +20,8 @@ const MAX_SEGMENTS: usize = 100;
 /// People who meet.
 const MAX_ATTENDEES: usize = 50;
 
-/// What somebody says of an action item of this call, without what must not stay in it. No lock is held while that takes its time. Segments
-/// that are not said are those in `kept`.
-pub(super) async fn written(
-    app: &App,
-    caller: &Caller,
-    call: Uuid,
-    (details, kept): (ActionItemDetails, &Document),
-) -> ApiResult<Document> {
+/// What somebody says of an action item of this call, without what must not stay in it. No lock is held while that takes its time.
+pub(super) async fn written(app: &App, caller: &Caller, call: Uuid, details: ActionItemDetails) -> ApiResult<Document> {
     check(&details)?;
     let mut tx = app.database.read(caller.scope()).await?;
     let row = calls::store::get(&mut tx, call).await.map_err(or_call)?;
@@ -36,16 +30,13 @@ pub(super) async fn written(
     tx.rollback().await?;
     let document = Document {
         owner: details.owner_speaker_id.as_deref().map(|id| speaker(transcript.as_ref(), id)).transpose()?,
-        source_segment_ids: match details.source_segment_ids {
-            Some(ids) => cited(transcript.as_ref(), ids)?,
-            None => kept.source_segment_ids.clone(),
-        },
+        source_segment_ids: cited(transcript.as_ref(), details.source_segment_ids.unwrap_or_default())?,
         title: filled(Some(&details.title)).unwrap_or_default(),
         description: filled(details.description.as_deref()),
         priority: details.priority,
         intent: details.intent,
         intent_metadata: details.intent_metadata,
-        found: kept.found.clone(),
+        found: None,
     };
     let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?;
     Ok(redaction::redacted_words(document, row.language().map(str::to_owned), policy).await?)

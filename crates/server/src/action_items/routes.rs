@@ -15,8 +15,8 @@ use super::{
 use crate::{
     app::App,
     auth::Caller,
-    calls::{self, code_of, routes::or_call},
-    db::{Access, TenantTx},
+    calls::{self, code_of, legal_hold, routes::or_call},
+    db::{Access, TenantTx, Write},
     error::{ApiError, ApiResult},
     http::{
         extract::{self, Path, Query},
@@ -44,6 +44,13 @@ async fn show<A: Access>(app: &App, tx: &mut TenantTx<A>, rows: &[Row]) -> ApiRe
 async fn show_one<A: Access>(app: &App, tx: &mut TenantTx<A>, item: Uuid) -> ApiResult<ActionItem> {
     let row = store::get(tx, item).await?;
     show(app, tx, &[row]).await?.pop().ok_or_else(ApiError::not_found)
+}
+
+/// Locks an action item that is to be replaced or removed, behind its call, as analysis does.
+async fn lock(tx: &mut TenantTx<Write>, item: Uuid) -> ApiResult<Row> {
+    let call = store::get(tx, item).await?.call_id;
+    legal_hold::lock_free(tx, call).await?;
+    Ok(store::lock(tx, item).await?)
 }
 
 /// Action items of all calls, the latest first.
@@ -129,7 +136,7 @@ pub async fn add(
     extract::Json(details): extract::Json<ActionItemDetails>,
 ) -> ApiResult<(StatusCode, Written)> {
     let (due_date, status) = (details.due_date, details.status.unwrap_or_default());
-    let document = details::written(&app, &caller, id, (details, &Document::default())).await?;
+    let document = details::written(&app, &caller, id, details).await?;
     let mut tx = app.database.write(caller.scope()).await?;
     calls::store::lock(&mut tx, id).await.map_err(or_call)?;
     let (count, position) = store::added(&mut tx, id).await?;
@@ -152,8 +159,9 @@ pub async fn add(
     responses(
         (status = 200, body = ActionItem),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
-        (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "The call is under legal hold"),
+        (status = 413, body = ErrorBody), (status = 415, body = ErrorBody), (status = 429, body = ErrorBody),
+        (status = 503, body = ErrorBody),
     ),
 )]
 pub async fn put(
@@ -163,13 +171,18 @@ pub async fn put(
     extract::Json(details): extract::Json<ActionItemDetails>,
 ) -> ApiResult<Written> {
     let mut tx = app.database.read(caller.scope()).await?;
-    let row = store::get(&mut tx, id).await?;
-    let key = app.vault.record_key(&mut tx, RecordKind::Call, row.call_id).await?;
+    let call = store::get(&mut tx, id).await?.call_id;
     tx.rollback().await?;
     let (due_date, status) = (details.due_date, details.status.map(|status| code_of(&STATUSES, &status)));
-    let document = details::written(&app, &caller, row.call_id, (details, &row.open(&key)?)).await?;
+    let is_cited = details.source_segment_ids.is_some();
+    let said = details::written(&app, &caller, call, details).await?;
     let mut tx = app.database.write(caller.scope()).await?;
-    let row = store::lock(&mut tx, id).await?;
+    let row = lock(&mut tx, id).await?;
+    let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
+    // An analysis may have replaced it meanwhile.
+    let Document { source_segment_ids: cited, found, .. } = row.open(&key)?;
+    let source_segment_ids = if is_cited { said.source_segment_ids } else { cited };
+    let document = Document { source_segment_ids, found, ..said };
     store::edit(&mut tx, &key, id, (&document, due_date, status.unwrap_or(row.status))).await?;
     let item = show_one(&app, &mut tx, id).await?;
     tx.commit().await?;
@@ -183,17 +196,13 @@ pub async fn put(
     responses(
         (status = 204, description = "It is gone"),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 429, body = ErrorBody),
-        (status = 503, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "The call is under legal hold"),
+        (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
 pub async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<StatusCode> {
     let mut tx = app.database.write(caller.scope()).await?;
-    let row = store::lock(&mut tx, id).await?;
-    if calls::store::get(&mut tx, row.call_id).await.map_err(or_call)?.is_held() {
-        let message = "the call of this action item is under legal hold; lift the hold first";
-        return Err(ApiError::new(ErrorCode::LegalHold, message));
-    }
+    let row = lock(&mut tx, id).await?;
     if row.source == code_of(&SOURCES, &ActionSource::Ai) {
         let key = app.vault.record_key(&mut tx, RecordKind::Call, row.call_id).await?;
         let left = row.open(&key)?.removed();

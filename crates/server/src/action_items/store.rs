@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Document, SOURCES};
 use crate::{
     calls::code_of,
-    db::{Access, DbError, TenantTx, Write},
+    db::{Access, DbError, Role, TenantTx, Write},
     http::page::Cursor,
     vault::{
         content::{self, Stored},
@@ -88,14 +88,17 @@ pub(super) async fn page<A: Access>(
 ) -> Result<Vec<Row>, DbError> {
     let (at, id) = (after.map(|cursor| cursor.at), after.map(|cursor| cursor.id));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Who sees no others' rows reads no others': the policy alone leads to no index.
+    let own = (tx.scope().role() == Role::Member).then(|| tx.scope().user());
     rows!(
         tx,
-        "NOT is_removed AND ($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)
+        "NOT is_removed AND ($6::uuid IS NULL OR owner_id = $6) AND ($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)
            AND ($4::smallint IS NULL OR status = $4) ORDER BY created_at DESC, id LIMIT $5",
         at,
         id,
         status,
-        limit
+        limit,
+        own
     )
 }
 

@@ -24,7 +24,7 @@ use crate::{
     app::App,
     artifacts::{self, Artifact},
     auth::Caller,
-    calls::{self, routes::or_call},
+    calls::{self, legal_hold, routes::or_call},
     db::{Read, TenantTx},
     error::{ApiError, ApiResult},
     http::{
@@ -77,17 +77,17 @@ pub async fn analysis(
 }
 
 /// Analyses a call again, from its stored transcript and what people corrected in it. The call stays as it is meanwhile; asking twice is
-/// asking once.
+/// asking once. What a call under legal hold has stays as it is.
 ///
 /// # Errors
-/// `call_not_completed`.
+/// `call_not_completed`; `legal_hold`.
 #[utoipa::path(
     post, path = "/api/calls/{id}/reanalyze", tag = "analyses", params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 202, body = Accepted, description = "To be analysed: the analysis has another `ETag` afterwards"),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody),
-        (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "The call is under legal hold"),
+        (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
 pub async fn reanalyze(
@@ -96,7 +96,7 @@ pub async fn reanalyze(
     Path(id): Path<Uuid>,
 ) -> ApiResult<(StatusCode, Json<Accepted>)> {
     let mut tx = app.database.write(caller.scope()).await?;
-    calls::store::lock(&mut tx, id).await.map_err(or_call)?;
+    legal_hold::lock_free(&mut tx, id).await?;
     let status = calls::progress(&mut tx, id).await?.status;
     if status != CallStatus::Completed {
         let message = "the call has no transcript to analyse; watch the call's events";

@@ -3,7 +3,7 @@
 
 use api::{
     calls::{LegalHold, LegalHoldAct, SetLegalHold},
-    error::ErrorBody,
+    error::{ErrorBody, ErrorCode},
 };
 use axum::{Json, extract::State};
 use uuid::Uuid;
@@ -81,6 +81,18 @@ pub async fn put(
     let shown = show(&mut tx, &app.vault, id).await?;
     tx.commit().await?;
     Ok(Json(shown))
+}
+
+/// Locks a call of which something is to be replaced or removed, until the transaction ends. None is put under legal hold meanwhile.
+///
+/// # Errors
+/// `legal_hold`; `call_not_found`.
+pub(crate) async fn lock_free(tx: &mut TenantTx<Write>, call: Uuid) -> ApiResult<()> {
+    store::lock(tx, call).await.map_err(or_call)?;
+    if store::get(tx, call).await.map_err(or_call)?.is_held() {
+        return Err(ApiError::new(ErrorCode::LegalHold, "this call is under legal hold; lift the hold first"));
+    }
+    Ok(())
 }
 
 fn field(act: Uuid) -> Field {

@@ -20,6 +20,7 @@ use crate::{
     },
     db::{DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
+    redaction,
     vault::{
         key::Key,
         keys::{Vault, VaultError},
@@ -46,7 +47,10 @@ pub(crate) async fn resolve(
         None => meant(tx, vault, &said).await?,
     };
     let Some(contact) = contact else { return Ok(said) };
-    let row = store::of_user(tx, (contact, owner)).await?.ok_or_else(no_such_contact)?;
+    let Some(row) = store::of_user(tx, (contact, owner)).await? else {
+        // One that nobody named was deleted since it was found: then the call is with none.
+        return if said.contact_id.is_some() { Err(no_such_contact()) } else { Ok(said) };
+    };
     let known = store::open(tx, vault, &row).await?;
     said.contact_id = Some(contact);
     said.contact_name = filled(said.contact_name.as_deref()).or(known.name);
@@ -55,7 +59,7 @@ pub(crate) async fn resolve(
 }
 
 /// The contact that is meant by a number or a name, found or added.
-async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata) -> Result<Option<Uuid>, VaultError> {
+async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata) -> ApiResult<Option<Uuid>> {
     let (number, name) = (filled(said.phone_number.as_deref()), filled(said.contact_name.as_deref()));
     if number.is_none() && name.is_none() {
         return Ok(None);
@@ -75,7 +79,9 @@ async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata
         [] => {
             let phone_numbers = number.filter(|number| subject::is_number(number)).into_iter().collect();
             let organization = filled(said.organization.as_deref());
+            let policy = redaction::policy_with(tx, vault, (tx.scope().user(), Some(name.clone()))).await?;
             let new = ContactDocument { name: Some(name), phone_numbers, organization, ..ContactDocument::default() };
+            let new = redaction::redacted_words(new, said.language.clone(), policy).await?;
             Ok(Some(store::insert(tx, vault, &new).await?))
         }
         _ => Ok(None),
@@ -108,8 +114,8 @@ async fn by_name(tx: &mut TenantTx<Write>, key: &Key, name: &str) -> Result<Vec<
     Ok(hits.into_iter().map(|hit| hit.contact).collect())
 }
 
-/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to; unlinked, the name goes that it has from
-/// there.
+/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to. The name that it has from whom it was
+/// linked to goes, also where the new contact has none: no name is better than a wrong one.
 ///
 /// # Errors
 /// When the contact is not one of the owner's; what a transaction may fail with.
@@ -127,7 +133,7 @@ pub(crate) async fn relink(
     }
     let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
         (Some(name), _) => Some(name),
-        (None, name) if contact.is_none() && name == document.contact_name => None,
+        (None, name) if name == document.contact_name => None,
         _ => document.contact_name.clone(),
     };
     if contact_name != document.contact_name {

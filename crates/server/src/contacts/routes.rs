@@ -133,7 +133,8 @@ pub async fn put(
     Ok((Extension(TellsOf(RecordKind::Contact, id)), Json(row.shown(document))))
 }
 
-/// Deletes a contact, at once and for good. Calls stay, linked to nobody, with what was said of them.
+/// Deletes a contact, at once and for good. Calls stay, linked to nobody, with what was said of them. An archive that was exported before
+/// and lists the contact ends within its 24 hours.
 #[utoipa::path(
     delete, operation_id = "delete_contact", path = "/api/contacts/{id}", tag = "contacts",
     params(("id" = Uuid, Path), IdempotencyKey),

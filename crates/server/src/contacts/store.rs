@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{ContactDocument, FoundBy};
 use crate::{
     calls::subject::Token,
-    db::{Access, DbError, TenantTx, Write},
+    db::{Access, DbError, Role, TenantTx, Write},
     http::page::Cursor,
     vault::{
         content::{self, Stored},
@@ -62,13 +62,16 @@ pub(super) async fn page<A: Access>(
 ) -> Result<Vec<Row>, DbError> {
     let (at, id) = (after.map(|cursor| cursor.at), after.map(|cursor| cursor.id));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    // Who sees no others' rows reads no others': the policy alone leads to no index.
+    let own = (tx.scope().role() == Role::Member).then(|| tx.scope().user());
     rows!(
         tx,
-        "($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)
+        "($5::uuid IS NULL OR owner_id = $5) AND ($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)
            ORDER BY created_at DESC, id LIMIT $4",
         at,
         id,
-        limit
+        limit,
+        own
     )
 }
 
@@ -80,15 +83,12 @@ pub(super) async fn get<A: Access>(tx: &mut TenantTx<A>, contact: Uuid) -> Resul
     rows!(tx, "id = $2", contact)?.pop().ok_or(DbError::NotFound)
 }
 
-/// One contact of this user's; `None` when it is not there or another's.
+/// One contact of this user's, which is not deleted until the transaction ends; `None` when it is not there or another's.
 ///
 /// # Errors
 /// What a transaction may fail with.
-pub(super) async fn of_user<A: Access>(
-    tx: &mut TenantTx<A>,
-    (contact, owner): (Uuid, Uuid),
-) -> Result<Option<Row>, DbError> {
-    Ok(rows!(tx, "id = $2 AND owner_id = $3", contact, owner)?.pop())
+pub(super) async fn of_user(tx: &mut TenantTx<Write>, (contact, owner): (Uuid, Uuid)) -> Result<Option<Row>, DbError> {
+    Ok(rows!(tx, "id = $2 AND owner_id = $3 FOR KEY SHARE", contact, owner)?.pop())
 }
 
 /// One contact, locked until the transaction ends.

@@ -1,5 +1,6 @@
 //! Deletion that is real (H13). Its one invariant: rows, keys, receipt, audit event and the entry that removes the blobs are one
-//! transaction; when it is committed, no copy of the content that exists anywhere opens any more.
+//! transaction; when it is committed, no copy of the content that exists anywhere opens any more, but for a contact in an archive that was
+//! made before, which ends within its 24 h: archives end with any of their calls, and not with a contact.
 //!
 //! Everything here runs in the caller's transaction and is done when that is committed. [`mirror`] then copies what was
 //! signed out of the database, [`blobs`] removes bytes, [`orphans`] finds those that it missed, [`verify`] finds what was tampered with, and [`restore`] deletes again
@@ -26,6 +27,10 @@ use crate::{
     },
 };
 
+/// How often a deletion is tried that waits for others which wait for it: work that begins on a call after its work was locked, say. What
+/// is undone of it gives back its locks, so that the others go on.
+const TRIES: usize = 3;
+
 /// Why something is not deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum DeletionError {
@@ -47,6 +52,24 @@ pub enum DeletionError {
 /// # Errors
 /// See [`DeletionError`]; the transaction should be dropped then.
 pub async fn delete(
+    tx: &mut TenantTx<Write>,
+    signer: &Signer,
+    class: RecordKind,
+    subject: Uuid,
+) -> Result<Receipt, DeletionError> {
+    for _ in 1..TRIES {
+        sqlx::query!("SAVEPOINT deletion").execute(tx.conn()).await.map_err(DbError::from)?;
+        match attempt(tx, signer, class, subject).await {
+            Err(DeletionError::Database(error)) if error.is_transient() => {
+                sqlx::query!("ROLLBACK TO SAVEPOINT deletion").execute(tx.conn()).await.map_err(DbError::from)?;
+            }
+            ended => return ended,
+        }
+    }
+    attempt(tx, signer, class, subject).await
+}
+
+async fn attempt(
     tx: &mut TenantTx<Write>,
     signer: &Signer,
     class: RecordKind,

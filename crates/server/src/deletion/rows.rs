@@ -31,7 +31,7 @@ pub(super) async fn is_held(tx: &mut TenantTx<Write>, class: RecordKind, subject
     let held = sqlx::query_scalar!(
         r#"SELECT coalesce(bool_or(c.legal_hold), false) AS "held!" FROM (
              SELECT legal_hold FROM tenant.calls WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
-               AND ($3::uuid IS NULL OR owner_id = $3) FOR UPDATE) c"#,
+               AND ($3::uuid IS NULL OR owner_id = $3) ORDER BY id FOR UPDATE) c"#,
         tx.scope().tenant(),
         call,
         user,
@@ -39,6 +39,19 @@ pub(super) async fn is_held(tx: &mut TenantTx<Write>, class: RecordKind, subject
     .fetch_one(tx.conn())
     .await?;
     Ok(held)
+}
+
+/// Locks contacts of a tenant: one of them, with the calls that are linked to it, those of one user, or all. Calls come before contacts, as
+/// where they are linked, and a contact before its tokens and its key, as where it is changed.
+async fn lock_contacts(tx: &mut TenantTx<Write>, contact: Option<Uuid>, user: Option<Uuid>) -> Result<(), DbError> {
+    run!(tx, (contact), "SELECT FROM tenant.calls WHERE tenant_id = $1 AND contact_id = $2 ORDER BY id FOR UPDATE");
+    run!(
+        tx,
+        (contact, user),
+        "SELECT FROM tenant.contacts WHERE tenant_id = $1 AND ($2::uuid IS NULL OR id = $2)
+           AND ($3::uuid IS NULL OR owner_id = $3) ORDER BY id FOR UPDATE"
+    );
+    Ok(())
 }
 
 /// What goes with the calls of a tenant: one of them, those of one user, or all.
@@ -85,6 +98,7 @@ pub(super) async fn call(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Counts,
 }
 
 pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<Counts, DbError> {
+    lock_contacts(tx, Some(contact), None).await?;
     let rows = run!(
         tx,
         (contact),
@@ -100,6 +114,7 @@ pub(super) async fn voice_profile(tx: &mut TenantTx<Write>, profile: Uuid) -> Re
 }
 
 pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts, DbError> {
+    lock_contacts(tx, None, Some(user)).await?;
     let mut counts = count_children(tx, None, Some(user)).await?;
     // One that is ready has an object and a key of its own.
     let ready = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2 AND state = 2");
@@ -136,6 +151,7 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
 
 pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> {
     let tenant = tx.scope().tenant();
+    lock_contacts(tx, None, None).await?;
     let mut counts = count_children(tx, None, None).await?;
     let members =
         sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1 ORDER BY user_id", tenant)

@@ -29,6 +29,10 @@ use crate::{
 /// Where the id of the receipt of a deletion is.
 const RECEIPT: HeaderName = HeaderName::from_static("deletion-receipt");
 
+fn not_an_owner() -> ApiError {
+    ApiError::new(ErrorCode::Forbidden, "this is for owners of the tenant")
+}
+
 /// Removes a member with all their data in the tenant, and the person when no other tenant has them.
 ///
 /// Much data takes longer than a request may: the removal goes on then, and `unavailable` is the answer until there is no such member.
@@ -61,7 +65,7 @@ pub async fn remove_member(State(app): State<App>, caller: Caller, Path(user): P
 pub async fn delete(State(app): State<App>, caller: Caller, Json(named): Json<TenantDeletion>) -> ApiResult<Response> {
     let session = caller.session()?;
     if wire_role(caller.scope().role()) != Role::Owner {
-        return Err(ApiError::new(ErrorCode::Forbidden, "this is for owners of the tenant"));
+        return Err(not_an_owner());
     }
     let tenant = caller.scope().tenant();
     if named.tenant_id != tenant {
@@ -109,6 +113,13 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         may_handle(caller, was)?;
         if was == Role::Owner {
             is_not_the_last_owner(&mut tx, subject).await?;
+        }
+    }
+    if class == RecordKind::Tenant {
+        // Who was an owner when the request came may be none any more.
+        let is = store::member(&mut tx, caller.scope().user()).await?.map(|member| role(member.role)).transpose()?;
+        if is != Some(Role::Owner) {
+            return Err(not_an_owner());
         }
     }
     let receipt = deletion::delete(&mut tx, app.vault.signer(), class, subject).await;

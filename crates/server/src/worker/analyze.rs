@@ -28,7 +28,7 @@ use crate::{
     artifacts::{self, Artifact},
     calls,
     db::{DbError, TenantTx, Write},
-    queue::MAX_ATTEMPTS,
+    queue::{JobKind, MAX_ATTEMPTS},
     redaction::endings,
     search,
     telemetry::log,
@@ -160,6 +160,11 @@ impl Run<'_> {
             let made = made.map_err(|_| Failure::again("analysis_failed"))?;
             let mut tx = self.write().await?;
             calls::store::lock(&mut tx, call).await?;
+            // What a call under legal hold has stays; the first analysis of one replaces nothing.
+            if self.lease.kind == JobKind::Analyze && calls::store::get(&mut tx, call).await?.is_held() {
+                Event::skipped(Stage::Analyzed).record(&mut tx, call).await?;
+                return Ok(tx);
+            }
             if transcripts::store::changed(&mut tx, call).await? == read_at {
                 made.put(&mut tx, vault, (call, was_warned)).await?;
                 return Ok(tx);

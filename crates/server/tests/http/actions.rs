@@ -1,5 +1,7 @@
 //! Action items: what analysis finds, and what people make of it.
 
+use std::pin::pin;
+
 use axum::http::Method;
 use insight::analysis::task::document::{ActionItem, Intent, IntentMetadata, Owner};
 use serde_json::{Value, json};
@@ -14,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     analyses::{DONE, analysed, work_until},
     client::{Answer, Service},
-    people::{Person, shape},
+    people::{Person, shape, until_it_waits},
     transcripts::transcribed,
 };
 
@@ -184,6 +186,46 @@ async fn edits_and_removals_survive_when_the_call_is_analysed_again() {
     let failed = again().await;
     assert_eq!((&failed["outcome"], &failed["errorCode"]), (&json!("FAILED"), &json!("content_damaged")));
     assert_eq!(person.get(&format!("/api/calls/{call}/analysis")).await.status, 200);
+}
+
+#[tokio::test]
+async fn who_edits_an_item_while_an_analysis_replaces_it_keeps_what_it_was_found_by_last() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = person.upload(1, "an offer").await;
+    renew(&person, &call, &[task("Send the offer", &["seg_0001"])]).await;
+    let path = path(&items(&person, &call).await[0]);
+    let scope = Scope::authenticated(person.scope.tenant(), person.scope.user(), Role::Worker);
+    let mut tx = service.app.database.write(&scope).await.unwrap();
+    let key = service.app.vault.record_key(&mut tx, RecordKind::Call, call.parse().unwrap()).await.unwrap();
+    let again = [task("Send the offer", &["seg_0001", "seg_0002"])];
+    action_items::renew(&mut tx, &key, call.parse().unwrap(), &again).await.unwrap();
+    let edited = json!({"title": "Send Ann the offer"});
+    let mut edit = pin!(person.json(Method::PUT, &path, &edited));
+    until_it_waits(&service, edit.as_mut()).await;
+    tx.commit().await.unwrap();
+    assert_eq!(edit.await.json()["sourceSegmentIds"], json!(["seg_0001", "seg_0002"]));
+}
+
+#[tokio::test]
+async fn what_follows_from_a_call_under_legal_hold_is_replaced_or_removed_by_nobody() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let before = items(&person, &call).await;
+    let etag = async || person.get(&format!("/api/calls/{call}/analysis")).await.headers["etag"].clone();
+    let (analysis, reanalyze) = (etag().await, format!("/api/calls/{call}/reanalyze"));
+    // What waits to be analysed again when the hold is set is not, either.
+    assert_eq!(person.send(Method::POST, &reanalyze, &[], b"").await.status, 202);
+    let hold = json!({"held": true, "reason": "a dispute"});
+    assert_eq!(person.json(Method::PUT, &format!("/api/calls/{call}/legal-hold"), &hold).await.status, 200);
+    let item = path(&before[0]);
+    for (method, path) in [(Method::PUT, &item), (Method::DELETE, &item), (Method::POST, &reanalyze)] {
+        let refused = person.json(method, path, &json!({"title": "nothing"})).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "legal_hold"), "{path}");
+    }
+    work_until(&service, DONE).await;
+    assert_eq!((items(&person, &call).await, etag().await), (before, analysis));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The address book.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, pin::pin};
 
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     client::{Answer, Service},
-    people::{Person, shape},
+    people::{Person, shape, until_it_waits},
 };
 
 const CONTACTS: &str = "/api/contacts";
@@ -214,6 +214,24 @@ async fn a_deleted_contact_is_unreadable_at_once_and_leaves_a_receipt_and_its_ca
     for table in ["record_keys WHERE kind = 2", "contacts", "contact_tokens"] {
         let count = AssertSqlSafe(format!("SELECT count(*) FROM tenant.{table}"));
         assert_eq!(sqlx::query_scalar::<_, i64>(count).fetch_one(&mut superuser).await.unwrap(), 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn who_deletes_a_contact_has_it_before_its_tokens_as_who_changes_it_does() {
+    let service = Service::new().await;
+    let owner = Person::new(&service).await;
+    let member = owner.member().await;
+    let ann = add(&owner, &json!({"name": "Ann"})).await;
+    add(&member, &json!({"name": "Bob"})).await;
+    let mut holder = service.installation.postgres.superuser().await;
+    for path in [ann, format!("/api/tenant/members/{}", member.scope.user())] {
+        sqlx::raw_sql("BEGIN; SELECT FROM tenant.contacts FOR UPDATE").execute(&mut holder).await.unwrap();
+        let mut deletion = pin!(owner.send(Method::DELETE, &path, &[], b""));
+        until_it_waits(&service, deletion.as_mut()).await;
+        let tokens = "SELECT FROM tenant.contact_tokens FOR UPDATE NOWAIT; COMMIT";
+        sqlx::raw_sql(tokens).execute(&mut holder).await.expect("the tokens are free");
+        assert_eq!(deletion.await.status, 204, "{path}");
     }
 }
 

@@ -57,6 +57,24 @@ async fn a_deleted_call_has_no_key_any_more_and_its_receipt_verifies() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_the_database_ends_for_the_sake_of_others_is_tried_three_times() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let (one, two) = (person.upload(1, "one").await, person.upload(2, "two").await);
+    let mut superuser = service.installation.postgres.superuser().await;
+    let statements = "CREATE SEQUENCE public.attempts MINVALUE -9 START 1;
+         CREATE FUNCTION public.deadlock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN
+           IF nextval('public.attempts') < 3 THEN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END IF; RETURN OLD; END$$;
+         CREATE TRIGGER deadlock BEFORE DELETE ON tenant.calls FOR EACH ROW EXECUTE FUNCTION public.deadlock();";
+    sqlx::raw_sql(statements).execute(&mut superuser).await.unwrap();
+    assert_eq!(person.send(Method::DELETE, &format!("/api/calls/{one}"), &[], b"").await.status, 204);
+    sqlx::raw_sql("ALTER SEQUENCE public.attempts RESTART WITH -9").execute(&mut superuser).await.unwrap();
+    let two = format!("/api/calls/{two}");
+    assert_eq!(person.send(Method::DELETE, &two, &[], b"").await.code(), "unavailable");
+    assert_eq!(person.get(&two).await.json()["title"], "two");
+}
+
+#[tokio::test]
 async fn several_calls_are_deleted_each_on_its_own_and_what_is_held_stays() {
     let service = Service::new().await;
     let person = Person::new(&service).await;

@@ -1,5 +1,7 @@
 //! Which contact a call is with.
 
+use std::pin::pin;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     client::{Answer, Service},
     contacts::add,
-    people::{Person, recording},
+    people::{Person, recording, until_it_waits},
 };
 
 async fn try_upload(person: &Person<'_>, seed: u8, metadata: &Value) -> Answer {
@@ -73,11 +75,14 @@ async fn a_call_is_linked_by_its_number_however_it_is_written_and_by_a_name_that
 async fn a_name_that_nobody_has_becomes_a_contact_once() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    let said = json!({"contactName": "Ann Heron", "phoneNumber": "+49 30 901820", "organization": "Heron Ltd"});
+    let said = json!({"contactName": "Ann Heron", "phoneNumber": "+49 30 901820",
+        "organization": "Heron Ltd, mobile +1 212 555 0147"});
     let first = upload(&person, 1, &said).await;
     let found = contacts(&person).await;
     assert_eq!((found.len(), &found[0]["contactId"]), (1, &first["contactId"]));
     assert_eq!((&found[0]["name"], &found[0]["phoneNumbers"]), (&json!("Ann Heron"), &json!(["+49 30 901820"])));
+    let organization = json!("Heron Ltd, mobile [phone number]");
+    assert_eq!((&found[0]["organization"], &first["organization"]), (&organization, &organization));
     assert_eq!(upload(&person, 2, &json!({"phoneNumber": "030 901820"})).await["contactId"], first["contactId"]);
     // A recording that is sent again is the call that it was, whatever is said of it now.
     assert_eq!(upload(&person, 1, &json!({"contactName": "Carl"})).await["callId"], first["callId"]);
@@ -113,6 +118,23 @@ async fn calls_that_arrive_together_add_a_contact_once() {
 }
 
 #[tokio::test]
+async fn a_call_whose_contact_is_deleted_while_it_comes_is_with_nobody() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    add(&person, &json!({"name": "Ann", "phoneNumbers": ["+49 30 901820"]})).await;
+    let mut holder = service.installation.postgres.superuser().await;
+    sqlx::raw_sql("BEGIN; DELETE FROM tenant.contacts").execute(&mut holder).await.unwrap();
+    let said = json!({"phoneNumber": "+49 30 901820"});
+    let mut answer = pin!(try_upload(&person, 1, &said));
+    until_it_waits(&service, answer.as_mut()).await;
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    let answer = answer.await;
+    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
+    let call = person.get(&format!("/api/calls/{}", answer.json()["callId"].as_str().unwrap())).await.json();
+    assert_eq!((call.get("contactId"), call.get("contactName")), (None, None));
+}
+
+#[tokio::test]
 async fn a_contact_that_is_not_there_or_anothers_is_refused_and_nothing_is_left_of_the_upload() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
@@ -138,8 +160,9 @@ async fn a_call_is_called_by_the_contact_it_is_linked_to_and_not_after_it_is_unl
         (id(&carl), Some("Carl")),
         (json!(null), None),
         (id(&ann), Some("Ann")),
-        (id(&nameless), Some("Ann")),
-        (json!(null), Some("Ann")),
+        // No name is better than another's.
+        (id(&nameless), None),
+        (json!(null), None),
     ] {
         let linked = person.json(Method::PATCH, &path, &json!({"contactId": contact})).await;
         assert_eq!(linked.status, 200);

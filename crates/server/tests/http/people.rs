@@ -1,5 +1,7 @@
 //! Somebody with a token, and what they send.
 
+use std::pin::Pin;
+
 use axum::{
     body::Body,
     http::{Method, Request, header::AUTHORIZATION},
@@ -142,4 +144,16 @@ pub(crate) fn shape(answer: &Answer) -> (u16, Value) {
     let mut body = answer.json();
     body["error"]["requestId"] = Value::Null;
     (answer.status.as_u16(), body)
+}
+
+/// Brings a request as far as it waits for somebody's lock.
+pub(crate) async fn until_it_waits(service: &Service, mut request: Pin<&mut impl Future<Output = Answer>>) {
+    let mut observer = service.installation.postgres.superuser().await;
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    loop {
+        tokio::select! {
+            answer = &mut request => panic!("it does not wait: {}", answer.status),
+            waiting = sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer) => if waiting.unwrap() > 0 { return },
+        }
+    }
 }

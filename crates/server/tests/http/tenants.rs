@@ -1,5 +1,7 @@
 //! A tenant as its owners and auditors see it: its audit log, and its end.
 
+use std::pin::pin;
+
 use axum::http::Method;
 use serde_json::{Value, json};
 use server::{auth::accounts, db::Role};
@@ -9,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     accounts::{PASSWORD, person},
     client::{Answer, Service},
-    people::Person,
+    people::{Person, until_it_waits},
     sign_in::{Owner, login, owner, tokens},
 };
 
@@ -127,6 +129,19 @@ async fn a_deletion_of_the_tenant_that_is_brought_again_is_no_fault() {
     let headers = [("content-type", "application/json"), ("idempotency-key", "the-end")];
     assert_eq!(person.send(Method::DELETE, "/api/tenant", &headers, body.as_bytes()).await.status, 204);
     assert_eq!(person.send(Method::DELETE, "/api/tenant", &headers, body.as_bytes()).await.code(), "auth_invalid");
+}
+
+#[tokio::test]
+async fn who_is_an_owner_no_more_when_the_deletion_begins_deletes_no_tenant() {
+    let service = Service::new().await;
+    let ann = owner(&service, "ann@example.org").await;
+    let mut holder = service.installation.postgres.superuser().await;
+    sqlx::raw_sql("BEGIN; UPDATE tenant.memberships SET role = 2").execute(&mut holder).await.unwrap();
+    let mut deletion = pin!(delete(&service, &ann.access, ann.tenant));
+    until_it_waits(&service, deletion.as_mut()).await;
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    assert_eq!(deletion.await.code(), "forbidden");
+    assert_eq!(count(&service, "SELECT count(*) FROM tenant.memberships").await, 1);
 }
 
 #[tokio::test]
