@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::{
     client::{Answer, Service},
+    contacts::add,
     people::Person,
     transcripts::{document, put_transcript},
 };
@@ -170,6 +171,22 @@ async fn what_a_person_corrects_is_found_as_corrected_at_once() {
     person.json(Method::PATCH, &format!("{path}/speakers/spk_2"), &json!({"displayName": "Quentin"})).await;
     let hit = &search(&person, "quentin").await.json()["items"][0];
     assert_eq!((&hit["callId"], &hit["snippets"][0]["field"]), (&json!(call), &json!("SPEAKER")));
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_whom_it_is_linked_to_and_no_longer_once_it_is_not() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = call(&person, "-", ("en", &["A trombone was sold."])).await;
+    let quentin = add(&person, &json!({"name": "Quentin"})).await;
+    let link = async |contact: Option<&str>| {
+        let path = format!("/api/calls/{call}/contact");
+        person.json(Method::PATCH, &path, &json!({"contactId": contact})).await
+    };
+    assert_eq!(link(quentin.rsplit('/').next()).await.status, 200);
+    assert_eq!(found(&person, "quentin").await, [call.as_str()]);
+    assert_eq!(link(None).await.status, 200);
+    assert!(found(&person, "quentin").await.is_empty());
 }
 
 #[tokio::test]
