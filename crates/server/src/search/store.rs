@@ -113,6 +113,15 @@ pub(super) async fn replace(tx: &mut TenantTx<Write>, call: Uuid, rows: &Rows) -
     Ok(())
 }
 
+/// Has the postings of a call made anew by upkeep, unless somebody makes them before; until then it is found by those that it has.
+pub(crate) async fn put_off(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!("UPDATE tenant.calls SET search_words = NULL WHERE tenant_id = $1 AND id = $2", tenant, call)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Leaves a call without postings for good.
 pub(super) async fn give_up(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();

@@ -6,6 +6,7 @@ use server::{db::Scope, search::index};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::{
+    analyses::analysed,
     client::{Answer, Service},
     contacts::add,
     people::Person,
@@ -187,6 +188,17 @@ async fn a_call_is_found_by_whom_it_is_linked_to_and_no_longer_once_it_is_not() 
     assert_eq!(found(&person, "quentin").await, [call.as_str()]);
     assert_eq!(link(None).await.status, 200);
     assert!(found(&person, "quentin").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_the_title_that_an_analysis_gave_it() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let title = person.get(&format!("/api/calls/{call}")).await.json()["title"].clone();
+    let hits = search(&person, &format!("\"{}\"", title.as_str().unwrap())).await.json();
+    let mut fields = hits["items"][0]["snippets"].as_array().unwrap().iter().map(|snippet| &snippet["field"]);
+    assert!(fields.any(|field| field == "TITLE"), "{hits}");
 }
 
 #[tokio::test]
