@@ -6,6 +6,7 @@
 
 pub mod find;
 pub mod index;
+mod phrase;
 pub mod routes;
 mod shown;
 pub(crate) mod store;

@@ -35,6 +35,11 @@ impl Place {
     }
 }
 
+/// Which of the tokens a row is about: places from PostgreSQL count from 1.
+pub(super) fn place(ordinal: i64) -> usize {
+    usize::try_from(ordinal - 1).unwrap_or_default()
+}
+
 fn bytes(tokens: &[Token]) -> Vec<Vec<u8>> {
     tokens.iter().map(|token| token.to_vec()).collect()
 }

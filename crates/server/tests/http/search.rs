@@ -114,6 +114,11 @@ async fn a_phrase_stands_together_and_what_a_minus_names_is_left_out() {
     let split = call(&person, "split", ("en", &["We follow.", "Up the red", "boat."])).await;
     assert_eq!(found(&person, "\"red boat\"").await, [near.as_str()]);
     assert_eq!(found(&person, "follow-up").await, [near.as_str()]);
+    // One word at two places of a phrase.
+    assert_eq!(found(&person, "\"the red boat\" the").await, [near.as_str()]);
+    assert!(found(&person, "\"red red\"").await.is_empty());
+    let twice = call(&person, "twice", ("en", &["Bye bye, then."])).await;
+    assert_eq!(found(&person, "\"bye bye then\"").await, [twice]);
     let mut rest = found(&person, "boat -\"red boat\"").await;
     rest.sort();
     assert_eq!(rest, [far.clone(), split.clone()]);
