@@ -207,6 +207,31 @@ async fn a_call_is_found_by_the_title_that_an_analysis_gave_it() {
 }
 
 #[tokio::test]
+async fn upkeep_gives_up_a_call_that_is_damaged_and_comes_back_to_one_that_only_failed() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let said = ("en", &["A trombone was sold."][..]);
+    let (failing, damaged, sound) =
+        (call(&person, "-", said).await, call(&person, "-", said).await, call(&person, "-", said).await);
+    person
+        .sql(format!(
+            "UPDATE tenant.calls SET search_words = NULL; DELETE FROM tenant.search_postings;
+             UPDATE tenant.artifacts SET sealed = set_byte(sealed, octet_length(sealed) - 1, get_byte(sealed, octet_length(sealed) - 1) # 1)
+               WHERE call_id = '{damaged}' AND kind = 4;
+             ALTER TABLE tenant.search_postings ADD CONSTRAINT fails CHECK (call_id <> '{failing}')"
+        ))
+        .await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    assert_eq!(found(&person, "trombone").await, [sound.as_str()]);
+    person.sql("ALTER TABLE tenant.search_postings DROP CONSTRAINT fails".to_owned()).await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    let mut both = found(&person, "trombone").await;
+    both.sort();
+    assert_eq!(both, [failing, sound]);
+    assert_eq!(count(&service, "SELECT count(*) FROM tenant.calls WHERE search_words = 0").await, 1);
+}
+
+#[tokio::test]
 async fn a_deleted_call_leaves_no_posting() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
