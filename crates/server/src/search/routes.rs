@@ -88,8 +88,9 @@ async fn open(app: &App, tx: &mut TenantTx<Read>, found: &[Found]) -> ApiResult<
     let ids: Vec<Uuid> = found.iter().map(|found| found.call).collect();
     let rows = calls::store::among(tx, &ids).await?;
     let documents = calls::store::open_all(tx, &app.vault, &rows).await?;
-    let mut calls: HashMap<Uuid, (Row, CallDocument)> =
-        rows.into_iter().zip(documents).map(|(row, document)| (row.id, (row, document))).collect();
+    let mut read: Vec<(Row, CallDocument)> = rows.into_iter().zip(documents).collect();
+    calls::store::name_actions(tx, &app.vault, &mut read).await?;
+    let mut calls: HashMap<Uuid, _> = read.into_iter().map(|(row, document)| (row.id, (row, document))).collect();
     let keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
     let (mut shown, mut bytes) = (Vec::with_capacity(found.len()), 0);
     for one in found {

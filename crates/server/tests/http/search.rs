@@ -68,8 +68,11 @@ async fn a_call_is_found_by_what_was_said_in_any_form_and_shows_where() {
     assert_eq!(found(&person, "offer").await, [other.clone(), offer.clone()]);
     assert_eq!(found(&person, "OFFERS boat").await, [offer.as_str()]);
     assert!(found(&person, "offer trombone").await.is_empty());
+    let action = json!({"title": "Call Ann back"});
+    person.json(Method::POST, &format!("/api/calls/{offer}/action-items"), &action).await;
     let hit = &search(&person, "offer boats").await.json()["items"][0];
     assert_eq!((&hit["title"], &hit["status"]), (&json!("Boat"), &json!("COMPLETED")));
+    assert_eq!((&hit["firstActionTitle"], &hit["actionItemCount"]), (&json!("Call Ann back"), &json!(1)));
     assert!(hit["score"].as_f64().unwrap() > 0.0);
     let snippets = hit["snippets"].as_array().unwrap();
     assert_eq!(snippets.len(), 3);
