@@ -84,8 +84,7 @@ pub async fn find<A: Access>(
     query: &Query,
     filter: Option<&Filter>,
 ) -> Result<Vec<Found>, VaultError> {
-    let (count, mean_words) = store::collection(tx).await?;
-    let collection = Collection { calls: count as f64, mean_words };
+    let collection = store::collection(tx).await?;
     let mut words = look(tx, vault, query).await?;
     complete(tx, &mut words, &collection).await?;
     let mut calls = held(&required(&words, query, &collection));

@@ -289,35 +289,42 @@ async fn the_index_holds_no_word_and_another_tenant_has_other_tokens_for_the_sam
     superuser.close().await.unwrap();
 }
 
-/// The statements that look for postings.
+/// The statements that look for postings, of the calls of all and of those of one person.
 const STATEMENTS: [&str; 3] = [
     include_str!("../../src/search/newest.sql"),
     include_str!("../../src/search/among.sql"),
     include_str!("../../src/search/places.sql"),
 ];
+const OWN: &str = include_str!("../../src/search/newest_own.sql");
 
 #[tokio::test]
 async fn the_planner_finds_postings_by_their_index_under_row_level_security() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    let (tenant, user) = (person.scope.tenant(), person.scope.user());
-    // Enough of them that reading all would cost more.
+    let member = person.member().await;
+    let (tenant, user, own) = (person.scope.tenant(), person.scope.user(), member.scope.user());
+    // Enough of them that reading all would cost more, of which the member's are few.
     person
         .sql(format!(
-            "INSERT INTO tenant.calls (tenant_id, id, owner_id) SELECT '{tenant}', gen_random_uuid(), '{user}' FROM generate_series(1, 200);
-             INSERT INTO tenant.search_postings SELECT '{tenant}', c.id, '{user}', 1, 1, substring(sha256(n::text::bytea) FOR 16), '\\x00'
+            "INSERT INTO tenant.calls (tenant_id, id, owner_id)
+               SELECT '{tenant}', gen_random_uuid(), CASE WHEN n % 100 = 0 THEN '{own}' ELSE '{user}' END::uuid FROM generate_series(1, 200) n;
+             INSERT INTO tenant.search_postings
+               SELECT '{tenant}', c.id, c.owner_id, 1, 1, substring(sha256(n::text::bytea) FOR 16), '\\x00'
                FROM tenant.calls c, generate_series(1, 100) n;
              ANALYZE tenant.search_postings; ANALYZE tenant.calls"
         ))
         .await;
-    let member = Scope::authenticated(tenant, user, server::db::Role::Member);
-    for scope in [person.scope, member] {
+    for scope in [person.scope, member.scope] {
         for statement in STATEMENTS {
             let plan = plan(&service, &scope, statement).await;
             assert!(plan.contains("using search_postings_pkey on search_postings"), "{plan}");
             assert!(plan.contains("token = t.token") && !plan.contains("Seq Scan"), "{plan}");
         }
     }
+    let plan = plan(&service, &member.scope, OWN).await;
+    assert!(plan.contains("using search_postings_own on search_postings") && !plan.contains("Sort"), "{plan}");
+    let found = plan.lines().find(|line| line.contains("Index Cond")).unwrap_or_default();
+    assert!(["tenant_id =", "owner_id =", "token ="].iter().all(|one| found.contains(one)), "{plan}");
 }
 
 /// What the planner makes of a statement for a word and two calls.
@@ -330,6 +337,7 @@ async fn plan(service: &Service, scope: &Scope, statement: &'static str) -> Stri
     } else {
         explained.bind(vec![uuid::Uuid::nil(), uuid::Uuid::max()])
     };
+    let explained = if statement.contains("$4") { explained.bind(scope.user()) } else { explained };
     let lines = explained.fetch_all(tx.conn()).await.unwrap();
     lines.iter().map(|line| line.get::<String, _>(0) + "\n").collect()
 }
