@@ -2,7 +2,7 @@
 //! no condition beside rarer ones. So no list of such words is needed, which would have to know the language of the query.
 //!
 //! Its one invariant: the work is bounded, whatever is asked and however many calls there are:
-//! [`MOST`] calls a word, [`PHRASED`] calls of which positions are read.
+//! `MOST` calls a word, `PHRASED` calls of which positions are read.
 
 use std::collections::HashMap;
 

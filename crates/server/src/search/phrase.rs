@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Calls whose positions are read at once: a word that is said a hundred times in each has some 40 kB in them.
+/// Calls whose positions are read at once: of a word that is said a hundred times in each, some 40 kB.
 const BATCH: usize = 200;
 
 /// The tokens of some words, each once, however many of the words it stands for.
