@@ -4,22 +4,20 @@
 //! Its one invariant: the work is bounded, whatever is asked and however many calls there are:
 //! `MOST` calls a word, `PHRASED` calls of which positions are read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use insight::search::{positions::adjoin, query::Query, rank::Collection};
+use insight::search::{query::Query, rank::Collection};
 use uuid::Uuid;
 
 use super::{
-    store::{self, Hit},
-    tokens::{Places, Token, Tokens},
+    phrase::{Asked, Phrase},
+    store::{self, Hit, place},
+    tokens::{Token, Tokens},
 };
 use crate::{
     calls::{self, store::Filter},
     db::{Access, TenantTx},
-    vault::{
-        keys::{Vault, VaultError},
-        seal::RecordKind,
-    },
+    vault::keys::{Vault, VaultError},
 };
 
 /// Calls that are looked at first for each word. A word that fewer hold is rare, and the others are asked only about its calls.
@@ -86,8 +84,7 @@ pub async fn find<A: Access>(
     query: &Query,
     filter: Option<&Filter>,
 ) -> Result<Vec<Found>, VaultError> {
-    let (count, mean_words) = store::collection(tx).await?;
-    let collection = Collection { calls: count as f64, mean_words };
+    let collection = store::collection(tx).await?;
     let mut words = look(tx, vault, query).await?;
     complete(tx, &mut words, &collection).await?;
     let mut calls = held(&required(&words, query, &collection));
@@ -99,8 +96,8 @@ pub async fn find<A: Access>(
     for (term, one) in query.terms.iter().enumerate().filter(|(_, one)| one.words.len() > 1) {
         found.truncate(PHRASED);
         let asked: Vec<Uuid> = found.iter().map(|found| found.call).collect();
-        let phrase: Vec<&Word> = words.iter().filter(|word| word.term == term).collect();
-        let holding = phrased(tx, vault, &phrase, &asked).await?;
+        let phrase = Phrase::of(words.iter().filter(|word| word.term == term).map(|word| &word.tokens[..]));
+        let holding = phrase.held(tx, vault, &asked).await?;
         found.retain(|found| holding.contains(&found.call) != one.is_excluded);
     }
     Ok(found)
@@ -109,32 +106,28 @@ pub async fn find<A: Access>(
 /// The words of a query, each with the newest calls that hold it.
 async fn look<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, query: &Query) -> Result<Vec<Word>, VaultError> {
     let tokens = Tokens::of(&*vault.tenant_key(tx).await?);
-    let (mut words, mut asked, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut words, mut keys) = (Vec::new(), Vec::new());
     for (term, one) in query.terms.iter().enumerate() {
-        for keys in &one.words {
-            asked.extend(keys.iter().map(|key| tokens.token(key)));
-            places.resize(asked.len(), words.len());
+        for word in &one.words {
+            keys.push(word.iter().map(|key| tokens.token(key)).collect::<Vec<_>>());
             let (tokens, calls) = (Vec::new(), HashMap::new());
             words.push(Word { term, is_excluded: one.is_excluded, tokens, calls, is_complete: true, share: 0.0 });
         }
     }
-    let mut counts = vec![0; asked.len()];
-    for hit in store::newest(tx, &asked, FEW as i64).await? {
+    let asked = Asked::of(keys.iter().map(Vec::as_slice));
+    let mut counts = vec![0; asked.tokens.len()];
+    for hit in store::newest(tx, &asked.tokens, FEW as i64).await? {
         let token = place(hit.token);
-        words[places[token]].take(&hit);
+        asked.words[token].iter().for_each(|word| words[*word].take(&hit));
         counts[token] += 1;
     }
     for (token, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
-        let word = &mut words[places[token]];
-        word.tokens.push(asked[token]);
-        word.is_complete &= count < FEW;
+        for word in &asked.words[token] {
+            words[*word].tokens.push(asked.tokens[token]);
+            words[*word].is_complete &= count < FEW;
+        }
     }
     Ok(words)
-}
-
-/// Positions from PostgreSQL count from 1.
-fn place(ordinal: i64) -> usize {
-    usize::try_from(ordinal - 1).unwrap_or_default()
 }
 
 /// Reads the rest of the words that many calls hold: about the calls of the rare ones where there are such, otherwise up to [`MOST`].
@@ -148,7 +141,14 @@ async fn complete<A: Access>(
     let is_rare = |word: &&Word| !word.is_excluded && word.is_complete && word.share <= COMMON;
     let rare: Vec<&Word> = words.iter().filter(is_rare).collect();
     let calls = (!rare.is_empty()).then(|| held(&rare));
-    for word in words.iter_mut().filter(|word| !word.is_excluded && !word.is_complete) {
+    for at in 0..words.len() {
+        let (read, rest) = words.split_at_mut(at);
+        let Some(word) = rest.first_mut().filter(|word| !word.is_excluded && !word.is_complete) else { continue };
+        // What is asked for twice is read once.
+        if let Some(same) = read.iter().find(|one| !one.is_excluded && one.tokens == word.tokens) {
+            (word.calls, word.share) = (same.calls.clone(), same.share);
+            continue;
+        }
         let (hits, asked) = match &calls {
             Some(calls) => (store::among(tx, &word.tokens, calls).await?, calls.len() as f64),
             None => (store::newest(tx, &word.tokens, MOST as i64).await?, all),
@@ -218,34 +218,4 @@ fn ranked(words: &[Word], calls: &[Uuid], collection: &Collection) -> Vec<Found>
     let mut found: Vec<Found> = calls.iter().map(|call| Found { score: score(call), call: *call }).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.call.cmp(&a.call)));
     found
-}
-
-/// Which of these calls hold the words one behind the other.
-async fn phrased<A: Access>(
-    tx: &mut TenantTx<A>,
-    vault: &Vault,
-    phrase: &[&Word],
-    calls: &[Uuid],
-) -> Result<HashSet<Uuid>, VaultError> {
-    let mut tokens: Vec<(Token, usize)> =
-        phrase.iter().enumerate().flat_map(|(word, one)| one.tokens.iter().map(move |token| (*token, word))).collect();
-    tokens.sort_unstable();
-    let asked: Vec<Token> = tokens.iter().map(|(token, _)| *token).collect();
-    let keys = vault.record_keys(tx, RecordKind::Call, calls).await?;
-    let mut positions: HashMap<Uuid, (Option<Places>, Vec<Vec<u32>>)> = HashMap::new();
-    for found in store::places(tx, &asked, calls).await? {
-        let (token, word) = tokens[place(found.token)];
-        let (key, words) = positions.entry(found.call).or_insert_with(|| {
-            let places = keys.get(&found.call).zip(found.salt()).map(|(key, salt)| Places::of(key, &salt));
-            (places, vec![Vec::new(); phrase.len()])
-        });
-        if let Some(key) = key {
-            words[word].extend(key.open(&token, found.positions));
-        }
-    }
-    let holding = positions.into_iter().filter_map(|(call, (_, mut words))| {
-        words.iter_mut().for_each(|positions| positions.sort_unstable());
-        adjoin(&words).then_some(call)
-    });
-    Ok(holding.collect())
 }

@@ -82,11 +82,11 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     Ok(store::replace(tx, call, &rows).await?)
 }
 
-/// Indexes the completed calls of the scope's tenant that are not: of an older program, or those where it failed. A call of which nothing
-/// can be read is left without postings.
+/// Indexes the completed calls of the scope's tenant that are not: of an older program, or those where it failed. A call whose content is
+/// damaged is left without postings for good, one that fails for another reason until the next time.
 ///
 /// # Errors
-/// When the database fails; what was indexed stays so.
+/// When the database is out; what was indexed stays so.
 pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
     let mut after = Uuid::nil();
     loop {
@@ -95,7 +95,10 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
         after = call;
         match renew(&mut tx, &app.vault, call).await {
             Ok(()) => tx.commit().await?,
-            Err(VaultError::Database(error)) if error.is_outage() || error.is_transient() => return Err(error),
+            Err(VaultError::Database(error)) if error.is_outage() => return Err(error),
+            Err(error) if !is_damage(&error) => {
+                log::warning!(fault = &error, "a call was not indexed; upkeep tries it again");
+            }
             Err(error) => {
                 log::warning!(fault = &error, "a call cannot be indexed and is left without");
                 // What the failed statement left is undone.
@@ -106,4 +109,9 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
+}
+
+/// Whether it is the content that is wrong, which no other time will mend.
+fn is_damage(error: &VaultError) -> bool {
+    matches!(error, VaultError::Broken(_) | VaultError::Gone(_) | VaultError::TooLarge { .. })
 }

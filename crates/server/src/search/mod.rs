@@ -6,9 +6,10 @@
 
 pub mod find;
 pub mod index;
+mod phrase;
 pub mod routes;
 mod shown;
-mod store;
+pub(crate) mod store;
 mod tokens;
 
 use api::search::SearchField;
@@ -59,17 +60,17 @@ impl Text<'_> {
     }
 }
 
-/// Everything that a call is found by, in a fixed order. What people write is taken to be in the language of the call.
+/// Everything that a call is found by, in a fixed order: title and summary are those that lists show. What people write is taken to be in the language of the call.
 fn texts<'a>(document: &'a CallDocument, said: &'a Said, language: Option<&'a str>) -> Vec<Text<'a>> {
     let spoken = said.language.as_deref().or(language);
     let written = [
-        (SearchField::Title, &document.title),
-        (SearchField::ContactName, &document.contact_name),
-        (SearchField::Organization, &document.organization),
-        (SearchField::Summary, &document.summary),
-        (SearchField::Notes, &document.notes),
+        (SearchField::Title, document.shown_title()),
+        (SearchField::ContactName, document.contact_name.as_ref()),
+        (SearchField::Organization, document.organization.as_ref()),
+        (SearchField::Summary, document.shown_summary()),
+        (SearchField::Notes, document.notes.as_ref()),
     ];
-    let written = written.into_iter().filter_map(|(field, text)| Some((field, text.as_deref()?)));
+    let written = written.into_iter().filter_map(|(field, text)| Some((field, text?.as_str())));
     let names =
         said.speakers.iter().filter_map(|speaker| Some((SearchField::Speaker, speaker.display_name.as_deref()?)));
     let about = written.chain(names).map(|(field, text)| Text { field, text, language: spoken, segment: None });

@@ -1,6 +1,6 @@
 //! Search over HTTP.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use api::{
     error::ErrorBody,
@@ -10,17 +10,21 @@ use api::{
 use axum::{Json, extract::State};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use insight::search::query::{Query as Sought, QueryError};
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{
     find::{Found, find},
-    shown,
+    shown::{OPENED, Opened},
 };
 use crate::{
     app::App,
     artifacts::{self, Artifact},
     auth::Caller,
-    calls::{self, CallDocument, STATUSES, check_length, check_time, code_of, store::Filter},
+    calls::{
+        self, CallDocument, STATUSES, check_length, check_time, code_of,
+        store::{Filter, Row},
+    },
     db::{Read, TenantTx},
     error::{ApiError, ApiResult},
     http::extract::Query,
@@ -47,7 +51,7 @@ pub async fn search(
     Query(asked): Query<SearchQuery>,
 ) -> ApiResult<Json<Page<SearchHit>>> {
     check_length("q", Some(&asked.q), MAX_SEARCH)?;
-    let query = Arc::new(Sought::parse(&asked.q)?);
+    let query = Sought::parse(&asked.q)?;
     let limit = match asked.limit.unwrap_or(DEFAULT_HITS) {
         limit @ 1..=MAX_HITS => usize::from(limit),
         _ => return Err(ApiError::field("limit", "a page of a search has 1 to 50 calls")),
@@ -62,7 +66,12 @@ pub async fn search(
     let follows = found.len() > limit;
     found.truncate(limit);
     let next_cursor = found.last().filter(|_| follows).map(cursor);
-    Ok(Json(Page { items: shown(&app, &mut tx, &query, &found).await?, next_cursor }))
+    let opened = open(&app, &mut tx, &found).await?;
+    // No transaction is open while stems are found.
+    tx.rollback().await?;
+    let hits = move || opened.into_iter().map(|one| one.hit(&query)).collect::<ApiResult<_>>();
+    let items = spawn_blocking(hits).await.map_err(|error| ApiError::internal(&error))??;
+    Ok(Json(Page { items, next_cursor }))
 }
 
 fn filter(asked: &SearchQuery) -> ApiResult<Option<Filter>> {
@@ -75,26 +84,25 @@ fn filter(asked: &SearchQuery) -> ApiResult<Option<Filter>> {
 }
 
 /// Opens what is shown of the calls. One that was deleted since is left out.
-async fn shown(app: &App, tx: &mut TenantTx<Read>, query: &Arc<Sought>, found: &[Found]) -> ApiResult<Vec<SearchHit>> {
+async fn open(app: &App, tx: &mut TenantTx<Read>, found: &[Found]) -> ApiResult<Vec<Opened>> {
     let ids: Vec<Uuid> = found.iter().map(|found| found.call).collect();
     let rows = calls::store::among(tx, &ids).await?;
     let documents = calls::store::open_all(tx, &app.vault, &rows).await?;
-    let mut calls: HashMap<Uuid, (_, CallDocument)> =
-        rows.into_iter().zip(documents).map(|(row, document)| (row.id, (row, document))).collect();
+    let mut read: Vec<(Row, CallDocument)> = rows.into_iter().zip(documents).collect();
+    calls::store::name_actions(tx, &app.vault, &mut read).await?;
+    let mut calls: HashMap<Uuid, _> = read.into_iter().map(|(row, document)| (row.id, (row, document))).collect();
     let keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
-    let (mut hits, mut opened) = (Vec::with_capacity(found.len()), 0);
+    let (mut shown, mut bytes) = (Vec::with_capacity(found.len()), 0);
     for one in found {
         let Some((row, document)) = calls.remove(&one.call) else { continue };
-        let kept = match keys.get(&one.call).filter(|_| opened < shown::OPENED) {
+        let texts = match keys.get(&one.call).filter(|_| bytes < OPENED) {
             Some(key) => artifacts::get(tx, (one.call, Artifact::SearchTexts), key).await?,
             None => None,
         };
-        opened += kept.as_ref().map_or(0, |kept| kept.len());
-        let call = row.summary(&document)?;
-        let snippets = shown::snippets(query, document, row.language, kept).await?;
-        hits.push(SearchHit { call, score: one.score, snippets });
+        bytes += texts.as_ref().map_or(0, |texts| texts.len());
+        shown.push(Opened { score: one.score, row, document, texts });
     }
-    Ok(hits)
+    Ok(shown)
 }
 
 /// Bytes of a cursor before it is encoded: a score and an id.

@@ -1,40 +1,44 @@
-//! The sentences that show why a call was found. Its one invariant: the texts of one call are open at a time, and no more of them for one
-//! answer than [`OPENED`] says.
+//! The sentences that show why a call was found. Its one invariant: an answer opens the texts of one call more than fit into [`OPENED`],
+//! at most.
 
-use std::sync::Arc;
-
-use api::search::{Highlight, SearchField, Snippet};
+use api::search::{Highlight, SearchField, SearchHit, Snippet};
 use insight::search::{query::Query, snippet::snippet};
 use zeroize::Zeroizing;
 
 use super::{Said, Text, texts};
 use crate::{
-    calls::CallDocument,
+    calls::{CallDocument, store::Row},
     error::{ApiError, ApiResult},
 };
 
 /// Snippets of a call.
 const SNIPPETS: usize = 3;
 
-/// Bytes of texts that are read for one answer: fifty calls of four hours. Calls behind that come with titles and notes alone.
+/// Bytes of texts that are opened for one answer: fifty calls of four hours. Calls behind that come with titles and notes alone.
 pub(super) const OPENED: usize = 16 << 20;
 
-/// The best snippets of a call: those with most of what was sought, then in the order of the call.
-pub(super) async fn snippets(
-    query: &Arc<Query>,
-    document: CallDocument,
-    language: Option<String>,
-    kept: Option<Zeroizing<Vec<u8>>>,
-) -> ApiResult<Vec<Snippet>> {
-    let query = Arc::clone(query);
-    let chosen = tokio::task::spawn_blocking(move || {
+/// What is read of a call that was found.
+pub(super) struct Opened {
+    pub(super) score: f64,
+    pub(super) row: Row,
+    pub(super) document: CallDocument,
+    /// [`Said`] as JSON; `None` where no more is opened.
+    pub(super) texts: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Opened {
+    /// The call with its best snippets: those with most of what was sought, then in the order of the call. On the calling thread, which
+    /// is to be one that may be blocked.
+    pub(super) fn hit(self, query: &Query) -> ApiResult<SearchHit> {
+        let Self { score, row, document, texts: kept } = self;
+        let language = row.language();
         let said = match kept {
             Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
-            None => Said { language: language.clone(), speakers: Vec::new(), segments: Vec::new() },
+            None => Said { language: language.map(str::to_owned), speakers: Vec::new(), segments: Vec::new() },
         };
-        Ok(choose(&query, &texts(&document, &said, language.as_deref())))
-    });
-    chosen.await.map_err(|error| ApiError::internal(&error))?
+        let snippets = choose(query, &texts(&document, &said, language));
+        Ok(SearchHit { call: row.summary(&document)?, score, snippets })
+    }
 }
 
 fn choose(query: &Query, texts: &[Text<'_>]) -> Vec<Snippet> {

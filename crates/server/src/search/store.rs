@@ -1,11 +1,13 @@
-//! All SQL of postings. Its one invariant: a statement names tenant and token, which the primary key begins with; nothing else finds a
-//! row under row-level security. The statements that look for rows are files, so that a test asks the planner about the very same ones.
+//! All SQL of postings. Its one invariant: a statement names tenant and token, which the primary key begins with, and the owner as well
+//! or the calls where somebody does not see those of all: row-level security takes rows away only once they were read. The statements that
+//! look for rows are files, so that a test asks the planner about the very same ones.
 
+use insight::search::rank::Collection;
 use uuid::Uuid;
 
 use super::{index::Rows, tokens::Token};
 use crate::{
-    db::{Access, DbError, TenantTx, Write},
+    db::{Access, DbError, Role, Scope, TenantTx, Write},
     vault::key::Salt,
 };
 
@@ -35,15 +37,38 @@ impl Place {
     }
 }
 
+/// Which of the tokens a row is about: places from PostgreSQL count from 1.
+pub(super) fn place(ordinal: i64) -> usize {
+    usize::try_from(ordinal - 1).unwrap_or_default()
+}
+
 fn bytes(tokens: &[Token]) -> Vec<Vec<u8>> {
     tokens.iter().map(|token| token.to_vec()).collect()
 }
 
-/// The newest calls that hold each of these tokens. Ids of calls grow with time (UUID v7), and the primary key is read backwards.
+/// Whose calls alone somebody sees; `None` for who sees those of the tenant, as `app.sees_all()` has it. The policies decide; this says
+/// which index serves.
+fn owner(scope: &Scope) -> Option<Uuid> {
+    match scope.role() {
+        Role::Owner | Role::Admin | Role::Worker | Role::Colleague => None,
+        Role::Member | Role::Auditor => Some(scope.user()),
+    }
+}
+
+/// The newest calls that hold each of these tokens. Ids of calls grow with time (UUID v7), and the index is read backwards.
 pub(super) async fn newest<A: Access>(tx: &mut TenantTx<A>, tokens: &[Token], most: i64) -> Result<Vec<Hit>, DbError> {
-    let tenant = tx.scope().tenant();
-    let hits = sqlx::query_file_as!(Hit, "src/search/newest.sql", tenant, &bytes(tokens), most);
-    Ok(hits.fetch_all(tx.conn()).await?)
+    let (tenant, tokens) = (tx.scope().tenant(), bytes(tokens));
+    let hits = match owner(&tx.scope()) {
+        Some(owner) => {
+            let own = sqlx::query_file_as!(Hit, "src/search/newest_own.sql", tenant, &tokens, most, owner);
+            own.fetch_all(tx.conn()).await
+        }
+        None => {
+            let all = sqlx::query_file_as!(Hit, "src/search/newest.sql", tenant, &tokens, most);
+            all.fetch_all(tx.conn()).await
+        }
+    };
+    Ok(hits?)
 }
 
 /// Which of these calls hold these tokens.
@@ -69,16 +94,33 @@ pub(super) async fn places<A: Access>(
 }
 
 /// How many calls there are to search, and how many words they have on average.
-pub(super) async fn collection<A: Access>(tx: &mut TenantTx<A>) -> Result<(i64, f64), DbError> {
+pub(super) async fn collection<A: Access>(tx: &mut TenantTx<A>) -> Result<Collection, DbError> {
     let tenant = tx.scope().tenant();
-    let row = sqlx::query!(
-        r#"SELECT count(*) AS "calls!", coalesce(avg(c.search_words), 0)::float8 AS "words!" FROM (
-             SELECT search_words FROM tenant.calls WHERE tenant_id = $1 AND search_words IS NOT NULL LIMIT $2) c"#,
-        tenant,
-        COUNTED,
-    );
-    let row = row.fetch_one(tx.conn()).await?;
-    Ok((row.calls, row.words))
+    let collection = match owner(&tx.scope()) {
+        Some(owner) => {
+            let own = sqlx::query_as!(
+                Collection,
+                r#"SELECT count(*)::float8 AS "calls!", coalesce(avg(c.search_words), 0)::float8 AS "mean_words!" FROM (
+                     SELECT search_words FROM tenant.calls
+                     WHERE tenant_id = $1 AND owner_id = $3 AND search_words IS NOT NULL LIMIT $2) c"#,
+                tenant,
+                COUNTED,
+                owner,
+            );
+            own.fetch_one(tx.conn()).await
+        }
+        None => {
+            let all = sqlx::query_as!(
+                Collection,
+                r#"SELECT count(*)::float8 AS "calls!", coalesce(avg(c.search_words), 0)::float8 AS "mean_words!" FROM (
+                     SELECT search_words FROM tenant.calls WHERE tenant_id = $1 AND search_words IS NOT NULL LIMIT $2) c"#,
+                tenant,
+                COUNTED,
+            );
+            all.fetch_one(tx.conn()).await
+        }
+    };
+    Ok(collection?)
 }
 
 /// Replaces the postings of a call.
@@ -110,6 +152,15 @@ pub(super) async fn replace(tx: &mut TenantTx<Write>, call: Uuid, rows: &Rows) -
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// Has the postings of a call made anew by upkeep, unless somebody makes them before; until then it is found by those that it has.
+pub(crate) async fn put_off(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!("UPDATE tenant.calls SET search_words = NULL WHERE tenant_id = $1 AND id = $2", tenant, call)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 

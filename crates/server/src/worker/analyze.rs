@@ -125,10 +125,14 @@ impl Run<'_> {
         }
     }
 
-    /// Analyses a call once more, which is completed and stays so whatever comes of it.
+    /// Analyses a call once more, which is completed and stays so whatever comes of it. The analysis is kept where the call cannot be
+    /// indexed.
     pub(super) async fn analyze_again(&self) -> Result<(), Failure> {
         let mut tx = self.try_to_analyze().await.map_err(|failure| failure.at(Stage::Analyzed))?;
-        search::index::renew(&mut tx, &self.worker.app.vault, self.lease.call).await?;
+        search::store::put_off(&mut tx, self.lease.call).await?;
+        self.commit(tx).await?;
+        self.index().await?;
+        let mut tx = self.write().await?;
         self.lease.end(&mut tx, None).await?;
         self.commit(tx).await
     }

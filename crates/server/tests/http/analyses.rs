@@ -8,6 +8,7 @@ use server::{
     analysis_provider::Engine,
     decoder::Decoder,
     redaction::endings,
+    search::index,
     transcripts::store,
     vault::seal::RecordKind,
     worker::{Timing, Worker, sweep},
@@ -245,6 +246,27 @@ async fn an_analysis_that_cannot_be_made_again_costs_neither_the_one_that_is_the
     work_until(&service, "EXISTS (SELECT FROM tenant.jobs WHERE kind = 3 AND state = 4)").await;
     assert_eq!(analysis(&person, &call).await, before);
     assert_eq!(warnings(&person, &call).await, json!(["low_snr"]));
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_indexed_is_analysed_again_all_the_same_and_indexed_later() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let path = format!("/api/calls/{call}");
+    person.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &json!({"displayName": "Dana Reed"})).await;
+    person.sql("ALTER TABLE tenant.search_postings ADD CONSTRAINT none CHECK (call_words < 0) NOT VALID".into()).await;
+    person.send(Method::POST, &format!("{path}/reanalyze"), &[], b"").await;
+    // So that one that fails ends there.
+    person.sql("UPDATE tenant.jobs SET attempts = 4 WHERE kind = 3".to_owned()).await;
+    work_until(&service, "NOT EXISTS (SELECT FROM tenant.jobs WHERE kind = 3 AND state IN (1, 2))").await;
+    assert_eq!(analysis(&person, &call).await["actionItems"][0]["owner"]["displayName"], "Dana Reed");
+    let waits = "SELECT search_words IS NULL FROM tenant.calls";
+    let mut superuser = service.installation.postgres.superuser().await;
+    assert!(sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut superuser).await.unwrap());
+    person.sql("ALTER TABLE tenant.search_postings DROP CONSTRAINT none".to_owned()).await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    assert!(!sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut superuser).await.unwrap());
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use server::{db::Scope, search::index};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::{
+    analyses::analysed,
     client::{Answer, Service},
+    contacts::add,
     people::Person,
     transcripts::{document, put_transcript},
 };
@@ -66,8 +68,11 @@ async fn a_call_is_found_by_what_was_said_in_any_form_and_shows_where() {
     assert_eq!(found(&person, "offer").await, [other.clone(), offer.clone()]);
     assert_eq!(found(&person, "OFFERS boat").await, [offer.as_str()]);
     assert!(found(&person, "offer trombone").await.is_empty());
+    let action = json!({"title": "Call Ann back"});
+    person.json(Method::POST, &format!("/api/calls/{offer}/action-items"), &action).await;
     let hit = &search(&person, "offer boats").await.json()["items"][0];
     assert_eq!((&hit["title"], &hit["status"]), (&json!("Boat"), &json!("COMPLETED")));
+    assert_eq!((&hit["firstActionTitle"], &hit["actionItemCount"]), (&json!("Call Ann back"), &json!(1)));
     assert!(hit["score"].as_f64().unwrap() > 0.0);
     let snippets = hit["snippets"].as_array().unwrap();
     assert_eq!(snippets.len(), 3);
@@ -112,6 +117,11 @@ async fn a_phrase_stands_together_and_what_a_minus_names_is_left_out() {
     let split = call(&person, "split", ("en", &["We follow.", "Up the red", "boat."])).await;
     assert_eq!(found(&person, "\"red boat\"").await, [near.as_str()]);
     assert_eq!(found(&person, "follow-up").await, [near.as_str()]);
+    // One word at two places of a phrase.
+    assert_eq!(found(&person, "\"the red boat\" the").await, [near.as_str()]);
+    assert!(found(&person, "\"red red\"").await.is_empty());
+    let twice = call(&person, "twice", ("en", &["Bye bye, then."])).await;
+    assert_eq!(found(&person, "\"bye bye then\"").await, [twice]);
     let mut rest = found(&person, "boat -\"red boat\"").await;
     rest.sort();
     assert_eq!(rest, [far.clone(), split.clone()]);
@@ -173,6 +183,58 @@ async fn what_a_person_corrects_is_found_as_corrected_at_once() {
 }
 
 #[tokio::test]
+async fn a_call_is_found_by_whom_it_is_linked_to_and_no_longer_once_it_is_not() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = call(&person, "-", ("en", &["A trombone was sold."])).await;
+    let quentin = add(&person, &json!({"name": "Quentin"})).await;
+    let link = async |contact: Option<&str>| {
+        let path = format!("/api/calls/{call}/contact");
+        person.json(Method::PATCH, &path, &json!({"contactId": contact})).await
+    };
+    assert_eq!(link(quentin.rsplit('/').next()).await.status, 200);
+    assert_eq!(found(&person, "quentin").await, [call.as_str()]);
+    assert_eq!(link(None).await.status, 200);
+    assert!(found(&person, "quentin").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_found_by_the_title_that_an_analysis_gave_it() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let title = person.get(&format!("/api/calls/{call}")).await.json()["title"].clone();
+    let hits = search(&person, &format!("\"{}\"", title.as_str().unwrap())).await.json();
+    let mut fields = hits["items"][0]["snippets"].as_array().unwrap().iter().map(|snippet| &snippet["field"]);
+    assert!(fields.any(|field| field == "TITLE"), "{hits}");
+}
+
+#[tokio::test]
+async fn upkeep_gives_up_a_call_that_is_damaged_and_comes_back_to_one_that_only_failed() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let said = ("en", &["A trombone was sold."][..]);
+    let (failing, damaged, sound) =
+        (call(&person, "-", said).await, call(&person, "-", said).await, call(&person, "-", said).await);
+    person
+        .sql(format!(
+            "UPDATE tenant.calls SET search_words = NULL; DELETE FROM tenant.search_postings;
+             UPDATE tenant.artifacts SET sealed = set_byte(sealed, octet_length(sealed) - 1, get_byte(sealed, octet_length(sealed) - 1) # 1)
+               WHERE call_id = '{damaged}' AND kind = 4;
+             ALTER TABLE tenant.search_postings ADD CONSTRAINT fails CHECK (call_id <> '{failing}')"
+        ))
+        .await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    assert_eq!(found(&person, "trombone").await, [sound.as_str()]);
+    person.sql("ALTER TABLE tenant.search_postings DROP CONSTRAINT fails".to_owned()).await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    let mut both = found(&person, "trombone").await;
+    both.sort();
+    assert_eq!(both, [failing, sound]);
+    assert_eq!(count(&service, "SELECT count(*) FROM tenant.calls WHERE search_words = 0").await, 1);
+}
+
+#[tokio::test]
 async fn a_deleted_call_leaves_no_posting() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
@@ -227,35 +289,42 @@ async fn the_index_holds_no_word_and_another_tenant_has_other_tokens_for_the_sam
     superuser.close().await.unwrap();
 }
 
-/// The statements that look for postings.
+/// The statements that look for postings, of the calls of all and of those of one person.
 const STATEMENTS: [&str; 3] = [
     include_str!("../../src/search/newest.sql"),
     include_str!("../../src/search/among.sql"),
     include_str!("../../src/search/places.sql"),
 ];
+const OWN: &str = include_str!("../../src/search/newest_own.sql");
 
 #[tokio::test]
 async fn the_planner_finds_postings_by_their_index_under_row_level_security() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    let (tenant, user) = (person.scope.tenant(), person.scope.user());
-    // Enough of them that reading all would cost more.
+    let member = person.member().await;
+    let (tenant, user, own) = (person.scope.tenant(), person.scope.user(), member.scope.user());
+    // Enough of them that reading all would cost more, of which the member's are few.
     person
         .sql(format!(
-            "INSERT INTO tenant.calls (tenant_id, id, owner_id) SELECT '{tenant}', gen_random_uuid(), '{user}' FROM generate_series(1, 200);
-             INSERT INTO tenant.search_postings SELECT '{tenant}', c.id, '{user}', 1, 1, substring(sha256(n::text::bytea) FOR 16), '\\x00'
+            "INSERT INTO tenant.calls (tenant_id, id, owner_id)
+               SELECT '{tenant}', gen_random_uuid(), CASE WHEN n % 100 = 0 THEN '{own}' ELSE '{user}' END::uuid FROM generate_series(1, 200) n;
+             INSERT INTO tenant.search_postings
+               SELECT '{tenant}', c.id, c.owner_id, 1, 1, substring(sha256(n::text::bytea) FOR 16), '\\x00'
                FROM tenant.calls c, generate_series(1, 100) n;
              ANALYZE tenant.search_postings; ANALYZE tenant.calls"
         ))
         .await;
-    let member = Scope::authenticated(tenant, user, server::db::Role::Member);
-    for scope in [person.scope, member] {
+    for scope in [person.scope, member.scope] {
         for statement in STATEMENTS {
             let plan = plan(&service, &scope, statement).await;
             assert!(plan.contains("using search_postings_pkey on search_postings"), "{plan}");
             assert!(plan.contains("token = t.token") && !plan.contains("Seq Scan"), "{plan}");
         }
     }
+    let plan = plan(&service, &member.scope, OWN).await;
+    assert!(plan.contains("using search_postings_own on search_postings") && !plan.contains("Sort"), "{plan}");
+    let found = plan.lines().find(|line| line.contains("Index Cond")).unwrap_or_default();
+    assert!(["tenant_id =", "owner_id =", "token ="].iter().all(|one| found.contains(one)), "{plan}");
 }
 
 /// What the planner makes of a statement for a word and two calls.
@@ -268,6 +337,7 @@ async fn plan(service: &Service, scope: &Scope, statement: &'static str) -> Stri
     } else {
         explained.bind(vec![uuid::Uuid::nil(), uuid::Uuid::max()])
     };
+    let explained = if statement.contains("$4") { explained.bind(scope.user()) } else { explained };
     let lines = explained.fetch_all(tx.conn()).await.unwrap();
     lines.iter().map(|line| line.get::<String, _>(0) + "\n").collect()
 }
