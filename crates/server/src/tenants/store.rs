@@ -114,8 +114,9 @@ pub(super) async fn members<A: Access>(
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
-/// A member, locked.
+/// A member, locked; the owners before, since two who change each other would lock each other out otherwise.
 pub(super) async fn member(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Option<MemberRow>, DbError> {
+    owners(tx).await?;
     let tenant = tx.scope().tenant();
     let row = sqlx::query_as!(
         MemberRow,

@@ -282,7 +282,14 @@ async fn a_change_that_takes_longer_than_a_request_may_is_not_made_again_meanwhi
     while sqlx::query_scalar::<_, chrono::DateTime<chrono::Utc>>(sign_of_life).fetch_one(&mut superuser).await.unwrap()
         < begun + TimeDelta::seconds(1)
     {}
-    assert_eq!(ask().await.status, 409);
+    // On a busy machine that takes longer than this request may.
+    let mut again = ask().await.status;
+    for _ in 0..20 {
+        if again == 503 {
+            again = ask().await.status;
+        }
+    }
+    assert_eq!(again, 409);
     goes.notify_one();
     let kept = "SELECT 1 FROM tenant.idempotency_keys WHERE status_code IS NOT NULL";
     while sqlx::query(kept).fetch_optional(&mut superuser).await.unwrap().is_none() {}
