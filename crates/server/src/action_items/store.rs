@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{Document, SOURCES};
 use crate::{
     calls::code_of,
-    db::{Access, DbError, Role, TenantTx, Write},
+    db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
     vault::{
         content::{self, Stored},
@@ -89,7 +89,7 @@ pub(super) async fn page<A: Access>(
     let (at, id) = (after.map(|cursor| cursor.at), after.map(|cursor| cursor.id));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     // Who sees no others' rows reads no others': the policy alone leads to no index.
-    let own = (tx.scope().role() == Role::Member).then(|| tx.scope().user());
+    let own = tx.scope().sees_only();
     rows!(
         tx,
         "NOT is_removed AND ($6::uuid IS NULL OR owner_id = $6) AND ($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)

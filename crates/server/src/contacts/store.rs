@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{ContactDocument, FoundBy};
 use crate::{
     calls::subject::Token,
-    db::{Access, DbError, Role, TenantTx, Write},
+    db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
     vault::{
         content::{self, Stored},
@@ -63,7 +63,7 @@ pub(super) async fn page<A: Access>(
     let (at, id) = (after.map(|cursor| cursor.at), after.map(|cursor| cursor.id));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     // Who sees no others' rows reads no others': the policy alone leads to no index.
-    let own = (tx.scope().role() == Role::Member).then(|| tx.scope().user());
+    let own = tx.scope().sees_only();
     rows!(
         tx,
         "($5::uuid IS NULL OR owner_id = $5) AND ($2::timestamptz IS NULL OR created_at <= $2) AND ($2 IS NULL OR created_at < $2 OR id > $3)

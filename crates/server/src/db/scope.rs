@@ -57,6 +57,15 @@ impl Scope {
     pub fn role(&self) -> Role {
         self.role
     }
+
+    /// The user whose rows alone are seen; `None` where all of the tenant are, as `app.sees_all()` has it. The policies decide; a statement
+    /// that says it as well is served by an index.
+    pub fn sees_only(&self) -> Option<Uuid> {
+        match self.role {
+            Role::Owner | Role::Admin | Role::Worker | Role::Colleague => None,
+            Role::Member | Role::Auditor => Some(self.user),
+        }
+    }
 }
 
 /// Why a transaction is allowed across tenants. Each function of the database asks for its reason.

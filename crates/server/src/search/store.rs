@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{index::Rows, tokens::Token};
 use crate::{
-    db::{Access, DbError, Role, Scope, TenantTx, Write},
+    db::{Access, DbError, TenantTx, Write},
     vault::key::Salt,
 };
 
@@ -46,19 +46,10 @@ fn bytes(tokens: &[Token]) -> Vec<Vec<u8>> {
     tokens.iter().map(|token| token.to_vec()).collect()
 }
 
-/// Whose calls alone somebody sees; `None` for who sees those of the tenant, as `app.sees_all()` has it. The policies decide; this says
-/// which index serves.
-fn owner(scope: &Scope) -> Option<Uuid> {
-    match scope.role() {
-        Role::Owner | Role::Admin | Role::Worker | Role::Colleague => None,
-        Role::Member | Role::Auditor => Some(scope.user()),
-    }
-}
-
 /// The newest calls that hold each of these tokens. Ids of calls grow with time (UUID v7), and the index is read backwards.
 pub(super) async fn newest<A: Access>(tx: &mut TenantTx<A>, tokens: &[Token], most: i64) -> Result<Vec<Hit>, DbError> {
     let (tenant, tokens) = (tx.scope().tenant(), bytes(tokens));
-    let hits = match owner(&tx.scope()) {
+    let hits = match tx.scope().sees_only() {
         Some(owner) => {
             let own = sqlx::query_file_as!(Hit, "src/search/newest_own.sql", tenant, &tokens, most, owner);
             own.fetch_all(tx.conn()).await
@@ -96,7 +87,7 @@ pub(super) async fn places<A: Access>(
 /// How many calls there are to search, and how many words they have on average.
 pub(super) async fn collection<A: Access>(tx: &mut TenantTx<A>) -> Result<Collection, DbError> {
     let tenant = tx.scope().tenant();
-    let collection = match owner(&tx.scope()) {
+    let collection = match tx.scope().sees_only() {
         Some(owner) => {
             let own = sqlx::query_as!(
                 Collection,
