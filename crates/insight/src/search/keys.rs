@@ -57,6 +57,11 @@ impl Stems {
         known.chain([Self { label: "", stemmer: None }]).collect()
     }
 
+    /// What their keys begin with.
+    pub(super) fn label(&self) -> &'static str {
+        self.label
+    }
+
     fn known(label: &'static str, algorithm: Algorithm) -> Self {
         Self { label, stemmer: Some(Stemmer::create(algorithm)) }
     }

@@ -5,10 +5,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use super::{
-    keys::Stems,
-    words::{self, words},
-};
+use super::{keys::Stems, words::words};
 
 /// Words of a query, those of phrases and those left out included: each costs a walk through the calls that hold it.
 pub const MAX_WORDS: usize = 16;
@@ -68,23 +65,6 @@ impl Query {
         }
         Ok(Self { terms })
     }
-
-    /// Where what is sought stands in a text of a language: how many of the terms are there, and the bytes of all their words, in order.
-    pub fn find(&self, text: &str, language: Option<&str>) -> (usize, Vec<Range<usize>>) {
-        let stems = Stems::of(language);
-        let said: Vec<(Range<usize>, Vec<String>)> =
-            words::words(text).into_iter().map(|word| (word.clone(), stems.keys(&text[word]))).collect();
-        let is =
-            |at: usize, keys: &Keys| said.get(at).is_some_and(|(_, said)| said.iter().any(|key| keys.contains(key)));
-        let (mut terms, mut marked) = (0, BTreeSet::new());
-        for term in self.terms.iter().filter(|term| !term.is_excluded) {
-            let begins = |start: &usize| (*start..).zip(&term.words).all(|(at, keys)| is(at, keys));
-            let starts: Vec<usize> = (0..said.len()).filter(begins).collect();
-            marked.extend(starts.iter().flat_map(|start| *start..start + term.words.len()));
-            terms += usize::from(!starts.is_empty());
-        }
-        (terms, marked.into_iter().map(|at| said[at].0.clone()).collect())
-    }
 }
 
 /// What stands between spaces or quotation marks, and whether a minus stands in front of it.
@@ -126,19 +106,6 @@ mod tests {
             assert_eq!(shape(nothing), Err(QueryError::NothingSought), "{nothing}");
         }
         assert_eq!(shape(&"w ".repeat(17)), Err(QueryError::TooManyWords));
-    }
-
-    #[test]
-    fn what_is_sought_is_found_in_a_text() {
-        let found = |query: &str, text: &'static str| {
-            let (terms, places) = Query::parse(query).unwrap().find(text, Some("en"));
-            (terms, places.into_iter().map(|place| &text[place]).collect::<Vec<_>>())
-        };
-        assert_eq!(found("invoice ann", "Ann sent the invoices."), (2, vec!["Ann", "invoices"]));
-        assert_eq!(found("\"the invoice\"", "An invoice, the invoice!"), (1, vec!["the", "invoice"]));
-        assert_eq!(found("\"invoice the\" sent", "the invoice was sent"), (1, vec!["sent"]));
-        assert_eq!(found("offer -invoice", "the invoice"), (0, vec![]));
-        assert_eq!(found("offer offer", "the offer"), (2, vec!["offer"]));
     }
 
     proptest! {

@@ -62,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::search::query::Query;
+    use crate::search::{finder::Finder, query::Query};
 
     #[test]
     fn a_short_text_is_shown_whole() {
@@ -74,7 +74,7 @@ mod tests {
     fn of_a_long_text_the_part_with_most_of_what_was_sought_is_shown() {
         let text =
             format!("One offer. {} Then an offer and an offer. {}", "So it went. ".repeat(40), "And on. ".repeat(40));
-        let (_, places) = Query::parse("offer").unwrap().find(&text, Some("en"));
+        let (_, places) = Finder::new(&Query::parse("offer").unwrap()).find(&text, Some("en"));
         let found = snippet(&text, &places);
         assert!(found.text.len() < LENGTH + 20 && found.text.starts_with(CUT) && found.text.ends_with(CUT));
         assert_eq!(found.marked.iter().map(|place| &found.text[place.clone()]).collect::<Vec<_>>(), ["offer", "offer"]);
@@ -84,7 +84,7 @@ mod tests {
         #[test]
         fn what_is_marked_is_what_was_sought(text in "[a-zäöüß東京 ]{0,600}") {
             // Nothing that ends in a suffix has this stem but itself: "aed" has that of "a".
-            let (_, places) = Query::parse("q 東").unwrap().find(&text, None);
+            let (_, places) = Finder::new(&Query::parse("q 東").unwrap()).find(&text, None);
             let found = snippet(&text, &places);
             prop_assert!(found.marked.iter().all(|place| ["q", "東"].contains(&&found.text[place.clone()])));
             prop_assert_eq!(found.marked.is_empty(), places.is_empty());

@@ -9,7 +9,10 @@ use api::{
 };
 use axum::{Json, extract::State};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use insight::search::query::{Query as Sought, QueryError};
+use insight::search::{
+    finder::Finder,
+    query::{Query as Sought, QueryError},
+};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -69,7 +72,10 @@ pub async fn search(
     let opened = open(&app, &mut tx, &found).await?;
     // No transaction is open while stems are found.
     tx.rollback().await?;
-    let hits = move || opened.into_iter().map(|one| one.hit(&query)).collect::<ApiResult<_>>();
+    let hits = move || {
+        let mut sought = Finder::new(&query);
+        opened.into_iter().map(|one| one.hit(&mut sought)).collect::<ApiResult<_>>()
+    };
     let items = spawn_blocking(hits).await.map_err(|error| ApiError::internal(&error))??;
     Ok(Json(Page { items, next_cursor }))
 }
@@ -92,17 +98,12 @@ async fn open(app: &App, tx: &mut TenantTx<Read>, found: &[Found]) -> ApiResult<
     calls::store::name_actions(tx, &app.vault, &mut read).await?;
     let mut calls: HashMap<Uuid, _> = read.into_iter().map(|(row, document)| (row.id, (row, document))).collect();
     let keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
-    let (mut shown, mut bytes) = (Vec::with_capacity(found.len()), 0);
-    for one in found {
-        let Some((row, document)) = calls.remove(&one.call) else { continue };
-        let texts = match keys.get(&one.call).filter(|_| bytes < OPENED) {
-            Some(key) => artifacts::get(tx, (one.call, Artifact::SearchTexts), key).await?,
-            None => None,
-        };
-        bytes += texts.as_ref().map_or(0, |texts| texts.len());
-        shown.push(Opened { score: one.score, row, document, texts });
-    }
-    Ok(shown)
+    let mut texts = artifacts::get_all(tx, Artifact::SearchTexts, (&ids, &keys), OPENED).await?;
+    let shown = found.iter().filter_map(|one| {
+        let (row, document) = calls.remove(&one.call)?;
+        Some(Opened { score: one.score, row, document, texts: texts.remove(&one.call) })
+    });
+    Ok(shown.collect())
 }
 
 /// Bytes of a cursor before it is encoded: a score and an id.

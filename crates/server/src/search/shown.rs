@@ -2,7 +2,7 @@
 //! at most.
 
 use api::search::{Highlight, SearchField, SearchHit, Snippet};
-use insight::search::{query::Query, snippet::snippet};
+use insight::search::{finder::Finder, snippet::snippet};
 use zeroize::Zeroizing;
 
 use super::{Said, Text, texts};
@@ -29,22 +29,22 @@ pub(super) struct Opened {
 impl Opened {
     /// The call with its best snippets: those with most of what was sought, then in the order of the call. On the calling thread, which
     /// is to be one that may be blocked.
-    pub(super) fn hit(self, query: &Query) -> ApiResult<SearchHit> {
+    pub(super) fn hit(self, sought: &mut Finder<'_>) -> ApiResult<SearchHit> {
         let Self { score, row, document, texts: kept } = self;
         let language = row.language();
         let said = match kept {
             Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
             None => Said { language: language.map(str::to_owned), speakers: Vec::new(), segments: Vec::new() },
         };
-        let snippets = choose(query, &texts(&document, &said, language));
+        let snippets = choose(sought, &texts(&document, &said, language));
         Ok(SearchHit { call: row.summary(&document)?, score, snippets })
     }
 }
 
-fn choose(query: &Query, texts: &[Text<'_>]) -> Vec<Snippet> {
+fn choose(sought: &mut Finder<'_>, texts: &[Text<'_>]) -> Vec<Snippet> {
     let mut found: Vec<_> = texts
         .iter()
-        .map(|text| (text, query.find(text.text, text.language)))
+        .map(|text| (text, sought.find(text.text, text.language)))
         .filter(|(_, (terms, _))| *terms > 0)
         .collect();
     // Stable: equals stay in order.
