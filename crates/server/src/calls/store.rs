@@ -158,6 +158,35 @@ pub async fn among<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Ve
     rows!(tx, "c.id = ANY ($2)", calls)
 }
 
+/// The next calls that are linked to a contact, in the order of their ids, locked until the transaction ends.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn linked(
+    tx: &mut TenantTx<Write>,
+    contact: Uuid,
+    after: Uuid,
+    most: i64,
+) -> Result<Vec<Row>, DbError> {
+    rows!(tx, "c.contact_id = $2 AND c.id > $3 ORDER BY c.id LIMIT $4 FOR UPDATE OF c", contact, after, most)
+}
+
+/// Locks the calls that are linked to a contact until the transaction ends.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn lock_linked(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "SELECT FROM tenant.calls WHERE tenant_id = $1 AND contact_id = $2 ORDER BY id FOR UPDATE",
+        tenant,
+        contact,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Locks a call until the transaction ends, so that changes of its documents come one after the other.
 ///
 /// # Errors

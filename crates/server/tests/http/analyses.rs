@@ -104,7 +104,7 @@ pub(crate) async fn analysed(person: &Person<'_>, seed: u8) -> String {
     call
 }
 
-async fn analysis(person: &Person<'_>, call: &str) -> Value {
+pub(crate) async fn analysis(person: &Person<'_>, call: &str) -> Value {
     person.get(&format!("/api/calls/{call}/analysis")).await.json()
 }
 
