@@ -104,17 +104,13 @@ impl Analysis {
     /// What it says in sentences, but for its action items, in no order that matters.
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
-        let mut texts: Vec<&String> = [
-            &self.suggested_title,
-            &self.one_line_summary,
-            &self.executive_summary,
-            &self.conversation_outcome,
-        ]
-        .into_iter()
-        .flatten()
-        .chain(&self.key_points)
-        .chain(&self.tags)
-        .collect();
+        let mut texts: Vec<&String> =
+            [&self.suggested_title, &self.one_line_summary, &self.executive_summary, &self.conversation_outcome]
+                .into_iter()
+                .flatten()
+                .chain(&self.key_points)
+                .chain(&self.tags)
+                .collect();
         for bullet in &self.executive_summary_bullets {
             texts.push(&bullet.header);
             texts.extend(&bullet.paragraphs);

@@ -140,7 +140,6 @@ fn sections(analysis: &Analysis, tasks: &[Task]) -> [Section; 8] {
 fn task(task: &Task) -> String {
     let Task { title, owner, due, is_done } = task;
     let due = due.map(|due| format!("by {due}"));
-    let details: Vec<String> =
-        owner.clone().into_iter().chain(due).chain(is_done.then(|| "done".to_owned())).collect();
+    let details: Vec<String> = owner.clone().into_iter().chain(due).chain(is_done.then(|| "done".to_owned())).collect();
     if details.is_empty() { title.clone() } else { format!("{title} ({})", details.join(", ")) }
 }

@@ -67,7 +67,8 @@ impl Document {
     /// Whose words these are; `None` where they have nothing to do with what is gone.
     fn said(&self, gone: &Gone) -> Option<Said> {
         let found = self.found.clone().unwrap_or_default();
-        let is_touched = gone.is_in(&found.title) || gone.cites(&found.source_segment_ids) || gone.cites(&self.source_segment_ids);
+        let is_touched =
+            gone.is_in(&found.title) || gone.cites(&found.source_segment_ids) || gone.cites(&self.source_segment_ids);
         let is_said = self.clone().texts().into_iter().any(|text| gone.is_in(text));
         (is_touched || is_said).then(|| match () {
             () if self.title.is_empty() => Said::Removed,

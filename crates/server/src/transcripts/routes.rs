@@ -164,8 +164,7 @@ async fn change(
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
-        let (before, mut analysis) =
-            (transcript.clone(), Before::read(app, (caller.scope().tenant(), call)).await?);
+        let (before, mut analysis) = (transcript.clone(), Before::read(app, (caller.scope().tenant(), call)).await?);
         let (policy, ending) = match edit(&mut transcript)? {
             Some(place) => {
                 let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(place);

@@ -95,8 +95,9 @@ impl Outputs {
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         let analysed = facts.zip(self.analyst.as_ref());
-        let analysed =
-            analysed.map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt)).transpose()?;
+        let analysed = analysed
+            .map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt))
+            .transpose()?;
         let analysis = analysed.as_ref().map(|(analysis, _)| analysis);
         self.write((input, transcription, analysis), reporter, interrupt)?;
         analysed.and_then(|(_, failed)| failed).map_or(Ok(()), |code| Err(Failure::Analyst(code)))
