@@ -73,6 +73,10 @@ pub enum SearchField {
     Summary,
     /// Notes.
     Notes,
+    /// What the analysis says in other words than the transcript.
+    Analysis,
+    /// An action item: its title and what is noted there.
+    ActionItem,
 }
 
 /// A sentence or two in which what was sought is found.

@@ -40,6 +40,8 @@ pub(crate) const LISTEN: u8 = 29;
 pub(crate) const BROKEN: u8 = 30;
 /// Something about a rule could not be looked at.
 pub(crate) const UNPROVEN: u8 = 31;
+/// A language model gave no analysis; rules did.
+pub(crate) const ANALYST: u8 = 32;
 /// Interrupted by SIGINT or SIGTERM: 128 + SIGINT, as shells have it.
 pub(crate) const INTERRUPTED: u8 = 130;
 

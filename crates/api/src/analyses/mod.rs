@@ -19,6 +19,9 @@ use self::{
 pub struct Analysis {
     /// 3.
     pub schema_version: u32,
+    /// `local`, or `llm` for a language model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// `personal`, `business`, `sales`, `support`, `interview`, `finance`, `healthcare`, `legal`, `education`, `unknown` or `other`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_type: Option<String>,
@@ -94,6 +97,9 @@ pub struct Analysis {
     /// Why to read this with care, as codes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quality_warnings: Vec<String>,
+    /// A person corrected the transcript since a language model made this: what rested on that is taken out; `reanalyze` makes it anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
 }
 
 /// A part of the call.

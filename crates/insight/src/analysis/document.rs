@@ -17,6 +17,9 @@ pub const SCHEMA_VERSION: u32 = 3;
 pub struct Analysis {
     /// Always [`SCHEMA_VERSION`] when written by this crate.
     pub schema_version: u32,
+    /// What made it; absent where an older program did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// What kind of call it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_type: Option<CallType>,
@@ -92,6 +95,38 @@ pub struct Analysis {
     /// Why to read this with care; the transcript's own warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quality_warnings: Vec<QualityWarning>,
+    /// A person corrected the transcript since: what rested on that is taken out, and what would be found now is not in it yet.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+impl Analysis {
+    /// What it says in sentences, but for its action items, in no order that matters.
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
+        let mut texts: Vec<&String> =
+            [&self.suggested_title, &self.one_line_summary, &self.executive_summary, &self.conversation_outcome]
+                .into_iter()
+                .flatten()
+                .chain(&self.key_points)
+                .chain(&self.tags)
+                .collect();
+        for bullet in &self.executive_summary_bullets {
+            texts.push(&bullet.header);
+            texts.extend(&bullet.paragraphs);
+        }
+        for section in &self.sections {
+            texts.push(&section.title);
+            texts.extend(&section.summary);
+            texts.extend(section.items.iter().map(|item| &item.text));
+        }
+        texts.extend(self.key_discussion_points.iter().map(|point| &point.text));
+        texts.extend(self.next_steps.iter().map(|step| &step.text));
+        for statements in [&self.decisions, &self.commitments, &self.open_questions, &self.risks, &self.opportunities] {
+            texts.extend(statements.iter().map(|statement| &statement.text));
+        }
+        texts.into_iter().map(String::as_str).collect()
+    }
 }
 
 /// A part of the call.
@@ -229,6 +264,16 @@ pub struct NextStep {
     pub when: Option<String>,
     /// Where it was said.
     pub source_segment_ids: Vec<String>,
+}
+
+/// What makes analyses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Rules and word lists.
+    Local,
+    /// A language model, held to the transcript.
+    Llm,
 }
 
 /// What kind of call.

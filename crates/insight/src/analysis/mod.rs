@@ -5,6 +5,7 @@
 //! French, Spanish and Portuguese. A segment in another language, or in none that is known, is left out.
 
 mod amount;
+pub mod corrected;
 pub mod document;
 mod lexicon;
 pub mod llm;
@@ -23,7 +24,7 @@ use chrono::NaiveDate;
 use rust_stemmers::{Algorithm, Stemmer};
 use speech::transcript::Transcript;
 
-use self::document::{Analysis, ImportantDate, SCHEMA_VERSION};
+use self::document::{Analysis, Engine, ImportantDate, SCHEMA_VERSION};
 use self::sentence::{Sentence, sentences};
 use self::task::Tasks;
 use self::when::{Mention, mentions};
@@ -44,6 +45,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
     let one_line_summary = summary.best.clone();
     Analysis {
         schema_version: SCHEMA_VERSION,
+        engine: Some(Engine::Local),
         call_type: topic::call_type(&call),
         suggested_title: topic::title(&call, &topics),
         short_summary: one_line_summary.clone(),
@@ -74,6 +76,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         sentiment,
         tags: topics,
         quality_warnings: transcript.pipeline.warnings.clone(),
+        stale: false,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The text of an analysis that people share: plain, for WhatsApp, as HTML for e-mail, or Markdown. Its one invariant: it says nothing that
-//! the analysis does not, in a fixed order of sections, without those that are empty; and no content is ever read as mark-up.
+//! the analysis and the tasks do not, in a fixed order of sections, without those that are empty; and no content is ever read as mark-up.
 
 mod markup;
 
 use std::{fmt, str::FromStr};
+
+use chrono::NaiveDate;
 
 use self::markup::Markup;
 use crate::analysis::document::Analysis;
@@ -63,11 +65,41 @@ struct Section {
     list: bool,
 }
 
-/// Writes the digest of `analysis`; empty where there is nothing to say.
+/// A task as a digest says it.
+#[derive(Clone, Default, PartialEq)]
+pub struct Task {
+    /// What is to be done.
+    pub title: String,
+    /// What who does it is called.
+    pub owner: Option<String>,
+    /// By when.
+    pub due: Option<NaiveDate>,
+    /// Whether it is done already.
+    pub is_done: bool,
+}
+
+speech::unprinted!(Task);
+
+impl From<&ActionItem> for Task {
+    fn from(item: &ActionItem) -> Self {
+        let owner = item.owner.as_ref().map(|owner| owner.display_name.clone().unwrap_or_else(|| owner.label.clone()));
+        Self { title: item.title.clone(), owner, due: item.due_date, is_done: false }
+    }
+}
+
+/// Writes the digest of `analysis` with the tasks that were found; empty where there is nothing to say.
 #[must_use]
 pub fn digest(analysis: &Analysis, format: Format) -> String {
+    let tasks: Vec<Task> = analysis.action_items.iter().map(Task::from).collect();
+    digest_with(analysis, &tasks, format)
+}
+
+/// The same with these tasks in the place of those that were found: what people made of them.
+#[must_use]
+pub fn digest_with(analysis: &Analysis, tasks: &[Task], format: Format) -> String {
     let mut markup = Markup::new(format);
-    let sections: Vec<Section> = sections(analysis).into_iter().filter(|section| !section.lines.is_empty()).collect();
+    let sections: Vec<Section> =
+        sections(analysis, tasks).into_iter().filter(|section| !section.lines.is_empty()).collect();
     if let Some(title) = analysis.suggested_title.as_deref().filter(|_| !sections.is_empty()) {
         markup.title(title);
     }
@@ -81,7 +113,7 @@ pub fn digest(analysis: &Analysis, format: Format) -> String {
     markup.finish()
 }
 
-fn sections(analysis: &Analysis) -> [Section; 8] {
+fn sections(analysis: &Analysis, tasks: &[Task]) -> [Section; 8] {
     let list = |heading, lines| Section { heading, lines, list: true };
     let summary = analysis.executive_summary.clone().or_else(|| analysis.one_line_summary.clone());
     let dates = analysis.important_dates.iter().filter_map(|day| {
@@ -96,7 +128,7 @@ fn sections(analysis: &Analysis) -> [Section; 8] {
         Section { heading: "Summary", lines: summary.into_iter().collect(), list: false },
         list("Key points", analysis.key_points.clone()),
         list("Decisions", texts(&analysis.decisions)),
-        list("Action items", analysis.action_items.iter().map(action_item).collect()),
+        list("Action items", tasks.iter().map(task).collect()),
         list("Next steps", analysis.next_steps.iter().map(|step| step.text.clone()).collect()),
         list("Dates", dates.collect()),
         list("Amounts", analysis.numbers_and_amounts.iter().map(|amount| amount.text.clone()).collect()),
@@ -104,12 +136,10 @@ fn sections(analysis: &Analysis) -> [Section; 8] {
     ]
 }
 
-/// "Send a revised quote (David, by 2026-03-11)".
-fn action_item(item: &ActionItem) -> String {
-    let owner = item.owner.as_ref().map(|owner| owner.display_name.clone().unwrap_or_else(|| owner.label.clone()));
-    let details: Vec<String> = owner.into_iter().chain(item.due_date.map(|due| format!("by {due}"))).collect();
-    match details.is_empty() {
-        true => item.title.clone(),
-        false => format!("{} ({})", item.title, details.join(", ")),
-    }
+/// "Send a revised quote (David, by 2026-03-11, done)".
+fn task(task: &Task) -> String {
+    let Task { title, owner, due, is_done } = task;
+    let due = due.map(|due| format!("by {due}"));
+    let details: Vec<String> = owner.clone().into_iter().chain(due).chain(is_done.then(|| "done".to_owned())).collect();
+    if details.is_empty() { title.clone() } else { format!("{title} ({})", details.join(", ")) }
 }

@@ -1,6 +1,7 @@
 //! What the analysis of a call finds, as its readers see it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod corrected;
 mod digests;
 mod kit;
 mod llm;

@@ -176,7 +176,64 @@ fn sayings() -> impl Strategy<Value = Vec<(usize, &'static str)>> {
     prop::collection::vec((0_usize..3, said), 0..12)
 }
 
+/// Parties in five scripts, one with an honorific, and what people say with names in it.
+fn parties() -> impl Strategy<Value = (Option<&'static str>, Option<&'static str>)> {
+    let names = ["David", "Dr. Maria Lind", "राम", "محمد", "Алёна", "田中", "Ravi Sharma"];
+    let name = || prop::option::of(prop::sample::select(names.to_vec()));
+    (name(), name())
+}
+
+fn spoken() -> impl Strategy<Value = Vec<(usize, String)>> {
+    let said = prop::sample::select(vec![
+        "Hi {}.",
+        "नमस्ते {} जी",
+        "مرحبا {}",
+        "Здравствуйте, {}!",
+        "This is {}.",
+        "{} said so.",
+        "Hello.",
+    ]);
+    let name = prop::sample::select(vec![
+        "David",
+        "Dr. Maria Lind",
+        "Maria",
+        "राम",
+        "محمد",
+        "Алёна",
+        "田中",
+        "Ravi",
+        "Bob",
+        "Mallory",
+    ]);
+    prop::collection::vec((0_usize..3, (said, name).prop_map(|(said, name)| said.replace("{}", name))), 0..12)
+}
+
 proptest! {
+    #[test]
+    fn a_name_is_one_that_was_given_in_any_script_or_that_of_a_profile(
+        (user, contact) in parties(), said in spoken(), matched in prop::option::of(0_usize..2), number: bool,
+    ) {
+        let turns: Vec<_> = said.iter().enumerate()
+            .map(|(index, (who, text))| (who % 2, index as f64, index as f64 + 1.0, text.as_str())).collect();
+        let transcript = timed("en", 2, &turns);
+        let facts = Facts {
+            user_name: user.map(str::to_owned),
+            contact_name: contact.map(str::to_owned),
+            phone_number: number.then(|| "+1 212 555 0199".to_owned()),
+            ..Facts::default()
+        };
+        let voice = matched.map(|at| VoiceMatch::Matched { speaker_id: format!("spk_{}", at + 1), score: 0.9 });
+        let evidence = Evidence { voice, ..Evidence::default() };
+        let resolved = resolve(transcript, &facts, &evidence);
+        for speaker in &resolved.speakers {
+            let name = speaker.display_name.as_deref();
+            let is_given = name.is_none() || name == user || name == contact;
+            prop_assert!(is_given || (number && name == Some("Contact ending 0199")), "{name:?}");
+        }
+        let users = resolved.speakers.iter().filter(|speaker| speaker.role == Role::User).count();
+        prop_assert!(users <= 1);
+    }
+
     #[test]
     fn no_name_is_made_up_and_no_two_are_the_user(said in sayings(), speakers in 2_usize..4, incoming: bool) {
         let turns: Vec<_> = said.iter().enumerate()

@@ -4,12 +4,14 @@
 //!
 //! ```text
 //! routes   action items over HTTP
+//! correct  what a correction of the transcript leaves of them
 //! details  what people say of one, checked
 //! renew    what analysis finds, beside what people made of it
 //! same     whether it is an item that is there already
 //! store    all SQL of action items
 //! ```
 
+mod correct;
 mod details;
 mod renew;
 pub mod routes;
@@ -19,11 +21,22 @@ pub(crate) mod store;
 use api::action_items::{
     ActionItem, ActionOwner, ActionSource, ActionStatus, Attendee, Intent, IntentMetadata, Priority,
 };
+use insight::digest::Task;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{calls::of_code, error::ApiResult, redaction::Written, vault::seal::Field};
+use crate::{
+    calls::{code_of, of_code},
+    db::{Access, TenantTx},
+    error::ApiResult,
+    redaction::Written,
+    vault::{
+        keys::{Vault, VaultError},
+        seal::Field,
+    },
+};
 
+pub(crate) use correct::correct;
 pub use renew::renew;
 
 /// The number of a status in the database, from 1.
@@ -90,6 +103,43 @@ impl Written for Document {
         let attendees = attendees.iter_mut().filter_map(|attendee| attendee.name.as_mut());
         [to_name, contact_name].into_iter().flatten().chain(attendees).collect()
     }
+}
+
+/// The tasks of a call as people left them, in their order; those that were dismissed are none.
+///
+/// # Errors
+/// [`VaultError::Broken`] when one was tampered with.
+pub(crate) async fn tasks<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: Uuid) -> Result<Vec<Task>, VaultError> {
+    let rows = store::of_call(tx, call).await?;
+    let documents = store::open_all(tx, vault, &rows).await?;
+    let status = |status: ActionStatus| code_of(&STATUSES, &status);
+    let shown = rows.into_iter().zip(documents).filter(|(row, _)| row.status != status(ActionStatus::Dismissed));
+    let task = |(row, Document { title, owner, .. }): (store::Row, Document)| Task {
+        title,
+        owner: owner.map(|owner| owner.display_name.unwrap_or(owner.label)),
+        due: row.due_date,
+        is_done: row.status == status(ActionStatus::Done),
+    };
+    Ok(shown.map(task).collect())
+}
+
+/// The words of a call's action items that it is found by: each one's title and what is noted there; not of those that were dismissed.
+///
+/// # Errors
+/// As [`tasks`].
+pub(crate) async fn texts<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    call: Uuid,
+) -> Result<Vec<String>, VaultError> {
+    let mut rows = store::of_call(tx, call).await?;
+    rows.retain(|row| row.status != code_of(&STATUSES, &ActionStatus::Dismissed));
+    let documents = store::open_all(tx, vault, &rows).await?;
+    let texts = documents.into_iter().flat_map(|Document { title, description, intent_metadata, .. }| {
+        let IntentMetadata { title: subject, location, subject: line, body_preview, notes, .. } = intent_metadata;
+        [Some(title), description, subject, location, line, body_preview, notes].into_iter().flatten()
+    });
+    Ok(texts.collect())
 }
 
 impl store::Row {

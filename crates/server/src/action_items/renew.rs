@@ -22,7 +22,7 @@ const MAX_FOUND: usize = 200;
 pub async fn renew(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), VaultError> {
     let stored = store::found(tx, call).await?;
     let before = stored.iter().map(|row| row.open(key)).collect::<Result<Vec<_>, _>>()?;
-    let found = found.iter().take(MAX_FOUND).map(document).collect::<Result<Vec<_>, _>>()?;
+    let found = documents(found)?;
     let traces = |documents: Vec<&Document>| documents.into_iter().map(trace).collect::<Vec<_>>();
     let (new, old) = (traces(found.iter().map(|(document, _)| document).collect()), traces(before.iter().collect()));
     let pairs = same(&new.iter().collect::<Vec<_>>(), &old.iter().collect::<Vec<_>>());
@@ -44,6 +44,11 @@ pub async fn renew(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[Act
     Ok(())
 }
 
+/// The items of an analysis, as [`document`] gives each.
+pub(super) fn documents(found: &[ActionItem]) -> Result<Vec<(Document, Option<NaiveDate>)>, DbError> {
+    found.iter().take(MAX_FOUND).map(document).collect()
+}
+
 /// An item as it is stored, and by when it is due, where the database has a place for that.
 fn document(item: &ActionItem) -> Result<(Document, Option<NaiveDate>), DbError> {
     let value = serde_json::to_value(item).map_err(|_| DbError::Unexpected)?;
@@ -53,7 +58,7 @@ fn document(item: &ActionItem) -> Result<(Document, Option<NaiveDate>), DbError>
 }
 
 /// By what an item is recognised.
-fn trace(document: &Document) -> Found {
+pub(super) fn trace(document: &Document) -> Found {
     document.found.clone().unwrap_or_else(|| Found {
         title: document.title.clone(),
         intent: document.intent,

@@ -1,7 +1,7 @@
 //! Action items over HTTP.
 
 use api::{
-    action_items::{ActionItem, ActionItemDetails, ActionItems, ActionPatch, ActionQuery, ActionSource},
+    action_items::{ActionItem, ActionItemDetails, ActionItems, ActionPatch, ActionQuery, ActionSource, ActionStatus},
     error::{ErrorBody, ErrorCode},
     page::Page,
 };
@@ -23,11 +23,15 @@ use crate::{
         idempotency::{IdempotencyKey, TellsOf},
         page::{self, Cursor},
     },
+    search,
     vault::seal::RecordKind,
 };
 
 /// Action items that people add to one call: some times what anybody tracks of a conversation.
 const MAX_ADDED: i64 = 200;
+
+/// The number of [`ActionStatus::Dismissed`] in the database.
+const DISMISSED: i16 = 4;
 
 /// An item that was written; the answer is kept under the key of its call.
 type Written = (Extension<TellsOf>, Json<ActionItem>);
@@ -94,8 +98,14 @@ pub async fn patch(
     extract::Json(patch): extract::Json<ActionPatch>,
 ) -> ApiResult<Written> {
     let mut tx = app.database.write(caller.scope()).await?;
-    store::lock(&mut tx, id).await?;
+    let call = store::get(&mut tx, id).await?.call_id;
+    calls::store::lock(&mut tx, call).await?;
+    let before = store::lock(&mut tx, id).await?.status;
     store::set_status(&mut tx, id, code_of(&STATUSES, &patch.status)).await?;
+    // What is dismissed is not found, and what is taken up again is.
+    if (before == DISMISSED) != (patch.status == ActionStatus::Dismissed) {
+        search::index::renew(&mut tx, &app.vault, call).await?;
+    }
     let item = show_one(&app, &mut tx, id).await?;
     tx.commit().await?;
     Ok(written(item))
@@ -147,6 +157,7 @@ pub async fn add(
     let key = app.vault.record_key(&mut tx, RecordKind::Call, id).await?;
     let new = New { status: code_of(&STATUSES, &status), position, due_date, ..New::added(id) };
     let item = store::insert(&mut tx, &key, new, &document).await?;
+    search::index::renew(&mut tx, &app.vault, id).await?;
     let item = show_one(&app, &mut tx, item).await?;
     tx.commit().await?;
     Ok((StatusCode::CREATED, written(item)))
@@ -184,6 +195,7 @@ pub async fn put(
     let source_segment_ids = if is_cited { said.source_segment_ids } else { cited };
     let document = Document { source_segment_ids, found, ..said };
     store::edit(&mut tx, &key, id, (&document, due_date, status.unwrap_or(row.status))).await?;
+    search::index::renew(&mut tx, &app.vault, call).await?;
     let item = show_one(&app, &mut tx, id).await?;
     tx.commit().await?;
     Ok(written(item))
@@ -210,6 +222,7 @@ pub async fn delete(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>
     } else {
         store::delete(&mut tx, &[id]).await?;
     }
+    search::index::renew(&mut tx, &app.vault, row.call_id).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

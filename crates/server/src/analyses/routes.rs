@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::digest;
 use crate::{
+    action_items,
     app::App,
     artifacts::{self, Artifact},
     auth::Caller,
@@ -116,7 +117,8 @@ fn format_of(format: DigestFormat) -> (Format, &'static str) {
     }
 }
 
-/// The analysis of a call as a text to share: what a person says of the call stands before what was found.
+/// The analysis of a call as a text to share: what a person says of the call stands before what was found, and its action items are as
+/// people left them, without those that were dismissed or removed.
 #[utoipa::path(
     get, path = "/api/calls/{id}/digest", tag = "analyses", params(("id" = Uuid, Path), DigestQuery),
     responses(
@@ -136,7 +138,8 @@ pub async fn shared(
     let row = calls::store::get(&mut tx, id).await.map_err(or_call)?;
     let json = stored(&app, &mut tx, id).await?;
     let said = calls::store::open(&mut tx, &app.vault, &row).await?;
+    let tasks = action_items::tasks(&mut tx, &app.vault, id).await?;
     drop(tx);
     let analysis = serde_json::from_slice(&json).map_err(|error| ApiError::internal(&error))?;
-    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, &said, format)).into_response())
+    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, (&said, &tasks), format)).into_response())
 }

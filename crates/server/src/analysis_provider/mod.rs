@@ -14,11 +14,12 @@ use insight::{
     },
     facts::Facts,
 };
+use secrecy::SecretString;
 use speech::transcript::Transcript;
 use tokio::task::spawn_blocking;
 
 use self::chat::{Chat, ChatError, Usage};
-use crate::config::{self, AnalysisEngine};
+use crate::config::{self, AnalysisEngine, Config, Endpoint, Layers};
 
 /// What an endpoint is called in events and in what tenants allow.
 pub const OPENAI_COMPATIBLE: &str = "openai-compatible";
@@ -83,6 +84,23 @@ impl Failed {
     }
 }
 
+/// Why a model cannot be asked that a person names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotNamed {
+    /// It has no safe address.
+    #[error("an endpoint is {expected}", expected = Endpoint::EXPECTED)]
+    Address,
+    /// There can be no client.
+    #[error("{error}", error = ChatError::Unusable)]
+    Unusable,
+}
+
+impl config::Analysis {
+    fn limits(&self) -> Limits {
+        Limits { context: self.context as usize, answer: self.answer as usize }
+    }
+}
+
 /// What came of asking a model.
 pub struct Asked {
     /// What the call was about, or a short code that says why the model gave none.
@@ -102,7 +120,7 @@ impl Engine {
         };
         Ok(Self::Llm(Llm {
             chat: Chat::new(url, model.clone(), settings)?,
-            limits: Limits { context: settings.context as usize, answer: settings.answer as usize },
+            limits: settings.limits(),
             // The configuration has one for every endpoint that is elsewhere; an empty one is in no tenant's list.
             region: (!url.is_local).then(|| settings.region.clone().unwrap_or_default()),
         }))
@@ -111,18 +129,34 @@ impl Engine {
     /// Asks the model about a transcript that is redacted; nothing is asked without one, or where the tenant does not allow it. Nothing is
     /// asked any more once it is dropped.
     pub async fn ask(&self, transcript: &Transcript, facts: &Facts, allowed: &Allowed) -> Option<Asked> {
-        let Self::Llm(llm) = self else { return None };
-        if !llm.may_see(allowed) {
-            return None;
+        match self {
+            Self::Llm(llm) if llm.may_see(allowed) => Some(llm.ask(transcript, facts).await),
+            Self::Llm(_) | Self::Local => None,
         }
-        let mut usage = Usage::default();
-        let answer = llm.analyze((transcript.clone(), facts.clone()), &mut usage).await;
-        let answer = answer.map_err(|error| error.code());
-        Some(Asked { answer, usage })
     }
 }
 
 impl Llm {
+    /// The model that a person names for recordings of their own, with the limits that the service has by default. Naming it is letting it
+    /// see them, wherever it is.
+    ///
+    /// # Errors
+    /// What is wrong with what was named.
+    pub fn named(url: &str, model: &str, key: Option<SecretString>) -> Result<Self, NotNamed> {
+        let endpoint = Endpoint::named(url).ok_or(NotNamed::Address)?;
+        let defaults = Config::load(&Layers::default()).map_err(|_| NotNamed::Unusable)?.0.analysis;
+        let limits = defaults.limits();
+        let chat = Chat::new(&endpoint, model.to_owned(), &config::Analysis { key, ..defaults });
+        Ok(Self { chat: chat.map_err(|_| NotNamed::Unusable)?, limits, region: None })
+    }
+
+    /// Asks about a transcript, out of which goes what no model sees. Nothing is asked any more once it is dropped.
+    pub async fn ask(&self, transcript: &Transcript, facts: &Facts) -> Asked {
+        let mut usage = Usage::default();
+        let answer = self.analyze((transcript.clone(), facts.clone()), &mut usage).await;
+        Asked { answer: answer.map_err(|error| error.code()), usage }
+    }
+
     /// A model on this machine sees what the machine sees; one elsewhere what the tenant lets go to it.
     fn may_see(&self, allowed: &Allowed) -> bool {
         self.region.as_ref().is_none_or(|region| {

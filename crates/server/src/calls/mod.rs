@@ -73,6 +73,9 @@ pub struct CallDocument {
     /// What it was about by the analysis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggested_summary: Option<String>,
+    /// What the contact was called by which speakers are named in the transcript, until that follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_before: Option<String>,
     /// What was asked of recognition beside the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognition: Option<Recognition>,
@@ -112,6 +115,15 @@ impl CallDocument {
             organization: filled(metadata.organization.as_deref()),
             utc_offset: metadata.recorded_at.map(|at| at.offset().local_minus_utc()),
             ..Self::default()
+        }
+    }
+
+    /// Calls the other party by another name from now on, or by none; the transcript follows ([`crate::transcripts::follow`]).
+    pub(crate) fn rename_contact(&mut self, name: Option<String>) {
+        if self.contact_name != name {
+            let before = std::mem::replace(&mut self.contact_name, name);
+            // The first one is what the transcript still says.
+            self.called_before = self.called_before.take().or(before);
         }
     }
 

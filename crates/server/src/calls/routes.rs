@@ -23,7 +23,7 @@ use crate::{
         idempotency::IdempotencyKey,
         page::{self, Cursor},
     },
-    redaction, search,
+    redaction, search, transcripts,
 };
 
 /// Calls that are opened at once while a list is searched.
@@ -227,6 +227,7 @@ pub async fn link(
     store::lock(&mut tx, id).await.map_err(or_call)?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     contacts::link::relink(&mut tx, &app.vault, &row, link.contact_id).await?;
+    transcripts::follow::contact(&mut tx, &app.vault, id).await?;
     search::index::renew(&mut tx, &app.vault, id).await?;
     let shown = shown(&app, &mut tx, id).await?;
     tx.commit().await?;

@@ -247,6 +247,17 @@ impl FromText for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// What the address of one is.
+    pub const EXPECTED: &'static str = <Self as FromText>::EXPECTED;
+
+    /// The endpoint of this address; `None` when it is none, or not a safe one.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::from_text(text)
+    }
+}
+
 /// How many requests in how long: all of them at once, and then one each `window / limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {

@@ -15,17 +15,20 @@ use super::{
 };
 use crate::{
     calls::{
-        self, CallDocument, filled,
+        self, filled,
         subject::{self, Token},
     },
     db::{DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
-    redaction,
+    redaction, search,
     vault::{
         key::Key,
         keys::{Vault, VaultError},
     },
 };
+
+/// Calls that are renamed at once: each is opened and sealed again, in some milliseconds.
+const BATCH: i64 = 200;
 
 fn no_such_contact() -> ApiError {
     ApiError::field("contactId", "there is no such contact")
@@ -125,7 +128,7 @@ pub(crate) async fn relink(
     row: &calls::store::Row,
     contact: Option<Uuid>,
 ) -> ApiResult<()> {
-    let document = calls::store::open(tx, vault, row).await?;
+    let mut document = calls::store::open(tx, vault, row).await?;
     let before = of_owner(tx, vault, (row.contact_id, row.owner_id)).await?;
     let now = of_owner(tx, vault, (contact, row.owner_id)).await?;
     if contact.is_some() && now.is_none() {
@@ -137,9 +140,52 @@ pub(crate) async fn relink(
         _ => document.contact_name.clone(),
     };
     if contact_name != document.contact_name {
-        calls::store::put_document(tx, vault, row.id, &CallDocument { contact_name, ..document }).await?;
+        document.rename_contact(contact_name);
+        calls::store::put_document(tx, vault, row.id, &document).await?;
     }
     Ok(calls::store::put_contact(tx, row.id, contact).await?)
+}
+
+/// Calls that are linked to a contact are called by what that is called `now`, or by nothing when it is deleted, as far as they were called by
+/// what it was called before; what was said of a call alone stays. Nobody finds them by the names that went from this transaction on: upkeep
+/// brings transcripts and the index behind.
+///
+/// # Errors
+/// [`VaultError::Broken`] when a call was tampered with; what a transaction may fail with.
+pub(super) async fn follow(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    contact: Uuid,
+    (before, now): (&ContactDocument, &ContactDocument),
+) -> Result<(), VaultError> {
+    let went = |of: fn(&ContactDocument) -> &Option<String>| of(before).as_deref().filter(|_| of(before) != of(now));
+    let (name, organization) = (went(|one| &one.name), went(|one| &one.organization));
+    let names: Vec<&str> = name.into_iter().chain(organization).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut after = Uuid::nil();
+    loop {
+        let rows = calls::store::linked(tx, contact, after, BATCH).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.id;
+        let (mut documents, mut renamed) = (calls::store::open_all(tx, vault, &rows).await?, Vec::new());
+        for (row, document) in rows.iter().zip(&mut documents) {
+            let is_called = name.is_some() && document.contact_name.as_deref() == name;
+            let is_of = organization.is_some() && document.organization.as_deref() == organization;
+            if is_called {
+                document.rename_contact(now.name.clone());
+            }
+            if is_of {
+                document.organization.clone_from(&now.organization);
+            }
+            if is_called || is_of {
+                calls::store::put_document(tx, vault, row.id, document).await?;
+                renamed.push(row.id);
+            }
+        }
+        search::index::forget(tx, vault, (&renamed, &names)).await?;
+    }
 }
 
 /// What is said of a contact of a user's; `None` when there is no such contact.

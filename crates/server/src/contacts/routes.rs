@@ -12,11 +12,11 @@ use axum::{
 };
 use uuid::Uuid;
 
-use super::{ContactDocument, FoundBy, store};
+use super::{ContactDocument, FoundBy, link, store};
 use crate::{
     app::App,
     auth::Caller,
-    calls::deletions::RECEIPT,
+    calls::{self, deletions::RECEIPT},
     db::{Role, TenantTx, Write},
     deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
@@ -101,7 +101,8 @@ pub async fn add(
     Ok((StatusCode::CREATED, Extension(TellsOf(RecordKind::Contact, id)), Json(row.shown(document))))
 }
 
-/// Replaces what is said of a contact; what is left out is said no more. Calls keep the name under which they were linked.
+/// Replaces what is said of a contact; what is left out is said no more. Calls that are linked to it and were called by its name or
+/// organization are called by the new ones, and not found by the old ones any more; their transcripts follow within minutes.
 #[utoipa::path(
     put, operation_id = "change_contact", path = "/api/contacts/{id}", tag = "contacts", request_body = ContactDetails,
     params(("id" = Uuid, Path), IdempotencyKey),
@@ -126,14 +127,19 @@ pub async fn put(
     let document = redacted(&app, &caller, owner, &details).await?;
     let mut tx = app.database.write(caller.scope()).await?;
     admit(&app, &mut tx, (owner, Some(id)), &document).await?;
+    // Calls come before contacts, as where they are linked.
+    calls::store::lock_linked(&mut tx, id).await?;
     let row = store::lock(&mut tx, id).await?;
+    let before = store::open(&mut tx, &app.vault, &row).await?;
+    link::follow(&mut tx, &app.vault, id, (&before, &document)).await?;
     store::put(&mut tx, &app.vault, &row, &document).await?;
     let row = store::get(&mut tx, id).await?;
     tx.commit().await?;
     Ok((Extension(TellsOf(RecordKind::Contact, id)), Json(row.shown(document))))
 }
 
-/// Deletes a contact, at once and for good. Calls stay, linked to nobody, with what was said of them. An archive that was exported before
+/// Deletes a contact, at once and for good. Calls stay, linked to nobody, without its name and organization, and are not found by them any
+/// more; what was said of them otherwise stays. An archive that was exported before
 /// and lists the contact ends within its 24 hours.
 #[utoipa::path(
     delete, operation_id = "delete_contact", path = "/api/contacts/{id}", tag = "contacts",
@@ -151,6 +157,10 @@ pub async fn delete(
     Path(id): Path<Uuid>,
 ) -> ApiResult<(StatusCode, [(HeaderName, String); 1])> {
     let mut tx = app.database.write(caller.scope()).await?;
+    calls::store::lock_linked(&mut tx, id).await?;
+    let row = store::lock(&mut tx, id).await?;
+    let before = store::open(&mut tx, &app.vault, &row).await?;
+    link::follow(&mut tx, &app.vault, id, (&before, &ContactDocument::default())).await?;
     let deleted = deletion::delete(&mut tx, app.vault.signer(), RecordKind::Contact, id).await;
     let receipt = deleted.map_err(|error| match error {
         DeletionError::Database(error) => error.into(),

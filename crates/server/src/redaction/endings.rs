@@ -44,10 +44,13 @@ pub async fn correct(
     (segment, ending): (&str, Option<String>),
 ) -> Result<(), VaultError> {
     let mut endings = get(tx, key, call).await?;
+    if replace(&mut endings, (segment, ending)) { put(tx, key, call, &endings).await } else { Ok(()) }
+}
+
+/// The same of endings at hand; whether it changed anything.
+pub(crate) fn replace(endings: &mut Endings, (segment, ending): (&str, Option<String>)) -> bool {
     let before = endings.remove(segment);
-    if before == ending {
-        return Ok(());
-    }
+    let is_new = before != ending;
     endings.extend(ending.map(|ending| (segment.to_owned(), ending)));
-    put(tx, key, call, &endings).await
+    is_new
 }

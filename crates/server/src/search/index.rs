@@ -1,7 +1,7 @@
 //! Makes the postings of a call. Its one invariant: rows come in the order of their tokens, since any other, that of the alphabet first
 //! of all, would tell of the words; and all of a call's rows are replaced at once.
 
-use insight::search::postings::Postings;
+use insight::search::{keys::Stems, postings::Postings, words::words};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -10,6 +10,7 @@ use super::{
     tokens::{Places, Tokens},
 };
 use crate::{
+    action_items, analyses,
     app::App,
     artifacts::{self, Artifact},
     calls,
@@ -57,7 +58,7 @@ impl Rows {
     }
 }
 
-/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it in this transaction; a call without a
+/// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it and made of it in this transaction; a call without a
 /// transcript has none yet. The call is locked meanwhile, for as long as it takes to find the stems of its words.
 ///
 /// # Errors
@@ -68,8 +69,11 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let document = calls::store::open(tx, vault, &row).await?;
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
+    let analysis = analyses::store::get(tx, &key, call).await?.unwrap_or_default();
+    let tasks = action_items::texts(tx, vault, call).await?;
     let made = tokio::task::spawn_blocking(move || {
-        let said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
+        let mut said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
+        said.add(&analysis, tasks);
         let mut postings = Postings::default();
         for text in texts(&document, &said, row.language.as_deref()) {
             postings.add(text.text, text.language, text.weight());
@@ -80,6 +84,24 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let (rows, key, kept) = made.await.map_err(|_| DbError::Unexpected)??;
     artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
     Ok(store::replace(tx, call, &rows).await?)
+}
+
+/// Takes these names out of the postings of calls that have them no more, and has upkeep make the postings anew. A word of theirs that was
+/// also said in such a call is not found there until then.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn forget(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    (calls, names): (&[Uuid], &[&str]),
+) -> Result<(), VaultError> {
+    let tokens = Tokens::of(&*vault.tenant_key(tx).await?);
+    let stems = Stems::all();
+    let words = names.iter().flat_map(|name| words(name).into_iter().map(|word| &name[word]));
+    let keys = words.flat_map(|word| stems.iter().flat_map(|stems| stems.keys(word)));
+    let tokens: Vec<_> = keys.map(|key| tokens.token(&key)).collect();
+    Ok(store::forget(tx, calls, &tokens).await?)
 }
 
 /// Indexes the completed calls of the scope's tenant that are not: of an older program, or those where it failed. A call whose content is
@@ -93,7 +115,7 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
         let mut tx = app.database.write(scope).await?;
         let Some(call) = store::next_missing(&mut tx, after).await? else { return Ok(()) };
         after = call;
-        match renew(&mut tx, &app.vault, call).await {
+        match follow(&mut tx, &app.vault, call).await {
             Ok(()) => tx.commit().await?,
             Err(VaultError::Database(error)) if error.is_outage() => return Err(error),
             Err(error) if !is_damage(&error) => {
@@ -109,6 +131,12 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
+}
+
+/// Takes down what the contact of a call is called now, and makes its postings.
+async fn follow(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
+    transcripts::follow::contact(tx, vault, call).await?;
+    renew(tx, vault, call).await
 }
 
 /// Whether it is the content that is wrong, which no other time will mend.

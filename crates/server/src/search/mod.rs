@@ -13,19 +13,37 @@ pub(crate) mod store;
 mod tokens;
 
 use api::search::SearchField;
-use insight::search::postings::Weight;
+use insight::{analysis::document::Analysis, search::postings::Weight};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CallDocument;
 
 /// What search reads and keeps of a transcript: its words have no times here, which are most of its bytes.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Said {
     language: Option<String>,
     #[serde(default)]
     speakers: Vec<Speaker>,
     segments: Vec<Segment>,
+    /// What an analysis says in other words than the transcript.
+    #[serde(default)]
+    found: Vec<String>,
+    /// Action items: titles and notes.
+    #[serde(default)]
+    tasks: Vec<String>,
+}
+
+impl Said {
+    /// Takes down what was made of the call. What the local engine quotes is found where it was said.
+    fn add(&mut self, analysis: &Analysis, tasks: Vec<String>) {
+        let is_said = |text: &str| self.segments.iter().any(|segment| segment.text.contains(text));
+        let mut found: Vec<String> =
+            analysis.texts().into_iter().filter(|text| !is_said(text)).map(str::to_owned).collect();
+        found.sort_unstable();
+        found.dedup();
+        (self.found, self.tasks) = (found, tasks);
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +74,7 @@ impl Text<'_> {
         match self.field {
             SearchField::Title | SearchField::ContactName | SearchField::Organization => Weight::Title,
             SearchField::Transcript | SearchField::Speaker | SearchField::Summary | SearchField::Notes => Weight::Said,
+            SearchField::Analysis | SearchField::ActionItem => Weight::Said,
         }
     }
 }
@@ -80,5 +99,9 @@ fn texts<'a>(document: &'a CallDocument, said: &'a Said, language: Option<&'a st
         language: segment.language.as_deref().or(spoken),
         segment: Some(segment),
     });
-    about.chain(segments).collect()
+    let made = |field, texts: &'a [String]| texts.iter().map(move |text| (field, text.as_str()));
+    // Behind the segments: what goes past the bound of words is said in them as well.
+    let made = made(SearchField::ActionItem, &said.tasks).chain(made(SearchField::Analysis, &said.found));
+    let made = made.map(|(field, text)| Text { field, text, language: spoken, segment: None });
+    about.chain(segments).chain(made).collect()
 }

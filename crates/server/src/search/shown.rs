@@ -34,7 +34,7 @@ impl Opened {
         let language = row.language();
         let said = match kept {
             Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
-            None => Said { language: language.map(str::to_owned), speakers: Vec::new(), segments: Vec::new() },
+            None => Said { language: language.map(str::to_owned), ..Said::default() },
         };
         let snippets = choose(sought, &texts(&document, &said, language));
         Ok(SearchHit { call: row.summary(&document)?, score, snippets })

@@ -155,6 +155,23 @@ pub(crate) async fn put_off(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), 
     Ok(())
 }
 
+/// Takes these tokens out of the postings of these calls, and has those made anew by upkeep.
+pub(super) async fn forget(tx: &mut TenantTx<Write>, calls: &[Uuid], tokens: &[Token]) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "DELETE FROM tenant.search_postings WHERE tenant_id = $1 AND token = ANY ($2) AND call_id = ANY ($3)",
+        tenant,
+        &bytes(tokens),
+        calls,
+    )
+    .execute(tx.conn())
+    .await?;
+    sqlx::query!("UPDATE tenant.calls SET search_words = NULL WHERE tenant_id = $1 AND id = ANY ($2)", tenant, calls)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Leaves a call without postings for good.
 pub(super) async fn give_up(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();

@@ -1,6 +1,7 @@
-//! Transcripts as people read and correct them. Its one invariant: a correction changes the stored transcript and nothing else, and the
-//! document stays consistent: names in segments are those of the speakers. Redaction makes the plain text anew.
+//! Transcripts as people read and correct them. Its one invariant: a correction changes the stored transcript, and in the same transaction
+//! what was made of it (`analyses/correct.rs`, the index of words) and nothing that people wrote; the document stays consistent: names in segments are those of the speakers. Redaction makes the plain text anew.
 
+pub(crate) mod follow;
 pub mod routes;
 pub mod store;
 

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use super::{correct, rename, store};
 use crate::{
+    analyses::correct::{After, Before},
     app::App,
     auth::Caller,
     calls::{self, MAX_TEXT, check_length, routes::or_call},
@@ -163,6 +164,7 @@ async fn change(
         let read_at = store::changed(&mut tx, call).await?.ok_or_else(not_yet)?;
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
+        let (before, mut analysis) = (transcript.clone(), Before::read(app, (caller.scope().tenant(), call)).await?);
         let (policy, ending) = match edit(&mut transcript)? {
             Some(place) => {
                 let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(place);
@@ -170,15 +172,22 @@ async fn change(
                 transcript = said;
                 let id = transcript.segments[place].id.clone();
                 let ending = endings.remove(&id);
+                if let Some(analysis) = &mut analysis {
+                    endings::replace(analysis.phone_endings(), (&id, ending.clone()));
+                }
                 (policy, Some((id, ending)))
             }
             None => (Policy::default(), None),
         };
         let redacted = redaction::redacted(transcript, policy).await?;
+        let analysis = match analysis {
+            Some(analysis) => Some(analysis.made((before, redacted.transcript.clone())).await?),
+            None => None,
+        };
         let mut tx = app.database.write(caller.scope()).await?;
         calls::store::lock(&mut tx, call).await.map_err(or_call)?;
         if store::changed(&mut tx, call).await? == Some(read_at) {
-            put(app, &mut tx, call, (&redacted, ending)).await?;
+            put(app, &mut tx, call, (&redacted, ending), analysis.as_ref()).await?;
             tx.commit().await?;
             return Ok(redacted.transcript);
         }
@@ -187,12 +196,13 @@ async fn change(
     Err(ApiError::new(ErrorCode::Conflict, message).retry_after(1))
 }
 
-/// Stores what a correction left, with the end of the number that was said in the segment, if it says one anew.
+/// Stores what a correction left, with the end of the number that was said in the segment, if it says one anew, and what is made of it.
 async fn put(
     app: &App,
     tx: &mut TenantTx<Write>,
     call: Uuid,
     (redacted, said): (&Redacted, Option<(String, Option<String>)>),
+    analysis: Option<&After>,
 ) -> ApiResult<()> {
     store::put(tx, &app.vault, call, &redacted.transcript).await?;
     let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
@@ -200,6 +210,9 @@ async fn put(
         endings::correct(tx, &key, call, (&segment, ending)).await?;
     }
     findings::put(tx, &key, call, (&redacted.transcript, &redacted.findings)).await?;
+    if let Some(analysis) = analysis {
+        analysis.put(tx, &app.vault, call).await?;
+    }
     Ok(search::index::renew(tx, &app.vault, call).await?)
 }
 

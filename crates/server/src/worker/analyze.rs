@@ -9,12 +9,10 @@ use std::{
 use insight::{
     analysis::{self, document::Analysis, task::document::ActionItem},
     facts::Facts,
-    talk::{self, TalkAnalytics},
 };
 use speech::transcript::{QualityWarning, Transcript};
 use tokio::{task::spawn_blocking, time::sleep};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{
     failure::{Failure, Fault},
@@ -23,9 +21,8 @@ use super::{
 };
 use crate::{
     action_items,
+    analyses::{self, store::Made},
     analysis_provider::{Allowed, Asked, OPENAI_COMPATIBLE},
-    analytics,
-    artifacts::{self, Artifact},
     calls,
     db::{DbError, TenantTx, Write},
     queue::{JobKind, MAX_ATTEMPTS},
@@ -46,11 +43,9 @@ const LOCAL: &str = "local";
 /// How often an analysis is made that people's corrections overtake before it is put off.
 const TRIES: usize = 3;
 
-/// What an analysis is, with what it was made of.
-struct Made {
-    transcript: Transcript,
-    analysis: Analysis,
-    talk: TalkAnalytics,
+/// An analysis and how it came.
+struct Answer {
+    made: Made,
     took: Duration,
     /// Whose it is.
     provider: &'static str,
@@ -58,7 +53,7 @@ struct Made {
     failed: Option<&'static str>,
 }
 
-impl Made {
+impl Answer {
     /// Reads the transcript on the calling thread, an hour of talk in some tenths of a second, and takes what a model has `answered`.
     fn of(
         mut transcript: Transcript,
@@ -66,7 +61,6 @@ impl Made {
         (answered, began): (Option<Result<Analysis, &'static str>>, Instant),
     ) -> Self {
         transcript.pipeline.warnings.retain(|warning| *warning != QualityWarning::AnalysisFailed);
-        let talk = talk::measure(&transcript);
         let (mut analysis, provider, failed) = match answered {
             Some(Ok(analysis)) => (analysis, OPENAI_COMPATIBLE, None),
             Some(Err(code)) => (analysis::analyze(&transcript, facts), LOCAL, Some(code)),
@@ -74,7 +68,7 @@ impl Made {
         };
         let fallback = failed.map(|_| QualityWarning::AnalysisFallback);
         analysis.quality_warnings = transcript.pipeline.warnings.iter().copied().chain(fallback).collect();
-        Self { transcript, analysis, talk, took: began.elapsed(), provider, failed }
+        Self { made: Made::of(transcript, analysis), took: began.elapsed(), provider, failed }
     }
 
     /// Stores it, and what follows from it.
@@ -84,22 +78,17 @@ impl Made {
         vault: &Vault,
         (call, was_warned): (Uuid, bool),
     ) -> Result<(), Failure> {
-        let Self { transcript, analysis, talk, took, provider, failed } = self;
-        let key = vault.record_key(tx, RecordKind::Call, call).await?;
-        // Fails only for maps whose keys are no strings, which an analysis does not have.
-        let json = serde_json::to_vec(&analysis).map_err(|_| Failure::again("internal_error"))?;
-        artifacts::put(tx, (call, Artifact::Analysis), (&key, None), &Zeroizing::new(json)).await?;
-        analytics::store::put(tx, call, &analytics::rows(&transcript, &talk, &analysis)).await?;
+        let Self { made, took, provider, failed } = self;
+        analyses::store::put(tx, vault, call, &made).await?;
         if was_warned {
-            transcripts::store::put(tx, vault, call, &transcript).await?;
+            transcripts::store::put(tx, vault, call, &made.transcript).await?;
         }
         if let Some(code) = failed {
             Event::failed(Stage::Analyzed, code).by(OPENAI_COMPATIBLE).record(tx, call).await?;
         }
         Event::completed(Stage::Analyzed).by(provider).took(took).record(tx, call).await?;
-        extract(tx, &key, call, &analysis.action_items).await?;
-        let summary = analysis.executive_summary.or(analysis.one_line_summary);
-        Ok(calls::store::suggest(tx, vault, call, (analysis.suggested_title, summary)).await?)
+        let key = vault.record_key(tx, RecordKind::Call, call).await?;
+        extract(tx, &key, call, &made.analysis.action_items).await
     }
 }
 
@@ -160,7 +149,7 @@ impl Run<'_> {
             let was_warned = transcript.pipeline.warnings.contains(&QualityWarning::AnalysisFailed);
             let began = Instant::now();
             let answered = self.ask(&transcript, &facts, &allowed).await?;
-            let made = spawn_blocking(move || Made::of(transcript, &facts, (answered, began))).await;
+            let made = spawn_blocking(move || Answer::of(transcript, &facts, (answered, began))).await;
             let made = made.map_err(|_| Failure::again("analysis_failed"))?;
             let mut tx = self.write().await?;
             calls::store::lock(&mut tx, call).await?;

@@ -36,28 +36,28 @@ pub(crate) async fn renew(person: &Person<'_>, call: &str, found: &[ActionItem])
     tx.commit().await.unwrap();
 }
 
-async fn items(person: &Person<'_>, call: &str) -> Vec<Value> {
+pub(crate) async fn items(person: &Person<'_>, call: &str) -> Vec<Value> {
     let answer = person.get(&format!("/api/calls/{call}/action-items")).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     answer.json()["items"].as_array().unwrap().clone()
 }
 
-fn titles(items: &[Value]) -> Vec<&str> {
+pub(crate) fn titles(items: &[Value]) -> Vec<&str> {
     items.iter().map(|item| item["title"].as_str().unwrap()).collect()
 }
 
 /// Adds an item to a call.
-async fn add(person: &Person<'_>, call: &str, details: &Value) -> Value {
+pub(crate) async fn add(person: &Person<'_>, call: &str, details: &Value) -> Value {
     let answer = person.json(Method::POST, &format!("/api/calls/{call}/action-items"), details).await;
     assert_eq!(answer.status, 201, "{}", String::from_utf8_lossy(&answer.body));
     answer.json()
 }
 
-fn path(item: &Value) -> String {
+pub(crate) fn path(item: &Value) -> String {
     format!("/api/action-items/{}", item["actionItemId"].as_str().unwrap())
 }
 
-async fn set_status(person: &Person<'_>, item: &Value, status: &str) -> Answer {
+pub(crate) async fn set_status(person: &Person<'_>, item: &Value, status: &str) -> Answer {
     let path = format!("/api/actions/{}", item["actionItemId"].as_str().unwrap());
     person.json(Method::PATCH, &path, &json!({ "status": status })).await
 }

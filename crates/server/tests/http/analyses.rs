@@ -104,7 +104,7 @@ pub(crate) async fn analysed(person: &Person<'_>, seed: u8) -> String {
     call
 }
 
-async fn analysis(person: &Person<'_>, call: &str) -> Value {
+pub(crate) async fn analysis(person: &Person<'_>, call: &str) -> Value {
     person.get(&format!("/api/calls/{call}/analysis")).await.json()
 }
 
@@ -275,9 +275,9 @@ async fn analysing_again_takes_people_at_their_word_and_leaves_what_they_wrote()
     let person = Person::new(&service).await;
     let call = analysed(&person, 1).await;
     let path = format!("/api/calls/{call}");
-    let before = person.get(&format!("{path}/analysis")).await;
     person.json(Method::PATCH, &format!("{path}/speakers/spk_1"), &json!({"displayName": "Dana Reed"})).await;
     person.json(Method::PATCH, &path, &json!({"title": "Mine", "summary": "My summary"})).await;
+    let before = person.get(&format!("{path}/analysis")).await;
     for _ in 0..2 {
         let accepted = person.send(Method::POST, &format!("{path}/reanalyze"), &[], b"").await;
         assert_eq!((accepted.status.as_u16(), &accepted.json()["status"]), (202, &json!("COMPLETED")));

@@ -38,7 +38,7 @@ async fn search(person: &Person<'_>, query: &str) -> Answer {
 }
 
 /// The calls that a query finds, the best first.
-async fn found(person: &Person<'_>, query: &str) -> Vec<String> {
+pub(crate) async fn found(person: &Person<'_>, query: &str) -> Vec<String> {
     let answer = search(person, query).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     ids(&answer.json())

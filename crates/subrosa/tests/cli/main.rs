@@ -8,6 +8,7 @@ mod inputs;
 mod interrupts;
 mod keyrings;
 mod kit;
+mod model;
 mod outputs;
 mod serve;
 mod shell;

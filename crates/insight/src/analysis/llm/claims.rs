@@ -14,7 +14,7 @@ use super::{
 use crate::analysis::{
     amount,
     document::{
-        Amount, Analysis, Bullet, DiscussionPoint, ImportantDate, NextStep, Person, SCHEMA_VERSION, Section,
+        Amount, Analysis, Bullet, DiscussionPoint, Engine, ImportantDate, NextStep, Person, SCHEMA_VERSION, Section,
         SectionItem, Statement,
     },
     mood::document::{PartySentiment, PhaseSentiment, Sentiment, Tone},
@@ -57,6 +57,7 @@ impl<'g, 't> Claims<'g, 't> {
         let statements = |key: &str| self.each(answer, key, Self::statement);
         Analysis {
             schema_version: SCHEMA_VERSION,
+            engine: Some(Engine::Llm),
             call_type: answer.get("callType").and_then(|kind| serde_json::from_value(kind.clone()).ok()),
             suggested_title: line("suggestedTitle", TITLE),
             one_line_summary: line("oneLineSummary", LINE),

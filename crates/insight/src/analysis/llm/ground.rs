@@ -17,7 +17,7 @@ use crate::{
     redact::{
         item::{Style, items},
         numeral::Language,
-        token::{Form, Page},
+        token::{Form, Page, fold},
     },
 };
 
@@ -149,8 +149,8 @@ pub(super) struct Ground<'t> {
     /// Where the segment of an id is.
     ids: HashMap<&'t str, usize>,
     whole: Held,
-    /// Words of the names of speakers, folded.
-    names: BTreeSet<String>,
+    /// What each speaker is called, word by word, folded: label and name.
+    names: Vec<Vec<String>>,
     /// Each segment's words in one line, folded, with a space around each.
     lines: Vec<String>,
 }
@@ -164,8 +164,10 @@ impl<'t> Ground<'t> {
         let mut whole = Held::default();
         segments.iter().for_each(|held| whole.add(held));
         let labels = transcript.speakers.iter().flat_map(|one| [Some(&one.label), one.display_name.as_ref()]);
-        let names = labels.flatten().flat_map(|label| label.split(|c: char| !c.is_alphanumeric()));
-        let names = names.filter(|name| !name.is_empty()).map(crate::redact::token::fold).collect();
+        let parts = |label: &String| {
+            label.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).map(fold).collect()
+        };
+        let names = labels.flatten().map(parts).collect();
         let mut lines = vec![String::from(" "); transcript.segments.len()];
         let page = Page::of(transcript);
         let said = page.tokens.iter().filter(|token| !token.key.is_empty() && shown.contains(&token.segment));
@@ -199,12 +201,33 @@ impl<'t> Ground<'t> {
 
     /// Whether a folded word is said in the call or part of a speaker's name.
     pub(super) fn knows(&self, key: &str) -> bool {
-        self.whole.words.contains(key) || self.names.contains(key)
+        self.whole.words.contains(key) || self.names.iter().flatten().any(|name| name == key)
     }
 
-    /// Whether a folded word is part of a speaker's name.
-    pub(super) fn is_name(&self, key: &str) -> bool {
-        self.names.contains(key)
+    /// Stems of the words of a text that carry meaning. The name of a speaker carries none: the whole of it, or its first or last word, one of
+    /// the two in all of the text. A name is what somebody else may have chosen, and a text may say no more by its words than the name.
+    pub(super) fn meant(&self, text: &Transcript) -> BTreeSet<String> {
+        let page = Page::of(text);
+        let words: Vec<&str> =
+            page.tokens.iter().filter(|token| token.form == Form::Word).map(|token| token.key.as_str()).collect();
+        let mut is_name = vec![false; words.len()];
+        for name in self.names.iter().filter(|name| !name.is_empty()) {
+            let whole =
+                |at: usize| words[at..].iter().zip(name).filter(|(word, part)| word == part).count() == name.len();
+            for at in (0..words.len()).filter(|at| whole(*at)) {
+                is_name[at..at + name.len()].fill(true);
+            }
+            let short = |word: &&str| {
+                name.first().is_some_and(|first| first == word) || name.last().is_some_and(|last| last == word)
+            };
+            let alone =
+                words.iter().zip(&is_name).find(|(word, is_name)| !**is_name && short(word)).map(|(word, _)| *word);
+            for (word, is_name) in words.iter().zip(&mut is_name) {
+                *is_name |= alone == Some(*word);
+            }
+        }
+        let meant = words.iter().zip(&is_name).filter(|(_, is_name)| !**is_name);
+        meant.flat_map(|(word, _)| self.reader.stems(word)).collect()
     }
 
     /// Whether one of the segments says these folded words, one after the other.

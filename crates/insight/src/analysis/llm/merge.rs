@@ -36,7 +36,7 @@ pub(super) fn merge(parts: Vec<Analysis>, reader: &Reader) -> Analysis {
         ..Analysis::default()
     };
     for part in parts {
-        whole.schema_version = part.schema_version;
+        (whole.schema_version, whole.engine) = (part.schema_version, part.engine);
         whole.suggested_title = whole.suggested_title.or(part.suggested_title);
         whole.one_line_summary = whole.one_line_summary.or(part.one_line_summary);
         whole.tone = whole.tone.or(part.tone);

@@ -164,6 +164,7 @@ fn object(answer: &str) -> Result<Value, LlmError> {
 fn says_something(analysis: &Analysis) -> bool {
     let mood = Analysis {
         schema_version: analysis.schema_version,
+        engine: analysis.engine,
         call_type: analysis.call_type,
         sentiment: analysis.sentiment.clone(),
         tone: analysis.tone.clone(),

@@ -4,7 +4,7 @@
 //! What cannot be told is refused. Names are told by capitals, so in German only behind a title, and not at all in scripts without capitals;
 //! there the share of words that were said is what holds.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::ops::Range;
 
 use speech::transcript::Transcript;
 
@@ -179,9 +179,8 @@ impl Ground<'_> {
     /// At least half of the words that carry meaning are said; every word where they carry none, as names do not.
     fn is_said(&self, page: &Transcript, held: &Held) -> bool {
         let words = self.reader.read(page).into_iter().next().unwrap_or_default();
-        // The name of a speaker carries none.
-        let meant: BTreeSet<&String> = words.stems.iter().filter(|stem| !self.is_name(stem)).collect();
-        let said = meant.iter().filter(|stem| held.stems.contains(**stem)).count();
+        let meant = self.meant(page);
+        let said = meant.intersection(&held.stems).count();
         match meant.len() {
             0 => words.words.iter().all(|word| held.words.contains(word)),
             count => said * 2 >= count,

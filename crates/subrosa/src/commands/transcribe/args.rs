@@ -32,6 +32,8 @@ Examples:
       Many calls at once, two files each.
   subrosa transcribe call.wav --analyze --user-name David --contact Maria --direction outgoing
       Who said what, by name, and what follows from it.
+  subrosa transcribe call.wav --analyze --analysis-engine http://127.0.0.1:11434/v1 --analysis-model qwen3
+      The same by a language model on this machine.
   ffmpeg -i film.mkv -f wav - | subrosa transcribe -
       From standard input.
 
@@ -42,6 +44,7 @@ Exit codes:
   3  a model is missing or damaged (subrosa models pull)
   4  the device cannot be used
   5  a transcript cannot be written
+  32 the language model gave no analysis; the transcript is there, with what rules found
   130  interrupted";
 
 /// Options of `subrosa transcribe`.
@@ -111,6 +114,20 @@ pub(crate) struct Args {
     /// Add what the call was about: summary, tasks with owner and day, talk times (in txt, md, json).
     #[arg(long)]
     pub(super) analyze: bool,
+
+    /// Have a language model behind this OpenAI-compatible endpoint analyse, as in http://127.0.0.1:11434/v1. It is sent
+    /// the transcript without telephone numbers, e-mail addresses, cards and IBANs; nothing of its answer stands that was not said.
+    #[arg(long, value_name = "URL", requires_all = ["analyze", "analysis_model"], help_heading = "Language model")]
+    pub(super) analysis_engine: Option<String>,
+
+    /// What the endpoint calls the model.
+    #[arg(long, value_name = "NAME", requires = "analysis_engine", help_heading = "Language model",
+        value_parser = NonEmptyStringValueParser::new())]
+    pub(super) analysis_model: Option<String>,
+
+    /// File with the key that the endpoint asks for [default: what SUBROSA_ANALYSIS_KEY holds].
+    #[arg(long, value_name = "FILE", requires = "analysis_engine", help_heading = "Language model")]
+    pub(super) analysis_key_file: Option<PathBuf>,
 
     /// The other party's name, to tell whose voice is whose.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]

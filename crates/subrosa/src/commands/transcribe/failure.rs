@@ -47,6 +47,9 @@ pub(super) enum Failure {
         /// What went wrong.
         source: io::Error,
     },
+    /// The language model gave no analysis; the transcript was written.
+    #[error("the language model gave no analysis ({0}); the transcript is there, with what rules found")]
+    Analyst(&'static str),
     /// The user asked to stop.
     #[error("interrupted; nothing was left half-written")]
     Interrupted,
@@ -69,6 +72,7 @@ impl Failure {
                 exit::FAILED
             }
             Self::Exists(_) | Self::Output { .. } => exit::OUTPUT,
+            Self::Analyst(_) => exit::ANALYST,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Closed => exit::SUCCESS,
         }

@@ -1,5 +1,6 @@
 //! `subrosa transcribe`: recordings in, transcripts out. Whatever can be refused is refused before a model is loaded.
 
+mod analysis;
 mod args;
 mod batch;
 mod failure;

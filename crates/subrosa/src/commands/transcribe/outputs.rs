@@ -8,14 +8,14 @@ use std::{
 };
 
 use insight::{
-    analysis::{analyze, document::Analysis},
+    analysis::document::Analysis,
     export::{self, Format, Style},
     facts::Facts,
-    redact::{Policy, phone_endings},
 };
 use speech::transcribe::Transcription;
 
 use super::{
+    analysis::Analyst,
     args::Args,
     failure::Failure,
     files::{self, Place, nearest, parent, probe},
@@ -29,7 +29,7 @@ pub(super) struct Outputs {
     destination: Destination,
     words: bool,
     overwrite: bool,
-    analyze: bool,
+    analyst: Option<Analyst>,
 }
 
 enum Destination {
@@ -69,7 +69,8 @@ impl Outputs {
                 }
             }
         };
-        let outputs = Self { destination, words: args.word_times, overwrite: args.force, analyze: args.analyze };
+        let analyst = Analyst::of(args)?;
+        let outputs = Self { destination, words: args.word_times, overwrite: args.force, analyst };
         outputs.check_destination()?;
         outputs.check_names(inputs)?;
         Ok(outputs)
@@ -80,10 +81,11 @@ impl Outputs {
         matches!(self.destination, Destination::StandardOutput { .. })
     }
 
-    /// Writes the transcript of `input`.
+    /// Writes the transcript of `input`, with its analysis where one is wanted.
     ///
     /// # Errors
-    /// [`Failure::Output`]; [`Failure::Closed`] where nobody reads standard output any more.
+    /// [`Failure::Output`]; [`Failure::Closed`] where nobody reads standard output any more; [`Failure::Analyst`] where all is written, but
+    /// the model that was asked gave no analysis.
     pub(super) fn deliver(
         &self,
         input: &Input,
@@ -92,11 +94,21 @@ impl Outputs {
         reporter: &Reporter,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
-        let analysis = facts.filter(|_| self.analyze).map(|facts| {
-            let phone_endings = phone_endings(&transcription.transcript, &Policy::default());
-            analyze(&transcription.transcript, &Facts { phone_endings, ..facts.clone() })
-        });
-        let analysis = analysis.as_ref();
+        let analysed = facts.zip(self.analyst.as_ref());
+        let analysed = analysed
+            .map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt))
+            .transpose()?;
+        let analysis = analysed.as_ref().map(|(analysis, _)| analysis);
+        self.write((input, transcription, analysis), reporter, interrupt)?;
+        analysed.and_then(|(_, failed)| failed).map_or(Ok(()), |code| Err(Failure::Analyst(code)))
+    }
+
+    fn write(
+        &self,
+        (input, transcription, analysis): (&Input, &Transcription, Option<&Analysis>),
+        reporter: &Reporter,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
         if let Destination::StandardOutput { format, headers } = self.destination {
             let mut bytes = if headers { format!("==> {} <==\n", input.name()).into_bytes() } else { Vec::new() };
             bytes.extend(self.render(input, transcription, analysis, format)?);

@@ -1,22 +1,33 @@
-//! All SQL of calls and their processing events.
+//! All SQL of calls.
+//!
+//! ```text
+//! documents  what is said of them
+//! progress   how far they are, and what happened to them
+//! ```
+
+mod documents;
+mod progress;
 
 use api::calls::RecordingMetadata;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+pub use self::{
+    documents::{forget_recognition, name_actions, open, open_all, put_document, recognition, suggest},
+    progress::{Event, Progress, events, progress},
+};
+
+use self::documents::seal;
 use super::{
-    CallDocument, DIRECTIONS, Recognition, code_of,
+    CallDocument, DIRECTIONS, code_of,
     subject::{self, Name, Token},
 };
 use crate::{
-    action_items,
     db::{Access, DbError, TenantTx, Write},
     http::page::Cursor,
     vault::{
-        content::{self, Stored},
         key::Key,
         keys::{Vault, VaultError},
-        seal::RecordKind,
     },
 };
 
@@ -158,6 +169,35 @@ pub async fn among<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Ve
     rows!(tx, "c.id = ANY ($2)", calls)
 }
 
+/// The next calls that are linked to a contact, in the order of their ids, locked until the transaction ends.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn linked(
+    tx: &mut TenantTx<Write>,
+    contact: Uuid,
+    after: Uuid,
+    most: i64,
+) -> Result<Vec<Row>, DbError> {
+    rows!(tx, "c.contact_id = $2 AND c.id > $3 ORDER BY c.id LIMIT $4 FOR UPDATE OF c", contact, after, most)
+}
+
+/// Locks the calls that are linked to a contact until the transaction ends.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn lock_linked(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "SELECT FROM tenant.calls WHERE tenant_id = $1 AND contact_id = $2 ORDER BY id FOR UPDATE",
+        tenant,
+        contact,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Locks a call until the transaction ends, so that changes of its documents come one after the other.
 ///
 /// # Errors
@@ -168,90 +208,6 @@ pub async fn lock(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
         .fetch_one(tx.conn())
         .await?;
     Ok(())
-}
-
-/// Opens the documents of these calls, in their order: two statements for a whole list.
-///
-/// # Errors
-/// [`VaultError::Broken`] when one was tampered with.
-pub async fn open_all<A: Access>(
-    tx: &mut TenantTx<A>,
-    vault: &Vault,
-    rows: &[Row],
-) -> Result<Vec<CallDocument>, VaultError> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let keys = vault.record_keys(tx, RecordKind::Call, &ids).await?;
-    let stored = |row: &'_ Row| Some((keys.get(&row.id)?, row.id));
-    let mut sealed = Vec::with_capacity(rows.len());
-    for row in rows {
-        if let (Some((key, id)), Some(bytes)) = (stored(row), &row.sealed) {
-            sealed.push(Stored { key, field: CallDocument::field(id), sealed: bytes });
-        }
-    }
-    let mut opened = content::open_all(&sealed)?.into_iter();
-    let mut documents = Vec::with_capacity(rows.len());
-    for row in rows {
-        let has_document = row.sealed.is_some() && keys.contains_key(&row.id);
-        let plain = if has_document { opened.next() } else { None };
-        documents.push(match plain {
-            Some(plain) => serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?,
-            None => CallDocument::default(),
-        });
-    }
-    Ok(documents)
-}
-
-/// Opens the document of a call.
-///
-/// # Errors
-/// As [`open_all`].
-pub async fn open<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, row: &Row) -> Result<CallDocument, VaultError> {
-    let documents = open_all(tx, vault, std::slice::from_ref(row)).await?;
-    Ok(documents.into_iter().next().unwrap_or_default())
-}
-
-/// Opens the titles of the first action items of these calls: one statement for a whole list.
-///
-/// # Errors
-/// [`VaultError::Broken`] when one was tampered with.
-pub async fn name_actions<A: Access>(
-    tx: &mut TenantTx<A>,
-    vault: &Vault,
-    calls: &mut [(Row, CallDocument)],
-) -> Result<(), VaultError> {
-    let ids: Vec<Uuid> = calls.iter().filter(|(row, _)| row.first_action.is_some()).map(|(row, _)| row.id).collect();
-    let keys = vault.record_keys(tx, RecordKind::Call, &ids).await?;
-    for (row, document) in calls {
-        if let (Some(key), Some(item), Some(sealed)) = (keys.get(&row.id), row.first_action, &row.first_action_sealed) {
-            document.first_action_title = Some(action_items::store::title(key, item, sealed)?);
-        }
-    }
-    Ok(())
-}
-
-/// Replaces the document of a call.
-///
-/// # Errors
-/// [`VaultError::Gone`] when the call's key is not there.
-pub async fn put_document(
-    tx: &mut TenantTx<Write>,
-    vault: &Vault,
-    call: Uuid,
-    document: &CallDocument,
-) -> Result<(), VaultError> {
-    let key = vault.record_key(tx, RecordKind::Call, call).await?;
-    let sealed = seal(tx, &key, call, document).await?;
-    let tenant = tx.scope().tenant();
-    sqlx::query!(
-        "UPDATE tenant.calls SET sealed = $3, updated_at = now() WHERE tenant_id = $1 AND id = $2",
-        tenant,
-        call,
-        sealed as _,
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    subject::index(tx, vault, call, document).await
 }
 
 /// Stores by what the other party of a call is found.
@@ -296,11 +252,6 @@ pub(super) async fn not_indexed(tx: &mut TenantTx<Write>, after: Uuid, most: i64
         most,
     );
     Ok(calls.fetch_all(tx.conn()).await?)
-}
-
-async fn seal(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, document: &CallDocument) -> Result<Vec<u8>, VaultError> {
-    let plain = zeroize::Zeroizing::new(serde_json::to_vec(document).map_err(|_| DbError::Unexpected)?);
-    content::seal(tx, key, &CallDocument::field(call), &plain).await
 }
 
 /// Links a call to a contact of its owner's, or to none.
@@ -380,111 +331,4 @@ pub async fn same_recording(
     .fetch_optional(tx.conn())
     .await?;
     Ok(row.map(|row| (row.id, row.status)))
-}
-
-/// How far a call is.
-pub struct Progress {
-    pub(super) id: Uuid,
-    pub(super) status: i16,
-    pub(super) progress: i16,
-    pub(super) error_code: Option<String>,
-}
-
-/// How far these calls are; those that are not there, or another user's, are left out.
-///
-/// # Errors
-/// What a transaction may fail with.
-pub async fn progress<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Vec<Progress>, DbError> {
-    let tenant = tx.scope().tenant();
-    let found = sqlx::query_as!(
-        Progress,
-        r#"SELECT c.id, c.status, c.error_code,
-             CASE WHEN c.status = 4 THEN 100 ELSE coalesce((SELECT j.progress FROM tenant.jobs j
-               WHERE j.tenant_id = c.tenant_id AND j.call_id = c.id ORDER BY j.created_at DESC LIMIT 1), 0) END::smallint
-               AS "progress!"
-           FROM tenant.calls c WHERE c.tenant_id = $1 AND c.id = ANY ($2)"#,
-        tenant,
-        calls,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(found)
-}
-
-/// What happened to a call while it was processed.
-pub struct Event {
-    pub(crate) id: Uuid,
-    pub(super) stage: i16,
-    pub(super) outcome: i16,
-    pub(super) provider: Option<String>,
-    pub(super) duration_ms: Option<i64>,
-    pub(super) error_code: Option<String>,
-    pub(super) created_at: DateTime<Utc>,
-}
-
-/// Events that are read at once: a call has two for each of eleven stages and attempt.
-const EVENTS: i64 = 500;
-
-/// What happened to a call after an event, oldest first; everything when that event is not one of its own.
-///
-/// # Errors
-/// What a transaction may fail with.
-pub async fn events<A: Access>(tx: &mut TenantTx<A>, call: Uuid, after: Option<Uuid>) -> Result<Vec<Event>, DbError> {
-    let tenant = tx.scope().tenant();
-    let found = sqlx::query_as!(
-        Event,
-        "SELECT e.id, e.stage, e.outcome, e.provider, e.duration_ms, e.error_code, e.created_at FROM tenant.processing_events e
-           LEFT JOIN tenant.processing_events p ON p.tenant_id = $1 AND p.call_id = $2 AND p.id = $3
-           WHERE e.tenant_id = $1 AND e.call_id = $2
-             AND (p.id IS NULL OR e.created_at > p.created_at OR (e.created_at = p.created_at AND e.id > p.id))
-           ORDER BY e.created_at, e.id LIMIT $4",
-        tenant,
-        call,
-        after,
-        EVENTS,
-    )
-    .fetch_all(tx.conn())
-    .await?;
-    Ok(found)
-}
-
-/// Forgets what a client asked of recognition, which has ended: a prompt is words that nobody has redacted.
-///
-/// # Errors
-/// [`DbError::NotFound`] when the call is not there.
-pub async fn forget_recognition(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
-    let row = get(tx, call).await?;
-    let document = open(tx, vault, &row).await?;
-    if document.recognition.is_none() {
-        return Ok(());
-    }
-    put_document(tx, vault, call, &CallDocument { recognition: None, ..document }).await
-}
-
-/// Takes down what the analysis would call a call and says of it, in the place of what it said before.
-///
-/// # Errors
-/// [`DbError::NotFound`] when the call is not there.
-pub async fn suggest(
-    tx: &mut TenantTx<Write>,
-    vault: &Vault,
-    call: Uuid,
-    (suggested_title, suggested_summary): (Option<String>, Option<String>),
-) -> Result<(), VaultError> {
-    lock(tx, call).await?;
-    let row = get(tx, call).await?;
-    let document = open(tx, vault, &row).await?;
-    put_document(tx, vault, call, &CallDocument { suggested_title, suggested_summary, ..document }).await
-}
-
-/// What a client asked of recognition.
-///
-/// # Errors
-/// [`VaultError::Broken`] when the call's document was tampered with.
-pub async fn recognition<A: Access>(tx: &mut TenantTx<A>, call: Uuid, key: &Key) -> Result<Recognition, VaultError> {
-    let row = get(tx, call).await?;
-    let Some(sealed) = &row.sealed else { return Ok(Recognition::default()) };
-    let plain = content::open(&Stored { key, field: CallDocument::field(call), sealed })?;
-    let document: CallDocument = serde_json::from_slice(&plain).map_err(|_| DbError::Unexpected)?;
-    Ok(document.recognition.unwrap_or_default())
 }
