@@ -10,7 +10,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
-    db::{Database, DbError, Locked, Reason, TenantTx, Write},
+    db::{Database, DbError, Locked, Reason, StartTx, TenantTx, Write},
     deletion::blobs,
     retention,
     vault::{
@@ -109,6 +109,21 @@ pub async fn without_context(locked: &Locked) -> Result<Uncontexted, DbError> {
 fn is_refusal(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some("42501" | "28000"))
+}
+
+/// A session of the database that keeps a word in its memory until it is dropped, and nowhere else: what a search of the memory of the
+/// server's processes has to find.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn holding(locked: &Locked, word: &str) -> Result<StartTx, DbError> {
+    let mut tx = locked.read().await?;
+    // A setting that nobody reads, for this transaction alone, which waits for as long as a search takes.
+    let hold =
+        "SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('verify.control', $1, true)";
+    let hold = sqlx::query(hold).bind(word);
+    hold.persistent(false).execute(tx.conn()).await?;
+    Ok(tx)
 }
 
 /// What a column of content takes although it must not.
