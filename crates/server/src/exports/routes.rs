@@ -198,7 +198,7 @@ pub async fn download_subject(
 
 async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts) -> ApiResult<Response> {
     let session = caller.session()?;
-    let place = app.exports.downloads.take(caller.scope(), TOLD)?;
+    let taken = app.exports.downloads.take(caller.scope(), TOLD)?;
     let mut tx = app.database.read(caller.scope()).await?;
     recent::signed_in(&mut tx, session).await?;
     let row = store::get(&mut tx, kind, id).await?;
@@ -227,7 +227,7 @@ async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts)
                 .map_err(|error| ApiError::internal(&error))?,
         ),
     ];
-    let download = Download { app, caller: *caller, parts, kind, id, _place: place };
+    let download = Download { app, caller: *caller, parts, kind, id, _place: taken };
     let body = if is_asked_for { download.body((place, bytes, key)) } else { Body::empty() };
     Ok((headers, body).into_response())
 }

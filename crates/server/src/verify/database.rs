@@ -10,6 +10,7 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
+    calls::legal_hold,
     db::{Database, DbError, Locked, Reason, StartTx, TenantTx, Write},
     deletion::blobs,
     retention,
@@ -166,14 +167,19 @@ pub async fn sealed_columns(database: &Database, tenant: Uuid) -> Result<Vec<Col
     Ok(counted)
 }
 
-/// Lifts the legal holds of the transaction's tenant, which is one of an audit, before it is deleted.
+/// Lifts the legal holds of the transaction's tenant, which is one of an audit, before it is deleted: each as a person would, with a reason
+/// and an event in the audit log, which outlives the tenant.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn lift_holds(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
-    let lift = "UPDATE tenant.calls SET legal_hold = false WHERE tenant_id = $1 AND legal_hold";
+/// When the database does not answer, or the key of a call is gone.
+pub async fn lift_holds(tx: &mut TenantTx<Write>, vault: &Vault) -> Result<(), VaultError> {
+    let held = "SELECT id FROM tenant.calls WHERE tenant_id = $1 AND legal_hold ORDER BY id";
     let tenant = tx.scope().tenant();
-    sqlx::query(lift).bind(tenant).persistent(false).execute(tx.conn()).await?;
+    let held: Vec<Uuid> =
+        sqlx::query_scalar(held).bind(tenant).persistent(false).fetch_all(tx.conn()).await.map_err(DbError::from)?;
+    for call in held {
+        legal_hold::record(tx, vault, call, false, "a run of subrosa verify is over").await?;
+    }
     Ok(())
 }
 

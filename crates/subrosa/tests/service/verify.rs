@@ -238,6 +238,9 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     }
     // Although a call of it is under legal hold.
     assert!(!report.to_string().contains(LEFT), "{report:#}");
+    place.sql(
+        "DO $$ BEGIN ASSERT EXISTS (SELECT FROM tenant.audit_events WHERE action = 31), 'a hold went unseen'; END $$",
+    );
     let words = leaky.words();
     assert!(words.len() > 100, "the leaks leaked nothing");
     program.stop().await;
