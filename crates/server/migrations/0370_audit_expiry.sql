@@ -19,6 +19,8 @@ COMMENT ON COLUMN tenant.audit_anchors.copies_removed IS 'copies in the object s
 CALL app.protect('tenant.audit_anchors', 'audited');
 CREATE POLICY jobs ON tenant.audit_anchors TO subrosa_jobs USING (true);
 GRANT SELECT, INSERT, UPDATE ON tenant.audit_anchors TO subrosa_jobs;
+-- Whatever a function does, nothing younger goes.
+CREATE POLICY over ON tenant.audit_events AS RESTRICTIVE FOR DELETE TO subrosa_jobs USING (at <= now() - interval '6 years');
 GRANT DELETE ON tenant.audit_events TO subrosa_jobs;
 
 -- Reason 104, receipts: tenants, deleted ones too, whose first event is over, or of whose events that went copies are left.

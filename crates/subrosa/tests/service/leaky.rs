@@ -26,6 +26,9 @@ use crate::program::{Place, Program};
 /// In the request that lifts a legal hold.
 const HELD: &[u8] = b"\"held\": false";
 
+/// Writes bytes where they must not be.
+type Spill = dyn Fn(&[u8]) + Send + Sync;
+
 type Answer = Response<Full<Bytes>>;
 
 /// The proxy; it listens until the test ends.
@@ -39,7 +42,7 @@ struct Leaks {
     service: SocketAddr,
     metrics: SocketAddr,
     log: PathBuf,
-    object: Box<dyn Fn(&[u8]) + Send + Sync>,
+    object: Box<Spill>,
     psql: Box<dyn Fn(&str) + Send + Sync>,
     seen: Mutex<Seen>,
 }
