@@ -90,7 +90,7 @@ async fn no_word_of_any_content_is_on_any_medium() {
         }
         // Past the capture of what is printed, which shows nothing of a test that passes.
         None => {
-            writeln!(std::io::stderr(), "skipped: PostgreSQL's memory, into which this account may not look").unwrap()
+            writeln!(std::io::stderr(), "skipped: PostgreSQL's memory, into which this account may not look").unwrap();
         }
     }
     let places: Vec<PathBuf> = [cluster, dump.path().to_owned(), objects.path().to_owned()].into();

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use server::{
     audit::{self, Action, Event, SignedEvent},
     db::{Reason, Scope},
-    deletion::{expiry, mirror, verify},
+    deletion::{expiry, mirror, restore, verify},
     vault::{
         blobs::MirrorPlace,
         chain::{Hash, Link as _},
@@ -115,7 +115,7 @@ async fn an_audit_event_goes_after_six_years_with_its_copy_and_not_before() {
     installation.act(scope).await;
     mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
-    server::deletion::restore::require_current(&installation.database, &installation.blobs).await.unwrap();
+    restore::require_current(&installation.database, &installation.blobs).await.unwrap();
 }
 
 #[tokio::test]
@@ -197,4 +197,37 @@ async fn an_event_about_a_call_under_legal_hold_stays_and_so_do_those_behind_it(
     installation.tamper("UPDATE tenant.calls SET legal_hold = false").await;
     assert_eq!(installation.expire().await, 2);
     assert_eq!(installation.left(scope).await.0, [4]);
+}
+
+#[tokio::test]
+async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies() {
+    for backup_is_older in [true, false] {
+        let installation = Installation::new().await;
+        let scope = installation.tenant().await;
+        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+        let backup = "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.heads AS TABLE tenant.chain_heads;
+            CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;";
+        if backup_is_older {
+            installation.tamper(backup).await;
+        }
+        assert_eq!(installation.expire().await, 2);
+        if !backup_is_older {
+            installation.tamper(backup).await;
+        }
+        installation.act(scope).await;
+        mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+        let restored = "TRUNCATE tenant.audit_events, tenant.audit_anchors, tenant.chain_heads;
+            INSERT INTO tenant.audit_events SELECT * FROM public.events; INSERT INTO tenant.chain_heads SELECT * FROM public.heads;
+            INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors;";
+        installation.tamper(restored).await;
+        let (database, blobs) = (&installation.database, &installation.blobs);
+        assert!(restore::require_current(database, blobs).await.is_err());
+        let done = restore::check(database, blobs, installation.vault.public_keys()).await.unwrap();
+        assert_eq!(done.rows, 0, "events are put back, and nothing is deleted");
+        mirror::catch_up(database, blobs, &installation.vault).await.unwrap();
+        restore::require_current(database, blobs).await.unwrap();
+        installation.expire().await;
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "older: {backup_is_older}");
+        assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+    }
 }
