@@ -126,9 +126,14 @@ async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid
         if over <= from {
             return Ok(removed);
         }
-        let hash = prove(database, &mut walker, tenant, (from, over)).await?;
-        if chains::copy::<Event>(blobs, keys, tenant, over).await?.position().hash != hash {
-            return Err(Fault::Changed { tenant, sequence: over }.into());
+        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over)).await?;
+        // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
+        // than the end of more events: there the first that is left.
+        let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
+        let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
+        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1)).await?;
+        if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
+            return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
         }
         let new = Anchor::new(tenant, over, hash, vault.signer());
         let mut tx = database.system(Reason::Receipts).await?;
@@ -145,25 +150,25 @@ async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid
     }
 }
 
-/// Follows the events behind one place up to another; gives the hash of the last.
+/// Follows the events behind one place, whose hash is given, up to another; gives the hash of the last.
 async fn prove(
     database: &Database,
     walker: &mut Walker,
-    tenant: Uuid,
-    (from, over): (i64, i64),
+    (tenant, mut hash): (Uuid, Hash),
+    (from, to): (i64, i64),
 ) -> Result<Hash, SweepError> {
-    let (mut at, mut hash) = (from, Hash::START);
-    while at < over {
+    let mut at = from;
+    while at < to {
         let mut tx = database.system(Reason::Receipts).await?;
         let page = audit::page(&mut tx, (tenant, at), PAGE).await?;
         drop(tx);
         let before = at;
-        for event in page.into_iter().filter(|event| event.tenant == tenant && event.sequence <= over) {
+        for event in page.into_iter().filter(|event| event.tenant == tenant && event.sequence <= to) {
             walker.step(&event)?;
             (at, hash) = (event.sequence, event.hash);
         }
         if at == before {
-            return Err(Fault::Cut { tenant, found: at, known: over }.into());
+            return Err(Fault::Cut { tenant, found: at, known: to }.into());
         }
     }
     Ok(hash)
