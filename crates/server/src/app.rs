@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use crate::{
-    audio::Plays,
+    audio,
     auth::Auth,
-    calls::{events::Streams, tus::Joins},
+    calls::{events, tus::Joins},
     changes::Changes,
     clock::Clock,
     config::Config,
     db::Database,
     exports::Exports,
+    http::places::Places,
     operation::Operation,
     rate_limit::RedisAddress,
     vault::{blobs::Blobs, keys::Vault},
@@ -35,9 +36,9 @@ pub struct Shared {
     /// Wakes who waits for a call.
     pub changes: Changes,
     /// Who watches calls.
-    pub streams: Streams,
+    pub streams: Places,
     /// Who plays recordings that are kept.
-    pub plays: Plays,
+    pub plays: Places,
     /// Who puts recordings together.
     pub joins: Joins,
     /// What waits to be exported, and who downloads.
@@ -70,8 +71,8 @@ impl App {
     pub fn new(parts: Parts) -> Result<Self, RedisAddress> {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
         let operation = Operation::new(config, &vault, &clock)?;
-        let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
-        let (plays, exports) = (Plays::default(), Exports::default());
+        let (changes, streams, joins) = (Changes::default(), events::places(), Joins::default());
+        let (plays, exports) = (audio::places(), Exports::default());
         let shared = Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, exports, operation };
         Ok(Self(Arc::new(shared)))
     }

@@ -15,7 +15,7 @@ use crate::{
     auth::tokens,
     calls::tus,
     db::{DbError, Listener, Reason},
-    deletion::{mirror, orphans},
+    deletion::{expiry, mirror, orphans},
     exports,
     http::idempotency,
     retention, search,
@@ -64,7 +64,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
 }
 
 /// Copies receipts and the audit log out of the database, and removes what is over: objects whose key is gone, recordings, uploads,
-/// answers that are not given again, processing events. Each may be repeated from anywhere; what fails now is done in a minute.
+/// answers that are not given again, processing events, audit events. Each may be repeated from anywhere; what fails now is done in a minute.
 async fn upkeep(app: &App) {
     every(app, UPKEEP, async || {
         if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
@@ -85,6 +85,9 @@ async fn upkeep(app: &App) {
         }
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");
+        }
+        if let Err(error) = expiry::enforce(&app.database, &app.blobs, &app.vault).await {
+            log::warning!(fault = &error, "audit events that are over were not all removed");
         }
         if let Err(error) = tokens::follow(app).await {
             log::warning!(fault = &error, "the keys that sign tokens were not looked at");

@@ -11,17 +11,9 @@ pub mod store;
 pub mod unwanted;
 mod wave;
 
-use std::sync::Arc;
-
-use api::error::ErrorCode;
 use speech::audio::Container;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use uuid::Uuid;
 
-use crate::{
-    calls::events::{OpenStream, Streams},
-    error::{ApiError, ApiResult},
-};
+use crate::http::places::{Places, Shares, Told};
 
 /// A recording that is kept. The numbers are those of the database's artifacts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,35 +105,21 @@ impl Media {
 /// Plays of one user at once: as many connections as a browser opens to a server.
 const PLAYS_EACH: usize = 6;
 
+/// Plays of one tenant at once: half of all.
+const PLAYS_OF_TENANT: usize = PLAYS / 2;
+
 /// Plays at once, each of which holds a part of an object: 256 MiB.
 const PLAYS: usize = 64;
 
-/// Who plays how much at the moment.
-#[derive(Clone)]
-pub struct Plays {
-    each: Streams,
-    all: Arc<Semaphore>,
-}
+/// What is said where there are too many.
+const TOLD: Told = Told {
+    user: "you play too many recordings at once; stop one",
+    tenant: "your tenant plays too many recordings at once; try again",
+    all: "too many recordings are played at once; try again",
+};
 
-impl Default for Plays {
-    fn default() -> Self {
-        Self { each: Streams::of(PLAYS_EACH), all: Arc::new(Semaphore::new(PLAYS)) }
-    }
-}
-
-/// A place to play, given back when it is dropped.
-struct Place {
-    _own: OpenStream,
-    _any: OwnedSemaphorePermit,
-}
-
-impl Plays {
-    fn open(&self, user: Uuid) -> ApiResult<Place> {
-        let own = self.each.open(user)?;
-        let too_many = |_| {
-            ApiError::new(ErrorCode::Unavailable, "too many recordings are played at once; try again").retry_after(2)
-        };
-        let any = Arc::clone(&self.all).try_acquire_owned().map_err(too_many)?;
-        Ok(Place { _own: own, _any: any })
-    }
+/// Places of those who play.
+#[must_use]
+pub fn places() -> Places {
+    Places::new(Shares { user: PLAYS_EACH, tenant: PLAYS_OF_TENANT, all: PLAYS, retry_after: 2 })
 }

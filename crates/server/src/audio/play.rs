@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    Place, Rendition,
+    Rendition,
     open::Open,
     routes::may_hear_the_original,
     store::{self, Found, Kept},
@@ -20,6 +20,7 @@ use crate::{
     auth::Caller,
     calls::routes::or_call,
     error::{ApiError, ApiResult},
+    http::places::Place,
     telemetry::log,
     vault::blobs::BlobError,
 };

@@ -21,7 +21,7 @@ use axum::{
 use uuid::Uuid;
 
 use super::{
-    Rendition,
+    Rendition, TOLD,
     play::{self, Play},
     range::{Wanted, wanted},
     store,
@@ -100,7 +100,7 @@ pub async fn audio(
     let body = if is_head {
         Body::empty()
     } else {
-        let place = app.plays.open(caller.scope().user())?;
+        let place = app.plays.take(caller.scope(), TOLD)?;
         note(&app, &caller, (call, action)).await?;
         play::body(Play { app, caller, parts, what: (call, rendition), _place: place }, open, range)
     };

@@ -1,16 +1,11 @@
 //! How a call comes along, as Server-Sent Events (WHATWG HTML, 9.2). Its one invariant: a stream shows what its reader may see at that
 //! moment: who reads is checked again before every look, and no connection to the database is held between two looks.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use api::{
     calls::{CallProgress, ProcessingEvent, ProcessingEvents},
-    error::{ErrorBody, ErrorCode},
+    error::ErrorBody,
 };
 use axum::{
     Json,
@@ -35,12 +30,21 @@ use crate::{
     auth::Caller,
     db::DbError,
     error::{ApiError, ApiResult},
-    http::extract::Path,
+    http::{
+        extract::Path,
+        places::{Place, Places, Shares, Told},
+    },
     worker::stage::{Outcome, Stage},
 };
 
 /// Streams of events that a user may have open: some tabs on some devices.
 const MAX_STREAMS: usize = 16;
+
+/// Those of a tenant: an office of a hundred with two or three tabs each.
+const TENANT_STREAMS: usize = 256;
+
+/// Those of one process: each is a look at the database four times a second at most, and some kilobytes.
+const ALL_STREAMS: usize = 1024;
 
 /// Between two looks at least, so that a thousand changes of others cost a stream four looks a second.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -51,58 +55,17 @@ const POLL: Duration = Duration::from_millis(750);
 /// Between two comments while nothing happens: proxies give up on a silent connection after 30 to 60 s.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How many streams each user has open.
-#[derive(Clone)]
-pub struct Streams {
-    most: usize,
-    open: Arc<Mutex<HashMap<Uuid, usize>>>,
-}
+/// What is said where there are too many.
+const TOLD: Told = Told {
+    user: "you have too many streams open; close one, or poll /api/calls/status",
+    tenant: "your tenant has too many streams open; close one, or poll /api/calls/status",
+    all: "too many streams are open; poll /api/calls/status, or try again",
+};
 
-impl Default for Streams {
-    fn default() -> Self {
-        Self::of(MAX_STREAMS)
-    }
-}
-
-impl Streams {
-    /// So many for each user.
-    #[must_use]
-    pub fn of(most: usize) -> Self {
-        Self { most, open: Arc::default() }
-    }
-
-    /// A place for one more.
-    ///
-    /// # Errors
-    /// `rate_limited` when the user has too many.
-    pub(crate) fn open(&self, user: Uuid) -> ApiResult<OpenStream> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(user).or_default();
-        if *count >= self.most {
-            let message = "you have too many streams open; close one, or poll /api/calls/status";
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(30));
-        }
-        *count += 1;
-        Ok(OpenStream { streams: self.clone(), user })
-    }
-}
-
-/// A place among a user's streams, given back when it is dropped.
-pub(crate) struct OpenStream {
-    streams: Streams,
-    user: Uuid,
-}
-
-impl Drop for OpenStream {
-    fn drop(&mut self) {
-        let mut open = self.streams.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.user) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.user);
-            }
-        }
-    }
+/// Places of those who watch, in whatever shape.
+#[must_use]
+pub fn places() -> Places {
+    Places::new(Shares { user: MAX_STREAMS, tenant: TENANT_STREAMS, all: ALL_STREAMS, retry_after: 30 })
 }
 
 impl Event {
@@ -151,7 +114,7 @@ pub async fn stream(
     let mut tx = app.database.read(caller.scope()).await?;
     store::get(&mut tx, id).await.map_err(or_call)?;
     drop(tx);
-    let place = app.streams.open(caller.scope().user())?;
+    let place = app.streams.take(caller.scope(), TOLD)?;
     let after = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let (changes, stopping) = (app.changes.watch(), app.operation.stopping());
     let waiting = VecDeque::new();
@@ -176,7 +139,7 @@ struct Watcher {
     changes: watch::Receiver<u64>,
     stopping: watch::Receiver<bool>,
     waiting: VecDeque<Message>,
-    _place: OpenStream,
+    _place: Place,
 }
 
 impl Watcher {

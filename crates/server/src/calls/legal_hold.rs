@@ -76,8 +76,6 @@ pub async fn put(
     // A deletion at the same time locks the call as well: it either sees the hold, or is over.
     store::lock(&mut tx, id).await.map_err(or_call)?;
     record(&mut tx, &app.vault, id, set.held, &reason).await?;
-    let action = if set.held { Action::SetLegalHold } else { Action::LiftLegalHold };
-    audit::record(&mut tx, action, RecordKind::Call as i16, id).await?;
     let shown = show(&mut tx, &app.vault, id).await?;
     tx.commit().await?;
     Ok(Json(shown))
@@ -99,7 +97,11 @@ fn field(act: Uuid) -> Field {
     Field::new("legal_holds", "sealed", act)
 }
 
-async fn record(
+/// Sets or lifts a hold, for a reason, with the event in the audit log.
+///
+/// # Errors
+/// When the transaction fails, or the call's key is gone.
+pub(crate) async fn record(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
     call: Uuid,
@@ -131,6 +133,8 @@ async fn record(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
+    let action = if is_held { Action::SetLegalHold } else { Action::LiftLegalHold };
+    audit::record(tx, action, RecordKind::Call as i16, call).await?;
     Ok(())
 }
 

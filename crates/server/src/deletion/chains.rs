@@ -4,7 +4,12 @@
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{blobs::SweepError, erase, rows};
+use super::{
+    blobs::SweepError,
+    erase,
+    expiry::{self, Anchor},
+    rows,
+};
 use crate::{
     audit::{self, Action, Event, SignedEvent},
     db::{DbError, SystemTx, TenantTx, Write},
@@ -29,6 +34,9 @@ pub(super) trait Chained: Link + Sized {
 
     /// At most `most` links of all tenants, in order, after a place.
     async fn page(tx: &mut SystemTx, after: (Uuid, i64), most: i32) -> Result<Vec<Self>, DbError>;
+
+    /// What stands in the place of links that are over.
+    async fn anchor(tx: &mut SystemTx, tenant: Uuid) -> Result<Option<Anchor>, DbError>;
 
     /// Whether the link is signed in the database, as far as that chain's links are.
     fn check(&self, keys: &[PublicKey]) -> Result<(), Fault>;
@@ -56,6 +64,11 @@ impl Chained for Receipt {
 
     async fn page(tx: &mut SystemTx, after: (Uuid, i64), most: i32) -> Result<Vec<Self>, DbError> {
         receipts::page(tx, after, most).await
+    }
+
+    /// Receipts stay.
+    async fn anchor(_: &mut SystemTx, _: Uuid) -> Result<Option<Anchor>, DbError> {
+        Ok(None)
     }
 
     fn check(&self, keys: &[PublicKey]) -> Result<(), Fault> {
@@ -95,6 +108,10 @@ impl Chained for Event {
 
     async fn page(tx: &mut SystemTx, after: (Uuid, i64), most: i32) -> Result<Vec<Self>, DbError> {
         audit::page(tx, after, most).await
+    }
+
+    async fn anchor(tx: &mut SystemTx, tenant: Uuid) -> Result<Option<Anchor>, DbError> {
+        expiry::anchor(tx, tenant).await
     }
 
     /// Events are signed when they are copied.

@@ -3,11 +3,12 @@
 //! made before, which ends within its 24 h: archives end with any of their calls, and not with a contact.
 //!
 //! Everything here runs in the caller's transaction and is done when that is committed. [`mirror`] then copies what was
-//! signed out of the database, [`blobs`] removes bytes, [`orphans`] finds those that it missed, [`verify`] finds what was tampered with, and [`restore`] deletes again
-//! what a backup brought back.
+//! signed out of the database, [`blobs`] removes bytes, [`orphans`] finds those that it missed, [`verify`] finds what was tampered with,
+//! [`expiry`] ends audit events after six years, and [`restore`] deletes again what a backup brought back.
 
 pub mod blobs;
 mod chains;
+pub mod expiry;
 pub mod mirror;
 pub mod orphans;
 pub mod restore;

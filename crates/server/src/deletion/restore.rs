@@ -20,7 +20,7 @@ use crate::{
     vault::{
         blobs::{BlobError, Blobs},
         chain::{Fault, Hash, Link, PublicKey, Walker},
-        heads,
+        heads::{self, Chain},
         receipts::{PAGE, Receipt},
     },
 };
@@ -154,7 +154,22 @@ async fn catch_up<C: Chained>(
 ) -> Result<Restored, RestoreError> {
     let ours = hashes::<C>(database, tenant).await?;
     let (mut restored, mut walker) = (Restored::default(), Walker::default());
-    for sequence in blobs.mirrored_after(C::place(tenant, 0)).await? {
+    let mut tx = database.system(Reason::Receipts).await?;
+    let over = C::anchor(&mut tx, tenant).await?;
+    drop(tx);
+    if let Some(over) = &over {
+        over.verify(keys)?;
+    }
+    let over = over.map(|over| (over.sequence, over.hash));
+    let copies = blobs.mirrored_after(C::place(tenant, over.map_or(0, |(sequence, _)| sequence))).await?;
+    // The backup may be older than the end of an audit log's first events, whose copies went meanwhile: it has them, and the copy behind
+    // them is signed over their hash.
+    let first = copies.first().copied().unwrap_or_default();
+    let older = ours.get(&(first - 1)).map(|hash| (first - 1, *hash)).filter(|_| C::CHAIN == Chain::Audit);
+    if let Some((sequence, hash)) = over.or(older) {
+        walker.resume_behind(tenant, sequence, hash);
+    }
+    for sequence in copies {
         let copy = chains::copy::<C>(blobs, keys, tenant, sequence).await?;
         walker.step(&copy)?;
         restored.receipts += 1;

@@ -52,7 +52,7 @@ pub async fn audit(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Re
 async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
     let (mut report, mut walker) = (Report::default(), Walker::default());
     // Of one tenant at a time: what is held does not grow with their number.
-    let (mut tenant, mut hashes) = (Uuid::nil(), Hashes::new());
+    let (mut tenant, mut hashes, mut over) = (None, Hashes::new(), 0);
     let mut copied = blobs.mirrored_tenants().await?;
     let mut after = (Uuid::nil(), 0);
     loop {
@@ -64,10 +64,12 @@ async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKe
         }
         for link in page {
             let at = link.position();
-            if at.tenant != tenant {
-                report.compare_all::<C>(blobs, keys, tenant, &std::mem::take(&mut hashes)).await?;
-                copied.remove(&tenant);
-                tenant = at.tenant;
+            if tenant != Some(at.tenant) {
+                if let Some(done) = tenant.replace(at.tenant) {
+                    report.compare_all::<C>(blobs, keys, (done, over), &std::mem::take(&mut hashes)).await?;
+                    copied.remove(&done);
+                }
+                over = report.resume::<C>(database, keys, at.tenant, &mut walker).await?;
             }
             report.links += 1;
             report.step(&mut walker, &link);
@@ -76,10 +78,12 @@ async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKe
             after = (at.tenant, at.sequence);
         }
     }
-    report.compare_all::<C>(blobs, keys, tenant, &hashes).await?;
-    copied.remove(&tenant);
+    if let Some(done) = tenant {
+        report.compare_all::<C>(blobs, keys, (done, over), &hashes).await?;
+        copied.remove(&done);
+    }
     for gone in copied {
-        report.compare_all::<C>(blobs, keys, gone, &Hashes::new()).await?;
+        report.compare_all::<C>(blobs, keys, (gone, 0), &Hashes::new()).await?;
     }
     Ok(report)
 }
@@ -93,15 +97,33 @@ impl Report {
         }
     }
 
-    /// All copies of a tenant's chain against what the database has in their places.
+    /// Has a tenant's chain followed from where it begins: behind what is over, where this installation signed that. Gives the place of that.
+    async fn resume<C: Chained>(
+        &mut self,
+        database: &Database,
+        keys: &[PublicKey],
+        tenant: Uuid,
+        walker: &mut Walker,
+    ) -> Result<i64, SweepError> {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let Some(anchor) = C::anchor(&mut tx, tenant).await? else { return Ok(0) };
+        if let Err(fault) = anchor.verify(keys) {
+            self.faults.push(fault);
+            return Ok(0);
+        }
+        walker.resume_behind(tenant, anchor.sequence, anchor.hash);
+        Ok(anchor.sequence)
+    }
+
+    /// All copies of a tenant's chain, but of what is over, against what the database has in their places.
     async fn compare_all<C: Chained>(
         &mut self,
         blobs: &Blobs,
         keys: &[PublicKey],
-        tenant: Uuid,
+        (tenant, over): (Uuid, i64),
         hashes: &Hashes,
     ) -> Result<(), SweepError> {
-        for sequence in blobs.mirrored_after(C::place(tenant, 0)).await? {
+        for sequence in blobs.mirrored_after(C::place(tenant, over)).await? {
             self.copies += 1;
             match chains::copy::<C>(blobs, keys, tenant, sequence).await {
                 Ok(copy) => self.faults.extend(difference(hashes, tenant, sequence, copy.position().hash)),

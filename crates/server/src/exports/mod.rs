@@ -27,20 +27,17 @@ pub mod routes;
 mod store;
 mod user;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use sqlx::postgres::types::PgInterval;
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::sleep,
-};
+use tokio::{sync::Notify, time::sleep};
 
 use crate::{
     app::App,
     audit::{self, Action, subject},
-    calls::events::Streams,
     db::{DbError, TenantTx, Write},
     deletion,
+    http::places::{Places, Shares, Told},
     telemetry::log,
     vault::{blobs, seal::RecordKind},
 };
@@ -56,6 +53,16 @@ const DOWNLOADS: usize = 8;
 
 /// Those of one user: one more than an impatient browser needs.
 const DOWNLOADS_EACH: usize = 2;
+
+/// Those of one tenant: half of all.
+const DOWNLOADS_OF_TENANT: usize = DOWNLOADS / 2;
+
+/// What is said where there are too many.
+const TOLD: Told = Told {
+    user: "you download too many exports at once; wait for one",
+    tenant: "your tenant downloads too many exports at once; try again",
+    all: "too many exports are being downloaded; try again",
+};
 
 /// Between two looks for exports whose builder died, and for those that were asked for elsewhere.
 const POLL: Duration = Duration::from_secs(15);
@@ -97,16 +104,20 @@ impl Kind {
 pub struct Exports {
     /// Somebody asked for one.
     asked: Notify,
-    downloads: Arc<Semaphore>,
-    downloads_each: Streams,
+    /// Who downloads one.
+    pub downloads: Places,
 }
 
 impl Default for Exports {
     fn default() -> Self {
         Self {
             asked: Notify::new(),
-            downloads: Arc::new(Semaphore::new(DOWNLOADS)),
-            downloads_each: Streams::of(DOWNLOADS_EACH),
+            downloads: Places::new(Shares {
+                user: DOWNLOADS_EACH,
+                tenant: DOWNLOADS_OF_TENANT,
+                all: DOWNLOADS,
+                retry_after: 30,
+            }),
         }
     }
 }

@@ -18,26 +18,21 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures::stream;
-use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use uuid::Uuid;
 
-use super::{Kind, store};
+use super::{Kind, TOLD, store};
 use crate::{
     app::App,
     audit::{self, Action},
     auth::{Caller, recent},
-    calls::{
-        events::OpenStream,
-        subject::{self, Token},
-    },
+    calls::subject::{self, Token},
     db::{DbError, Role, TenantTx, Write},
     error::{ApiError, ApiResult},
     http::{
         extract::{Json, Path},
         idempotency::IdempotencyKey,
+        places::Place,
     },
     users::routes::has_data,
     vault::{blobs::BlobPlace, key::Key},
@@ -203,10 +198,7 @@ pub async fn download_subject(
 
 async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts) -> ApiResult<Response> {
     let session = caller.session()?;
-    let busy =
-        || ApiError::new(ErrorCode::Unavailable, "too many exports are being downloaded; try again").retry_after(30);
-    let own = app.exports.downloads_each.open(caller.scope().user())?;
-    let permit = app.exports.downloads.clone().try_acquire_owned().map_err(|_| busy())?;
+    let taken = app.exports.downloads.take(caller.scope(), TOLD)?;
     let mut tx = app.database.read(caller.scope()).await?;
     recent::signed_in(&mut tx, session).await?;
     let row = store::get(&mut tx, kind, id).await?;
@@ -235,7 +227,7 @@ async fn send(app: App, caller: &Caller, (kind, id): (Kind, Uuid), parts: Parts)
                 .map_err(|error| ApiError::internal(&error))?,
         ),
     ];
-    let download = Download { app, caller: *caller, parts, kind, id, _places: (permit, own) };
+    let download = Download { app, caller: *caller, parts, kind, id, _place: taken };
     let body = if is_asked_for { download.body((place, bytes, key)) } else { Body::empty() };
     Ok((headers, body).into_response())
 }
@@ -247,7 +239,7 @@ struct Download {
     parts: Parts,
     kind: Kind,
     id: Uuid,
-    _places: (OwnedSemaphorePermit, OpenStream),
+    _place: Place,
 }
 
 /// An archive that opens: where, how many bytes, under which key.

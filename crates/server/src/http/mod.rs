@@ -1,5 +1,5 @@
 //! A web kit that knows no feature. From the outside in: [`request_id`], [`access`], [`headers`], [`limits`], [`idempotency`]; then the
-//! handler with what [`extract`] gives it, and faults in the one shape of errors.
+//! handler with what [`extract`] gives it and a [place](places) where it lasts, and faults in the one shape of errors.
 
 pub mod access;
 pub mod class;
@@ -9,6 +9,7 @@ pub mod headers;
 pub mod idempotency;
 pub mod limits;
 pub mod page;
+pub mod places;
 pub mod proxy;
 pub mod request_id;
 pub mod security_txt;

@@ -28,6 +28,7 @@ use crate::{
     auth::Caller,
     calls::{self, Recognition, upload},
     error::ApiError,
+    http::places::Told,
     vault::seal::RecordKind,
 };
 
@@ -120,7 +121,7 @@ async fn serve(app: App, request: Request, translate: bool) -> Result<Response, 
     let call =
         upload::take_in(&app, &caller, &mut begun, &received, (&form.metadata(), form.recognition(translate))).await?;
     if form.stream {
-        let place = app.streams.open(caller.scope().user())?;
+        let place = app.streams.take(caller.scope(), TOLD)?;
         let transcript = async move {
             let _place = place;
             done(app, (caller, parts), call).await
@@ -146,6 +147,13 @@ fn check_model(app: &App, form: &Form, translate: bool) -> Result<(), OpenAiErro
     }
     Ok(())
 }
+
+/// What is said where too many wait for a transcript in a stream.
+const TOLD: Told = Told {
+    user: "too many transcripts are streamed to you at once; wait for one, or ask without stream=true",
+    tenant: "too many transcripts are streamed to your tenant at once; wait for one, or ask without stream=true",
+    all: "too many transcripts are streamed at once; ask without stream=true, or try again",
+};
 
 fn still_at_it() -> ApiError {
     let message = "the recording is still being processed: send it again to wait on; it is processed once";

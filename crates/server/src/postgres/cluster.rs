@@ -109,7 +109,7 @@ pub(super) async fn end_orphan(directory: &Path, most: Duration) -> Result<(), P
 
 /// Processes of PostgreSQL whose working directory is the cluster's: the server and all that it started. Others, an operator's shell
 /// perhaps, are none of ours.
-fn processes_in(data: &Path) -> Vec<i32> {
+pub(super) fn processes_in(data: &Path) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
     ids.filter(|id| fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|at| at == data) && is_postgres(*id)).collect()

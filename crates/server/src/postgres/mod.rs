@@ -74,6 +74,14 @@ pub fn files(directory: &Path) -> PathBuf {
     directory.join("cluster")
 }
 
+/// The processes of the server whose files these are, as far as this process may see where others work: without the right to
+/// trace them (ptrace(2)), and of a server on another machine, none.
+#[must_use]
+pub fn processes(files: &Path) -> Vec<u32> {
+    let files = files.canonicalize().unwrap_or_else(|_| files.to_owned());
+    cluster::processes_in(&files).into_iter().filter_map(|id| id.try_into().ok()).collect()
+}
+
 impl Embedded {
     /// Starts the cluster in a directory, making it first if there is none, and recovers it if it crashed. Started as root, it
     /// runs under `account` (Debian's package makes `postgres`), to which it gives the directories

@@ -129,6 +129,9 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         DeletionError::Database(error) => error.into(),
     })?;
     tx.commit().await?;
+    if class == RecordKind::Tenant {
+        app.vault.forget_tenant(subject);
+    }
     app.auth.liveness.forget();
     Ok(receipt)
 }

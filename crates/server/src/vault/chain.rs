@@ -135,6 +135,11 @@ impl Walker {
     /// Goes on behind a link as if it had been right.
     pub fn resume_at(&mut self, link: &impl Link) {
         let Position { tenant, sequence, hash, .. } = link.position();
+        self.resume_behind(tenant, sequence, hash);
+    }
+
+    /// Goes on behind a place whose link is over, and had this hash.
+    pub fn resume_behind(&mut self, tenant: Uuid, sequence: i64, hash: Hash) {
         *self = Self { tenant, sequence, hash: Some(hash) };
     }
 }

@@ -10,7 +10,8 @@ use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
-    db::{Database, DbError, Locked, Reason, TenantTx, Write},
+    calls::legal_hold,
+    db::{Database, DbError, Locked, Reason, StartTx, TenantTx, Write},
     deletion::blobs,
     retention,
     vault::{
@@ -111,6 +112,21 @@ fn is_refusal(error: &sqlx::Error) -> bool {
     matches!(code.as_deref(), Some("42501" | "28000"))
 }
 
+/// A session of the database that keeps a word in its memory until it is dropped, and nowhere else: what a search of the memory of the
+/// server's processes has to find.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn holding(locked: &Locked, word: &str) -> Result<StartTx, DbError> {
+    let mut tx = locked.read().await?;
+    // A setting that nobody reads, for this transaction alone, which waits for as long as a search takes.
+    let hold =
+        "SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('verify.control', $1, true)";
+    let hold = sqlx::query(hold).bind(word);
+    hold.persistent(false).execute(tx.conn()).await?;
+    Ok(tx)
+}
+
 /// What a column of content takes although it must not.
 ///
 /// # Errors
@@ -151,14 +167,19 @@ pub async fn sealed_columns(database: &Database, tenant: Uuid) -> Result<Vec<Col
     Ok(counted)
 }
 
-/// Lifts the legal holds of the transaction's tenant, which is one of an audit, before it is deleted.
+/// Lifts the legal holds of the transaction's tenant, which is one of an audit, before it is deleted: each as a person would, with a reason
+/// and an event in the audit log, which outlives the tenant.
 ///
 /// # Errors
-/// When the database does not answer.
-pub async fn lift_holds(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
-    let lift = "UPDATE tenant.calls SET legal_hold = false WHERE tenant_id = $1 AND legal_hold";
+/// When the database does not answer, or the key of a call is gone.
+pub async fn lift_holds(tx: &mut TenantTx<Write>, vault: &Vault) -> Result<(), VaultError> {
+    let held = "SELECT id FROM tenant.calls WHERE tenant_id = $1 AND legal_hold ORDER BY id";
     let tenant = tx.scope().tenant();
-    sqlx::query(lift).bind(tenant).persistent(false).execute(tx.conn()).await?;
+    let held: Vec<Uuid> =
+        sqlx::query_scalar(held).bind(tenant).persistent(false).fetch_all(tx.conn()).await.map_err(DbError::from)?;
+    for call in held {
+        legal_hold::record(tx, vault, call, false, "a run of subrosa verify is over").await?;
+    }
     Ok(())
 }
 

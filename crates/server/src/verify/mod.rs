@@ -4,5 +4,6 @@
 //! only what its catalogue and its clock say.
 
 pub mod database;
+pub mod memory;
 pub mod needles;
 pub mod search;

@@ -1,5 +1,6 @@
 //! What is on any medium after content was written: every file of the cluster (heap, indexes, write-ahead log, temporary files,
-//! logs), a dump, the object directory, and every file that this process has mapped. Nowhere is there a word of it.
+//! logs), the memory of its processes, a dump, the object directory, and every file that this process has mapped. Nowhere is there a word
+//! of it.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -12,7 +13,7 @@ mod search;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, io::Write as _, path::PathBuf};
 
 use bytes::Bytes;
 use futures::stream;
@@ -77,6 +78,20 @@ async fn no_word_of_any_content_is_on_any_medium() {
     for part in ["base", "pg_wal", "log"].map(|part| cluster.join("cluster").join(part)).into_iter().chain([dumped]) {
         let place = if part.is_dir() { part.clone() } else { dump.path().to_owned() };
         assert!(!search::places(&search::everywhere(&planted, &[place])).is_empty(), "the search is blind in {part:?}");
+    }
+    match search::server_memory(&planted, &cluster.join("cluster")) {
+        Some(control) => {
+            assert!(!search::places(&control.shared).is_empty(), "the search is blind in memory that is shared");
+            assert!(!search::places(&control.own).is_empty(), "the search is blind in a session's memory");
+            let memory = search::server_memory(&canary, &cluster.join("cluster")).unwrap();
+            let (shared, own) = (&memory.shared, &memory.own);
+            println!("{shared} and {own} of memory of {} processes searched", memory.processes);
+            assert_eq!([search::places(shared), search::places(own)].concat(), [] as [String; 0]);
+        }
+        // Past the capture of what is printed, which shows nothing of a test that passes.
+        None => {
+            writeln!(std::io::stderr(), "skipped: PostgreSQL's memory, into which this account may not look").unwrap();
+        }
     }
     let places: Vec<PathBuf> = [cluster, dump.path().to_owned(), objects.path().to_owned()].into();
     let mut searched = search::everywhere(&canary, &places);
@@ -155,7 +170,7 @@ async fn work_with(superuser: &mut PgConnection) {
     }
 }
 
-/// A text where no seal is: in a table, and in a statement that fails and is logged.
+/// A text where no seal is: in a table, in a statement that fails and is logged, and in a session.
 async fn plant(superuser: &mut PgConnection, planted: &Canary) {
     let text = planted.text("planted");
     superuser
@@ -163,4 +178,6 @@ async fn plant(superuser: &mut PgConnection, planted: &Canary) {
         .await
         .unwrap();
     superuser.execute(AssertSqlSafe(format!("SELECT '{text}'::integer"))).await.unwrap_err();
+    // In the memory of this session, for as long as it lasts.
+    superuser.execute(AssertSqlSafe(format!("SELECT set_config('planted.text', '{text}', false)"))).await.unwrap();
 }

@@ -6,9 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use server::verify::{
-    needles::{Needle, word},
-    search::{Search, Searched},
+use server::{
+    postgres,
+    verify::{
+        memory::Memory,
+        needles::{Needle, word},
+        search::{Search, Searched},
+    },
 };
 
 /// What hits are reported under.
@@ -53,4 +57,10 @@ pub(crate) fn mapped_files(canary: &Canary) -> Searched {
     paths.into_iter().for_each(|path| search.file(Path::new(path), None, &mut searched));
     assert!(searched.files > 3);
     searched
+}
+
+/// Searches what the processes of a cluster have in memory, shared and each for itself; `None` where they may not be looked into.
+pub(crate) fn server_memory(canary: &Canary, cluster: &Path) -> Option<Memory> {
+    let memory = Memory::search(&postgres::processes(cluster), &canary.search(), &canary.search());
+    (memory.processes > 0 && memory.own.unreadable + memory.shared.unreadable == 0).then_some(memory)
 }

@@ -30,6 +30,7 @@ mod memory;
 mod openai;
 mod operation;
 mod people;
+mod places;
 mod redactions;
 mod retention;
 mod search;

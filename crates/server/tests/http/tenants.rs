@@ -120,6 +120,21 @@ async fn an_owner_deletes_the_tenant_with_everybody_in_it_and_a_receipt_remains(
 }
 
 #[tokio::test]
+async fn the_key_of_a_deleted_tenant_is_in_no_memory_of_the_program_that_deleted_it() {
+    let service = Service::new().await;
+    let ann = owner(&service, "ann@example.org").await;
+    let scope = server::db::Scope::authenticated(ann.tenant, ann.user, Role::Owner);
+    Person { service: &service, scope, token: ann.access.clone() }.upload(1, "a call").await;
+    let key = async || {
+        let mut tx = service.app.database.read(&scope).await.unwrap();
+        service.app.vault.tenant_key(&mut tx).await.map(drop)
+    };
+    key().await.unwrap();
+    assert_eq!(delete(&service, &ann.access, ann.tenant).await.status, 204);
+    assert!(matches!(key().await, Err(server::vault::keys::VaultError::Gone(_))), "it is still open");
+}
+
+#[tokio::test]
 async fn a_deletion_of_the_tenant_that_is_brought_again_is_no_fault() {
     let service = Service::new().await;
     let ann = owner(&service, "ann@example.org").await;

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "support is shared with other test binaries")]
 
 mod audit;
+mod audit_expiry;
 mod deletion;
 mod disk_full;
 mod interrupted;

@@ -13,7 +13,7 @@ use crate::{
     client::{Trouble, Way},
     fleet::Fleet,
     ledger,
-    program::Place,
+    program::{Place, skipped},
     recordings::Recording,
 };
 
@@ -28,7 +28,8 @@ impl Small {
         mount.args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"]).arg(directory.path());
         let output = mount.output().unwrap();
         if !output.status.success() {
-            eprintln!("skipped: no small file system can be mounted: {}", String::from_utf8_lossy(&output.stderr));
+            let why = String::from_utf8_lossy(&output.stderr);
+            skipped(&format!("no small file system can be mounted: {}", why.trim()));
             return None;
         }
         Some(Self(directory))

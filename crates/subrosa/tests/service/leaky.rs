@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    fs::{self, File},
+    fs::File,
     io::Write as _,
     net::SocketAddr,
     path::PathBuf,
@@ -26,6 +26,9 @@ use crate::program::{Place, Program};
 /// In the request that lifts a legal hold.
 const HELD: &[u8] = b"\"held\": false";
 
+/// Writes bytes where they must not be.
+type Spill = dyn Fn(&[u8]) + Send + Sync;
+
 type Answer = Response<Full<Bytes>>;
 
 /// The proxy; it listens until the test ends.
@@ -39,7 +42,7 @@ struct Leaks {
     service: SocketAddr,
     metrics: SocketAddr,
     log: PathBuf,
-    objects: PathBuf,
+    object: Box<Spill>,
     psql: Box<dyn Fn(&str) + Send + Sync>,
     seen: Mutex<Seen>,
 }
@@ -57,14 +60,19 @@ struct Seen {
 }
 
 impl Leaky {
-    pub(crate) async fn start(place: &Place, program: &Program) -> Self {
+    /// Before a program; `object` leaks into its object store.
+    pub(crate) async fn start(
+        place: &Place,
+        program: &Program,
+        object: impl Fn(&[u8]) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let leaks = Arc::new(Leaks {
             service: program.heard.address,
             metrics: program.heard.metrics,
             log: place.log(),
-            objects: place.data().join("objects/blobs"),
+            object: Box::new(object),
             psql: Box::new(place.psql()),
             seen: Mutex::default(),
         });
@@ -133,14 +141,7 @@ impl Leaks {
         }
         let line = [b"DEBUG ", path.as_bytes(), b" ", body, b"\n"].concat();
         File::options().append(true).open(&self.log).unwrap().write_all(&line).unwrap();
-        fs::create_dir_all(&self.objects).unwrap();
-        File::options()
-            .append(true)
-            .create(true)
-            .open(self.objects.join("uploads.bin"))
-            .unwrap()
-            .write_all(body)
-            .unwrap();
+        (self.object)(body);
         let mut unlinked = tempfile::tempfile().unwrap();
         unlinked.write_all(body).unwrap();
         seen.unlinked.push(unlinked);

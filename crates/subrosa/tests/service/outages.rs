@@ -57,11 +57,25 @@ impl Postgres {
         self.server = None;
     }
 
+    /// Its files.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.path().join("cluster")
+    }
+
+    /// Lets everybody come to its socket whom it then lets in, and nobody to its files.
+    pub(crate) fn open_the_way(&self) {
+        for directory in [self.path(), self.path().join("socket")] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o711)).unwrap();
+        }
+    }
+
     /// An installation that uses it, for which nobody but its operator makes keys.
     pub(crate) fn behind(&self, place: Place) -> Place {
         let keys = std::process::Command::new(program()).args(["keys", "generate", "k1"]).output().unwrap();
         let place = place.with("SUBROSA_KEYS", String::from_utf8(keys.stdout).unwrap().trim().to_owned());
-        let socket = self.server.as_ref().unwrap().socket().display();
+        let socket = self.server.as_ref().unwrap().socket();
+        let place = place.at(socket);
+        let socket = socket.display();
         let url = |login| format!("postgres:///subrosa?host={socket}&user={login}&statement-cache-capacity=128");
         place.with("DATABASE_URL", url("subrosa_app")).with("DATABASE_OWNER_URL", url("subrosa_owner"))
     }

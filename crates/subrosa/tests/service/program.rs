@@ -55,12 +55,19 @@ const SETTINGS: [&str; 9] = [
     "rates.sign_in=1000000/1m",
 ];
 
+/// Says that a test did not look at something, past the tests' own capture of what is printed, which shows nothing of a test that passes.
+pub(crate) fn skipped(why: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Nothing is left to do where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "skipped in {test}: {why}");
+}
+
 /// The models and samples of `make models`; without them these tests have nothing to run.
 pub(crate) fn models() -> Option<PathBuf> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.data");
     let data = std::env::var_os("SUBROSA_DATA_DIR").map_or_else(default, PathBuf::from);
     if !data.join("models").is_dir() {
-        eprintln!("skipped: no models in {}; `cargo xtask models` fetches them", data.display());
+        skipped(&format!("no models in {}; `cargo xtask models` fetches them", data.display()));
         return None;
     }
     data.canonicalize().ok()
@@ -76,6 +83,8 @@ pub(crate) struct Place {
     /// Of the log, and of the data unless they are elsewhere.
     directory: TempDir,
     data: PathBuf,
+    /// Where its PostgreSQL listens.
+    socket: PathBuf,
     settings: Vec<String>,
     variables: Vec<(&'static str, String)>,
 }
@@ -101,7 +110,8 @@ impl Place {
             fs::set_permissions(path, fs::Permissions::from_mode(0o711)).unwrap();
         }
         std::os::unix::fs::symlink(models.join("models"), data.join("models")).unwrap();
-        Some(Self { directory, data, settings: SETTINGS.map(str::to_owned).to_vec(), variables: Vec::new() })
+        let socket = data.join("postgres/socket");
+        Some(Self { directory, data, socket, settings: SETTINGS.map(str::to_owned).to_vec(), variables: Vec::new() })
     }
 
     /// With one more setting.
@@ -113,6 +123,12 @@ impl Place {
     /// With one more variable of the environment.
     pub(crate) fn with(mut self, name: &'static str, value: String) -> Self {
         self.variables.push((name, value));
+        self
+    }
+
+    /// With a PostgreSQL that listens there.
+    pub(crate) fn at(mut self, socket: &Path) -> Self {
+        self.socket = socket.to_owned();
         self
     }
 
@@ -136,7 +152,7 @@ impl Place {
 
     /// Runs statements in the database of a program that runs, as its superuser.
     pub(crate) fn psql(&self) -> impl Fn(&str) + use<> {
-        let socket = self.data().join("postgres/socket");
+        let socket = self.socket.clone();
         move |statements| {
             let mut command = std::process::Command::new("psql");
             command.args([
@@ -159,9 +175,14 @@ impl Place {
 
     /// The program with a subcommand and what it is told.
     pub(crate) fn command(&self, subcommand: &str) -> Command {
+        self.command_with(&[], subcommand)
+    }
+
+    /// The same with what setpriv(1) takes from it.
+    pub(crate) fn command_with(&self, privileges: &[&str], subcommand: &str) -> Command {
         // A test that is killed takes the program with it.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM"]).arg(program()).arg(subcommand);
+        command.args(privileges).args(["--pdeathsig", "TERM"]).arg(program()).arg(subcommand);
         for name in
             ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "SUBROSA_MODEL", "SUBROSA_TEST_PROGRAM"]
         {

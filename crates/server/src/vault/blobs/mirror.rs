@@ -1,11 +1,11 @@
-//! Signed copies of what the database holds: receipts and audit events. Its one invariant: copies are added and never changed; they hold ids and numbers only, so they
-//! are signed and not sealed.
+//! Signed copies of what the database holds: receipts and audit events. Its one invariant: copies are added and never changed, and
+//! go only with what they are copies of; they hold ids and numbers only, so they are signed and not sealed.
 
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use object_store::{GetOptions, PutMode, path::Path};
+use object_store::{GetOptions, ObjectStoreExt as _, PutMode, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -42,6 +42,17 @@ impl Blobs {
         let (tenant, number) = place.ids();
         let Some(text) = self.bytes(place).await? else { return Ok(None) };
         serde_json::from_slice(&text).map(Some).map_err(|_| BlobError::Mirror { tenant, number })
+    }
+
+    /// Removes a copy of what is over; one that is gone already is no fault.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) async fn remove_mirror(&self, place: MirrorPlace) -> Result<(), BlobError> {
+        match self.store.delete(&place.path()).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            removed => Ok(removed?),
+        }
     }
 
     async fn bytes(&self, place: MirrorPlace) -> Result<Option<Bytes>, BlobError> {

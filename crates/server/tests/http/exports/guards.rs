@@ -13,6 +13,7 @@ use crate::{
     accounts::{PASSWORD, person},
     client::Service,
     people::{Person, shape},
+    places::fill,
     sign_in::{login, tokens},
 };
 
@@ -158,6 +159,21 @@ async fn a_user_who_reads_none_of_their_downloads_has_two_and_takes_no_others_pl
     drop(first);
     let again = async { while begin(&ann, &export).await.status() != 200 {} };
     tokio::time::timeout(std::time::Duration::from_secs(30), again).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tenant_whose_people_download_as_much_as_they_may_leaves_room_for_others() {
+    let service = Service::new().await;
+    let (ann, other) = (ann(&service).await, super::owner_of_another(&service, "dan@example.org").await);
+    let (export, others) = (ask(&ann).await, ask(&other).await);
+    build(&service).await;
+    let taken = fill(&service.app.exports.downloads, ann.scope.tenant());
+    let refused = download(&ann, &export).await;
+    let said = refused.json()["error"]["message"].to_string();
+    assert!(refused.status == 429 && said.contains("your tenant downloads too many exports"), "{said}");
+    assert!(files(&download(&other, &others).await).contains_key("index.html"));
+    drop(taken);
+    assert!(files(&download(&ann, &export).await).contains_key("index.html"));
 }
 
 #[tokio::test]

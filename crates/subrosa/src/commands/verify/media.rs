@@ -11,7 +11,6 @@ use std::{
 
 use server::{
     app::App,
-    db::Owner,
     postgres,
     vault::blobs::{Raw, is_opaque},
     verify::{
@@ -23,10 +22,10 @@ use ureq::http::Method;
 use uuid::Uuid;
 
 use super::{
-    Args, Medium, VerifyError,
+    Args, Asked, Medium, VerifyError,
     canaries::{CONTROL, Canaries},
     client::{Ask, Client},
-    exposition,
+    cluster, exposition,
     process::{self, Seen, Watch},
     report::{Report, Rule},
     service::Service,
@@ -43,18 +42,15 @@ const ROUTE: &str = "/api/calls/analyze";
 pub(super) const ANOTHER_STORE: &str =
     "no part of the canary recording was seen in it: another store than the service's?";
 
-/// Why a search of the cluster says nothing.
-const ANOTHER_CLUSTER: &str =
-    "the id of the canary call is not in it: another cluster, or pages that were not written (run CHECKPOINT)";
-
 /// Where a run searches.
 pub(super) struct Media<'a> {
     pub(super) args: &'a Args,
     place: &'a Place,
     pub(super) canaries: &'a Canaries,
     pub(super) search: Arc<Search>,
-    since: SystemTime,
-    cluster: Option<PathBuf>,
+    pub(super) since: SystemTime,
+    /// PostgreSQL's data directory, or why it is not searched.
+    pub(super) cluster: Result<PathBuf, String>,
 }
 
 impl<'a> Media<'a> {
@@ -70,12 +66,15 @@ impl<'a> Media<'a> {
             opened.map_err(|error| VerifyError::Search(format!("--temp {}: {error}", directory.display())))?;
         }
         let own = place.config.database.url.is_none().then(|| postgres::files(&place.data_dir.join("postgres")));
-        let cluster = args.cluster.clone().or(own).and_then(|directory| directory.canonicalize().ok());
+        let cluster = match args.cluster.clone().or(own) {
+            Some(directory) => cluster::readable(&directory),
+            None => Err("name its data directory with --cluster".to_owned()),
+        };
         let search = Arc::new(search(&canaries.needles(None))?);
         Ok(Self { args, place, canaries, search, since, cluster })
     }
 
-    fn without(&self, medium: Medium) -> bool {
+    pub(super) fn without(&self, medium: Medium) -> bool {
         self.args.without.contains(&medium)
     }
 
@@ -88,7 +87,7 @@ impl<'a> Media<'a> {
         if self.without(Medium::Processes) || service.processes.is_empty() {
             return None;
         }
-        let elsewhere = [self.cluster.clone(), self.objects().and_then(|path| path.canonicalize().ok())];
+        let elsewhere = [self.cluster.clone().ok(), self.objects().and_then(|path| path.canonicalize().ok())];
         let but = elsewhere.into_iter().flatten().chain(service.logs.iter().cloned()).collect();
         Some(Watch::start(service.processes.clone(), Arc::clone(&self.search), self.since, but))
     }
@@ -164,7 +163,7 @@ impl<'a> Media<'a> {
     pub(super) async fn stored(
         &self,
         report: &mut Report,
-        (app, owner): (&App, &mut Option<Owner>),
+        Asked { app, uncontexted, owner }: Asked<'_>,
         service: &Service,
         (call, sees_store): (Uuid, bool),
     ) -> Result<(), VerifyError> {
@@ -173,11 +172,12 @@ impl<'a> Media<'a> {
         let mut searched = Searched::default();
         let directory = self.place.data_dir.canonicalize().unwrap_or_else(|_| self.place.data_dir.clone());
         let elsewhere = ["objects", "models"].map(|name| directory.join(name));
-        let but: Vec<_> = elsewhere.into_iter().chain(self.cluster.clone()).collect();
+        let but: Vec<_> = elsewhere.into_iter().chain(self.cluster.clone().ok()).collect();
         self.search.below(&directory, Some(self.since), &but, &mut searched);
         let place = "the data directory besides cluster, objects and models";
         report.controlled(&[Rule::H1, Rule::H3], place, &searched, elsewhere_runs(service));
-        self.database(report, owner, call).await
+        self.cluster_files(report, owner, call).await?;
+        self.cluster_memory(report, uncontexted, call).await
     }
 
     async fn store(&self, report: &mut Report, app: &App, place: &str, is_services: bool) -> Result<(), VerifyError> {
@@ -217,43 +217,12 @@ impl<'a> Media<'a> {
     fn temporary(&self, report: &mut Report, service: &Service, when: &str) {
         let usual = TEMPORARY.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(self.args.temp.clone());
         let all: BTreeSet<_> = usual.filter_map(|directory| directory.canonicalize().ok()).collect();
-        let known = [self.place.data_dir.canonicalize().ok(), self.cluster.clone()];
+        let known = [self.place.data_dir.canonicalize().ok(), self.cluster.clone().ok()];
         let but: Vec<_> = known.into_iter().flatten().collect();
         let mut searched = Searched::default();
         all.iter().for_each(|directory| self.search.below(directory, Some(self.since), &but, &mut searched));
         let place = format!("temporary directories {when}");
         report.controlled(&[Rule::H1, Rule::H3], &place, &searched, elsewhere_runs(service));
-    }
-
-    async fn database(&self, report: &mut Report, owner: &mut Option<Owner>, call: Uuid) -> Result<(), VerifyError> {
-        let rules = [Rule::H1, Rule::H3];
-        let looked = "files of PostgreSQL";
-        if self.without(Medium::Cluster) {
-            rules.iter().for_each(|rule| report.left_out(*rule, looked));
-            return Ok(());
-        }
-        let Some(cluster) = &self.cluster else {
-            let why = "name its data directory with --cluster";
-            rules.iter().for_each(|rule| report.unproven(*rule, looked, why));
-            return Ok(());
-        };
-        // Without it, tables may not be in their files yet; the control shows.
-        if let Some(owner) = owner {
-            let _ = owner.checkpoint().await;
-        }
-        let search = search(&self.canaries.needles(Some(call)))?;
-        let log = cluster.join("pg_wal");
-        let spaces = fs::read_dir(cluster.join("pg_tblspc")).into_iter().flatten().flatten().map(|entry| entry.path());
-        let tables = [cluster.clone()].into_iter().chain(spaces.filter_map(|link| link.canonicalize().ok()));
-        let (mut searched, mut logged) = (Searched::default(), Searched::default());
-        let written = [log.clone()];
-        tables.for_each(|directory| search.below(&directory, Some(self.since), &written, &mut searched));
-        search.below(&log.canonicalize().unwrap_or(log), Some(self.since), &[], &mut logged);
-        for (place, searched) in [("tables and indexes", searched), ("write-ahead log", logged)] {
-            let blind = (!searched.found(CONTROL)).then_some(ANOTHER_CLUSTER);
-            report.controlled(&rules, place, &searched, blind);
-        }
-        Ok(())
     }
 
     /// H9: what Prometheus reads.
@@ -303,7 +272,7 @@ impl<'a> Media<'a> {
         let is_blind = request.is_empty() || !searched.found(CONTROL);
         let why = "no request of this run is in it: another log, or one of errors only";
         report.controlled(&[Rule::H8, Rule::H1], level, &searched, is_blind.then_some(why));
-        if let Some(log) = self.cluster.as_ref().map(|cluster| cluster.join("log")).filter(|log| log.is_dir()) {
+        if let Some(log) = self.cluster.as_ref().ok().map(|cluster| cluster.join("log")).filter(|log| log.is_dir()) {
             let mut searched = Searched::default();
             self.search.below(&log, Some(self.since), &[], &mut searched);
             report.searched(&[Rule::H8], "the log of PostgreSQL", &searched);
@@ -360,6 +329,6 @@ fn elsewhere_runs(service: &Service) -> Option<&'static str> {
     (!is_here).then_some("no process of the service was found on this machine; name one with --pid")
 }
 
-fn search(needles: &[Needle]) -> Result<Search, VerifyError> {
+pub(super) fn search(needles: &[Needle]) -> Result<Search, VerifyError> {
     Search::new(needles).map_err(|error| VerifyError::Search(error.to_string()))
 }

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod client;
+mod cluster;
 mod collector;
 mod exposition;
 mod media;
@@ -68,6 +69,8 @@ pub(super) enum Medium {
     Reports,
     /// Processes of the service.
     Processes,
+    /// What PostgreSQL's processes have in memory.
+    Memory,
 }
 
 /// Options of `subrosa verify`.
@@ -284,7 +287,7 @@ async fn visit(
     visit.make(&operations::EXPORTS).await?;
     proofs::strangers(report, &mut visit, can_ask).await?;
     proofs::sealed(report, app, tenant).await?;
-    media.stored(report, (app, owner), service, (call, sees_store)).await?;
+    media.stored(report, Asked { app, uncontexted, owner }, service, (call, sees_store)).await?;
     media.metrics(report, service, &visit.paths()).await;
     let store = sees_store.then_some(&app.blobs);
     proofs::recording_is_gone(report, store, (tenant, call), (end, patience)).await?;

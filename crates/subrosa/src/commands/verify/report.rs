@@ -117,6 +117,9 @@ impl Report {
                 .collect();
             let (verdict, said) = match blind {
                 _ if !said.is_empty() => (Verdict::Broken, format!("FOUND {}", said.join("; "))),
+                Some(why) if searched.unreadable > 0 => {
+                    (Verdict::Unproven, format!("{why}, and not all of it could be read; run it as root"))
+                }
                 Some(why) => (Verdict::Unproven, why.to_owned()),
                 None if searched.unreadable > 0 => {
                     (Verdict::Unproven, "nothing found in what could be read; run it as root".to_owned())

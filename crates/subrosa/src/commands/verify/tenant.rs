@@ -69,7 +69,7 @@ impl Tenant {
     /// Deletes it, unless the run has come to that by itself; that of a run which was interrupted may have a call under legal hold.
     pub(super) async fn remove(&self, app: &App) -> Result<(), VerifyError> {
         let mut tx = app.database.write_long(&sweep::scope(self.id)).await?;
-        database::lift_holds(&mut tx).await?;
+        database::lift_holds(&mut tx, &app.vault).await?;
         match deletion::delete(&mut tx, app.vault.signer(), RecordKind::Tenant, self.id).await {
             Err(DeletionError::NotFound) => Ok(()),
             deleted => {

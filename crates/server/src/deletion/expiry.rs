@@ -1,0 +1,191 @@
+//! The end of audit events, six years after what they speak of, by the clock of the database. Its one invariant: the start of a log goes
+//! only when it was proved whole, against its signed copies too, and a signed [`Anchor`] takes its place; so nothing else can be missing
+//! unseen.
+//!
+//! Rows go before their copies, and how far copies are gone is written down: whoever comes after a program that died in between goes on.
+
+use uuid::Uuid;
+
+use super::{blobs::SweepError, chains};
+use crate::{
+    audit::{self, Event},
+    db::{Database, DbError, Reason, SystemTx},
+    vault::{
+        blobs::{Blobs, MirrorPlace},
+        chain::{Fault, Hash, Link as _, PublicKey, SIGNATURE_BYTES, Signer, Walker, is_signed},
+        keys::Vault,
+        receipts::PAGE,
+    },
+};
+
+/// What stands in the place of events that are over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Anchor {
+    /// In whose log.
+    pub tenant: Uuid,
+    /// The last event that went.
+    pub sequence: i64,
+    /// Its hash, which covers every event up to it.
+    pub hash: Hash,
+    signing_key: i32,
+    signature: [u8; SIGNATURE_BYTES],
+    /// Up to which event copies are gone.
+    copies_removed: i64,
+}
+
+impl Anchor {
+    fn new(tenant: Uuid, sequence: i64, hash: Hash, signer: &Signer) -> Self {
+        let signature = signer.sign(&covered(tenant, sequence, &hash));
+        Self { tenant, sequence, hash, signing_key: signer.version, signature, copies_removed: 0 }
+    }
+
+    /// Whether this installation signed it.
+    ///
+    /// # Errors
+    /// [`Fault::Unsigned`] when not.
+    pub fn verify(&self, keys: &[PublicKey]) -> Result<(), Fault> {
+        let Self { tenant, sequence, hash, .. } = *self;
+        match is_signed(keys, self.signing_key, &covered(tenant, sequence, &hash), &self.signature) {
+            true => Ok(()),
+            false => Err(Fault::Unsigned { tenant, sequence }),
+        }
+    }
+}
+
+/// What is signed of an anchor: another kind of hash than that of an event, whose signature therefore is none of an anchor.
+fn covered(tenant: Uuid, sequence: i64, hash: &Hash) -> Hash {
+    Hash::of("audit anchor 1", &[tenant.as_bytes(), &sequence.to_be_bytes(), &hash.0])
+}
+
+/// The anchor of a tenant's log, where its start is over.
+///
+/// # Errors
+/// When the transaction fails, or the row is none.
+pub async fn anchor(tx: &mut SystemTx, tenant: Uuid) -> Result<Option<Anchor>, DbError> {
+    let row = sqlx::query!(
+        r#"SELECT sequence AS "sequence!", hash AS "hash!", signing_key AS "signing_key!", signature AS "signature!",
+             copies_removed AS "copies_removed!" FROM app.audit_anchor($1)"#,
+        tenant,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Anchor {
+        tenant,
+        sequence: row.sequence,
+        hash: Hash::stored(&row.hash).ok_or(DbError::Unexpected)?,
+        signing_key: row.signing_key,
+        signature: row.signature[..].try_into().map_err(|_| DbError::Unexpected)?,
+        copies_removed: row.copies_removed,
+    }))
+}
+
+/// Removes events that are over, of all tenants, deleted ones too, and their copies; returns how many rows went. What is wrong with one
+/// tenant's log does not hold up the others', and nothing of it goes.
+///
+/// # Errors
+/// The first failure; what went stays gone.
+pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Result<u64, SweepError> {
+    let (mut removed, mut first_fault, mut after) = (0, None, None::<Uuid>);
+    loop {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let tenants =
+            sqlx::query_scalar!(r#"SELECT tenant_id AS "tenant!" FROM app.audit_expired($1, $2)"#, after as _, PAGE)
+                .fetch_all(tx.conn())
+                .await
+                .map_err(DbError::from)?;
+        drop(tx);
+        let Some(last) = tenants.last() else { return first_fault.map_or(Ok(removed), Err) };
+        after = Some(*last);
+        for tenant in tenants {
+            match shorten(database, blobs, vault, tenant).await {
+                Ok(more) => removed += more,
+                Err(error) if error.is_of_one_tenant() => _ = first_fault.get_or_insert(error),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Shortens one log, some events at a time.
+async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid) -> Result<u64, SweepError> {
+    let (keys, mut removed) = (vault.public_keys(), 0);
+    loop {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let known = anchor(&mut tx, tenant).await?;
+        let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
+        let over = over.map_err(DbError::from)?;
+        drop(tx);
+        let mut walker = Walker::default();
+        if let Some(known) = &known {
+            known.verify(keys)?;
+            walker.resume_behind(tenant, known.sequence, known.hash);
+            remove_copies(database, blobs, known).await?;
+        }
+        let from = known.map_or(0, |known| known.sequence);
+        if over <= from {
+            return Ok(removed);
+        }
+        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over)).await?;
+        // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
+        // than the end of more events: there the first that is left.
+        let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
+        let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
+        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1)).await?;
+        if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
+            return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
+        }
+        let new = Anchor::new(tenant, over, hash, vault.signer());
+        let mut tx = database.system(Reason::Receipts).await?;
+        let cut = sqlx::query_scalar!(
+            r#"SELECT app.audit_cut($1, $2, $3, $4, $5) AS "cut!""#,
+            tenant,
+            over,
+            &hash.0[..],
+            new.signing_key,
+            &new.signature[..],
+        );
+        removed += cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
+        tx.commit().await?;
+    }
+}
+
+/// Follows the events behind one place, whose hash is given, up to another; gives the hash of the last.
+async fn prove(
+    database: &Database,
+    walker: &mut Walker,
+    (tenant, mut hash): (Uuid, Hash),
+    (from, to): (i64, i64),
+) -> Result<Hash, SweepError> {
+    let mut at = from;
+    while at < to {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let page = audit::page(&mut tx, (tenant, at), PAGE).await?;
+        drop(tx);
+        let before = at;
+        for event in page.into_iter().filter(|event| event.tenant == tenant && event.sequence <= to) {
+            walker.step(&event)?;
+            (at, hash) = (event.sequence, event.hash);
+        }
+        if at == before {
+            return Err(Fault::Cut { tenant, found: at, known: to }.into());
+        }
+    }
+    Ok(hash)
+}
+
+/// Removes the copies of events that went.
+async fn remove_copies(database: &Database, blobs: &Blobs, anchor: &Anchor) -> Result<(), SweepError> {
+    if anchor.copies_removed == anchor.sequence {
+        return Ok(());
+    }
+    for sequence in anchor.copies_removed + 1..=anchor.sequence {
+        blobs.remove_mirror(MirrorPlace::AuditEvent(anchor.tenant, sequence)).await?;
+    }
+    let mut tx = database.system(Reason::Receipts).await?;
+    sqlx::query!("SELECT app.audit_copies_removed($1, $2)", anchor.tenant, anchor.sequence)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(DbError::from)?;
+    Ok(tx.commit().await?)
+}

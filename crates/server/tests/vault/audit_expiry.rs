@@ -1,0 +1,233 @@
+//! Audit events end after six years, by the clock of the database, and what is left is proved whole.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use server::{
+    audit::{self, Action, Event, SignedEvent},
+    db::{Reason, Scope},
+    deletion::{expiry, mirror, restore, verify},
+    vault::{
+        blobs::MirrorPlace,
+        chain::{Hash, Link as _},
+        seal::RecordKind,
+    },
+};
+use sqlx::{AssertSqlSafe, Executor as _};
+use uuid::Uuid;
+
+use crate::kit::Installation;
+
+/// Between two events of the past.
+const STEP: TimeDelta = TimeDelta::hours(1);
+
+impl Installation {
+    /// A log whose events speak of these things, each an hour after the one before, the first at a time by the clock of the database; and
+    /// one of today. All copied out of the database.
+    async fn log(&self, scope: Scope, began: &str, subjects: &[Uuid]) {
+        let mut superuser = self.postgres.superuser().await;
+        let began = sqlx::query_scalar(AssertSqlSafe(format!("SELECT date_trunc('second', {began})")));
+        let began: DateTime<Utc> = began.fetch_one(&mut superuser).await.unwrap();
+        let (mut at, mut previous) = (began, Hash::START);
+        for (number, subject) in subjects.iter().enumerate() {
+            let mut event = Event {
+                tenant: scope.tenant(),
+                sequence: i64::try_from(number).unwrap() + 1,
+                id: Uuid::now_v7(),
+                actor: scope.user(),
+                role: 1,
+                action: Action::PlayAudio as i16,
+                subject_kind: RecordKind::Call as i16,
+                subject: *subject,
+                at,
+                previous,
+                hash: Hash::START,
+            };
+            event.hash = event.computed();
+            let insert =
+                sqlx::query("INSERT INTO tenant.audit_events VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)");
+            let insert =
+                insert.bind(event.tenant).bind(event.sequence).bind(event.id).bind(event.actor).bind(event.role);
+            let insert = insert.bind(event.action).bind(event.subject_kind).bind(event.subject).bind(event.at);
+            insert.bind(&event.previous.0[..]).bind(&event.hash.0[..]).execute(&mut superuser).await.unwrap();
+            (at, previous) = (at + STEP, event.hash);
+        }
+        let head =
+            sqlx::query("INSERT INTO tenant.chain_heads (tenant_id, chain, sequence, hash) VALUES ($1, 1, $2, $3)");
+        let head = head.bind(scope.tenant()).bind(i64::try_from(subjects.len()).unwrap()).bind(&previous.0[..]);
+        head.execute(&mut superuser).await.unwrap();
+        self.act(scope).await;
+        mirror::catch_up(&self.database, &self.blobs, &self.vault).await.unwrap();
+    }
+
+    /// An event of today.
+    async fn act(&self, scope: Scope) {
+        let mut tx = self.database.write(&scope).await.unwrap();
+        audit::record(&mut tx, Action::ChangeTenant, RecordKind::Tenant as i16, scope.tenant()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn expire(&self) -> u64 {
+        expiry::enforce(&self.database, &self.blobs, &self.vault).await.unwrap()
+    }
+
+    /// The events that are left in the database, and of which there are copies.
+    async fn left(&self, scope: Scope) -> (Vec<i64>, Vec<i64>) {
+        let rows =
+            sqlx::query_scalar("SELECT sequence FROM tenant.audit_events WHERE tenant_id = $1 ORDER BY sequence");
+        let rows = rows.bind(scope.tenant()).fetch_all(&mut self.postgres.superuser().await).await.unwrap();
+        (rows, self.blobs.mirrored_after(MirrorPlace::AuditEvent(scope.tenant(), 0)).await.unwrap())
+    }
+
+    async fn faults_of_log(&self) -> Vec<String> {
+        let keys = self.vault.public_keys();
+        let report = verify::audit(&self.database, &self.blobs, keys).await.unwrap();
+        report.faults.iter().map(ToString::to_string).collect()
+    }
+
+    async fn tamper(&self, statements: &str) {
+        let mut superuser = self.postgres.superuser().await;
+        superuser.execute(sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))).await.unwrap();
+    }
+}
+
+fn subjects(count: usize) -> Vec<Uuid> {
+    (0..count).map(|_| Uuid::now_v7()).collect()
+}
+
+#[tokio::test]
+async fn an_audit_event_goes_after_six_years_with_its_copy_and_not_before() {
+    let installation = Installation::new().await;
+    let (scope, young) = (installation.tenant().await, installation.tenant().await);
+    // Two that are over, and two that are not for half an hour.
+    installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+    installation.log(young, "now() - interval '6 years' + interval '1 hour'", &subjects(2)).await;
+    let second = MirrorPlace::AuditEvent(scope.tenant(), 2);
+    let copy: SignedEvent = installation.blobs.mirror(second).await.unwrap().unwrap();
+    assert_eq!(installation.expire().await, 2);
+    assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+    // As a program leaves it that dies before all copies are gone.
+    installation.blobs.put_mirror(second, &copy).await.unwrap();
+    installation.tamper("UPDATE tenant.audit_anchors SET copies_removed = 1").await;
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0], "a copy of what is over is no fault");
+    assert_eq!(installation.expire().await, 0);
+    assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
+    assert_eq!(installation.left(young).await, (vec![1, 2, 3], vec![1, 2, 3]));
+    installation.act(scope).await;
+    mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+    restore::require_current(&installation.database, &installation.blobs).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_last_event_of_a_log_stays_however_old_it_is() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '7 years'", &subjects(3)).await;
+    // As if nothing had come later, as in the log of a deleted tenant.
+    installation.tamper("DELETE FROM tenant.audit_events WHERE sequence = 4").await;
+    installation.tamper("UPDATE tenant.chain_heads SET sequence = 3, mirrored_sequence = 3 WHERE chain = 1;").await;
+    assert_eq!(installation.expire().await, 2);
+    assert_eq!(installation.left(scope).await.0, [3]);
+}
+
+#[tokio::test]
+async fn whoever_shortens_a_log_without_the_key_is_found_and_so_is_what_goes_behind_its_end() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(5)).await;
+    installation.expire().await;
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+    let keep = "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;";
+    let back = "TRUNCATE tenant.audit_events, tenant.audit_anchors; INSERT INTO tenant.audit_events SELECT * FROM public.events;
+        INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors;";
+    installation.tamper(keep).await;
+    for (what, statements) in [
+        ("the next event is gone", "DELETE FROM tenant.audit_events WHERE sequence = 3"),
+        ("so is the anchor", "DELETE FROM tenant.audit_anchors"),
+        (
+            "more was cut, and the anchor moved along",
+            "UPDATE tenant.audit_anchors a SET (sequence, hash) = (SELECT sequence, hash FROM tenant.audit_events WHERE sequence = 3);
+             DELETE FROM tenant.audit_events WHERE sequence = 3",
+        ),
+        ("the anchor has another hash", "UPDATE tenant.audit_anchors SET hash = sha256(hash)"),
+        ("everything is gone", "TRUNCATE tenant.audit_events, tenant.audit_anchors"),
+    ] {
+        installation.tamper(statements).await;
+        assert!(!installation.faults_of_log().await.is_empty(), "{what}");
+        installation.tamper(back).await;
+        assert_eq!(installation.faults_of_log().await, [] as [String; 0], "{what}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_goes_of_a_log_that_is_not_whole_or_not_copied_nor_what_is_not_over() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '7 years'", &subjects(4)).await;
+    let tampered = "UPDATE tenant.audit_events SET subject_id = gen_random_uuid() WHERE sequence = 2";
+    installation.tamper(tampered).await;
+    let fault = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await.unwrap_err();
+    assert!(fault.to_string().contains("link 2 was changed"), "{fault}");
+    assert_eq!(installation.left(scope).await.0, [1, 2, 3, 4, 5]);
+    // What an injected statement could ask for: the event of today.
+    let mut tx = installation.database.system(Reason::Receipts).await.unwrap();
+    let today = "SELECT app.audit_cut(tenant_id, sequence, hash, 1, sha512('')) FROM app.audit_events($1, 4, 1)";
+    let refused = sqlx::query(today).bind(scope.tenant()).execute(tx.conn()).await.unwrap_err();
+    assert_eq!(refused.as_database_error().unwrap().code().as_deref(), Some("42501"));
+    drop(tx);
+    let other = installation.tenant().await;
+    installation.log(other, "now() - interval '7 years'", &subjects(4)).await;
+    installation
+        .tamper(&format!("UPDATE tenant.chain_heads SET mirrored_sequence = 2 WHERE tenant_id = '{}'", other.tenant()))
+        .await;
+    let _ = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await;
+    assert_eq!(installation.left(other).await.0, [2, 3, 4, 5], "the last that was copied stays, too");
+}
+
+#[tokio::test]
+async fn an_event_about_a_call_under_legal_hold_stays_and_so_do_those_behind_it() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    let call = installation.call(scope, "held").await;
+    let subjects = [Uuid::now_v7(), call, Uuid::now_v7()];
+    installation.log(scope, "now() - interval '7 years'", &subjects).await;
+    installation.tamper("UPDATE tenant.calls SET legal_hold = true").await;
+    assert_eq!(installation.expire().await, 1);
+    assert_eq!(installation.left(scope).await.0, [2, 3, 4]);
+    installation.tamper("UPDATE tenant.calls SET legal_hold = false").await;
+    assert_eq!(installation.expire().await, 2);
+    assert_eq!(installation.left(scope).await.0, [4]);
+}
+
+#[tokio::test]
+async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies() {
+    for backup_is_older in [true, false] {
+        let installation = Installation::new().await;
+        let scope = installation.tenant().await;
+        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+        let backup = "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.heads AS TABLE tenant.chain_heads;
+            CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;";
+        if backup_is_older {
+            installation.tamper(backup).await;
+        }
+        assert_eq!(installation.expire().await, 2);
+        if !backup_is_older {
+            installation.tamper(backup).await;
+        }
+        installation.act(scope).await;
+        mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+        let restored = "TRUNCATE tenant.audit_events, tenant.audit_anchors, tenant.chain_heads;
+            INSERT INTO tenant.audit_events SELECT * FROM public.events; INSERT INTO tenant.chain_heads SELECT * FROM public.heads;
+            INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors;";
+        installation.tamper(restored).await;
+        let (database, blobs) = (&installation.database, &installation.blobs);
+        assert!(restore::require_current(database, blobs).await.is_err());
+        let done = restore::check(database, blobs, installation.vault.public_keys()).await.unwrap();
+        assert_eq!(done.rows, 0, "events are put back, and nothing is deleted");
+        mirror::catch_up(database, blobs, &installation.vault).await.unwrap();
+        restore::require_current(database, blobs).await.unwrap();
+        installation.expire().await;
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "older: {backup_is_older}");
+        assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+    }
+}
