@@ -61,9 +61,9 @@ pub async fn enrol(State(app): State<App>, caller: ApiResult<Caller>, mut reques
         )
     };
     let form = Multipart::from_request(request, &app).await.map_err(not_a_form)?;
-    let maker = app.voice_profiles.maker()?;
     let place = app.voice_profiles.place(caller.scope().user())?;
     let sample::Form { sample, consent_version } = sample::read(form).await?;
+    let maker = app.voice_profiles.maker()?;
     let fingerprint = match &key {
         Some(key) => {
             let asked: [&[u8]; 4] = [b"POST", PATH, &sample, &consent_version.to_be_bytes()];

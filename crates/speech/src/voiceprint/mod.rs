@@ -4,14 +4,19 @@
 //! The networks are those that tell speakers apart ([`crate::diarize`]). A voiceprint belongs to the very file of weights that made it:
 //! vectors of two networks, or of two versions of one, lie in different spaces, and comparing them would give a number that means nothing.
 //!
-//! ```compile_fail
-//! fn look(voiceprint: &speech::voiceprint::Voiceprint) -> Vec<f32> {
-//!     voiceprint.embedding().to_vec() // There is no such thing.
+//! ```compile_fail,E0616
+//! fn look(voiceprint: &speech::voiceprint::Voiceprint) -> &[u8] {
+//!     &voiceprint.0
 //! }
 //! ```
-//! ```compile_fail
+//! ```compile_fail,E0624
+//! fn compare(voiceprint: &speech::voiceprint::Voiceprint) {
+//!     let _ = voiceprint.open(todo!());
+//! }
+//! ```
+//! ```compile_fail,E0308
 //! fn copy(voiceprint: &speech::voiceprint::Voiceprint) -> speech::voiceprint::Voiceprint {
-//!     voiceprint.clone() // One copy, and it is zeroed when it is dropped.
+//!     voiceprint.clone() // There is one, and it is zeroed when it is dropped.
 //! }
 //! ```
 
