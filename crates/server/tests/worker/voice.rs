@@ -232,12 +232,8 @@ async fn a_user_is_known_again_by_their_voice_in_a_real_call() {
     assert_eq!(transcript.speaker_resolution.voice_match_status.as_deref(), Some("FAILED"));
     assert!(!is_known_by_voice(&transcript));
 
-    // What is withdrawn is not used any more.
-    let no = json!({"kind": "VOICE_PROFILE", "version": 3, "given": false});
-    assert_eq!(
-        service.send_json(Method::PATCH, "/api/users/me/consent", Some(&first), &no).await.status,
-        StatusCode::OK
-    );
+    // What is gone is not used any more.
+    assert_eq!(service.call(Method::DELETE, PATH, Some(&first)).await.status, StatusCode::NO_CONTENT);
     let (transcript, stage) = processed(&service.app, sheila, wav(&sample(1))).await;
     assert_eq!(stage, json!({"outcome": 4, "error": null}), "skipped");
     assert!(!transcript.speaker_resolution.voice_embedding_enabled && !is_known_by_voice(&transcript));
