@@ -19,6 +19,7 @@ mod signals;
 pub mod transcribe;
 pub mod transcript;
 pub mod vad;
+pub mod voiceprint;
 pub mod whisper;
 pub mod writing;
 

@@ -5,10 +5,11 @@
 //! (Wang et al. 2023) takes any number of frames. Invariant: what the parts of one voice
 //! give is averaged before anything else is done with it; its length is kept, because PLDA needs it.
 
-use std::path::Path;
+use std::{fs::File, io, path::Path};
 
 use rten::NodeId;
 use rten_tensor::NdTensorView;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     cluster::Space,
@@ -18,7 +19,7 @@ use super::{
 use crate::net::{Net, NetError};
 
 /// Numbers of an embedding.
-pub(super) const DIMENSIONS: usize = 256;
+pub(crate) const DIMENSIONS: usize = 256;
 /// Frames of one run of GE2E (1.6 s).
 pub(super) const PART: usize = 160;
 /// Numbers of a frame of GE2E's.
@@ -43,11 +44,30 @@ pub(super) struct Voice {
     parts: Vec<Vec<f32>>,
 }
 
+/// Which network voices come from, to the byte of its weights: the SHA-256 of its file. Only voices of one model are comparable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VoiceModel {
+    /// GE2E.
+    Ge2e([u8; 32]),
+    /// WeSpeaker ResNet34-LM.
+    WeSpeaker([u8; 32]),
+}
+
+impl VoiceModel {
+    /// The digest by which it is known.
+    pub(crate) fn digest(&self) -> &[u8; 32] {
+        match self {
+            Self::Ge2e(digest) | Self::WeSpeaker(digest) => digest,
+        }
+    }
+}
+
 /// The network and what it hears.
 pub(super) struct Embedder {
     network: Network,
     features: Features,
     recipe: Recipe,
+    model: VoiceModel,
 }
 
 /// Our own where there is one, rten's elsewhere.
@@ -71,7 +91,18 @@ impl Embedder {
             Some(network) => Network::Native(Box::new(network)),
             None => Network::Graph(Box::new(graph)),
         };
-        Ok(Self { network, features: Features::new(recipe), recipe })
+        let unread = |error: io::Error| NetError::Load { path: path.to_owned(), reason: error.to_string() };
+        let digest = digest(path).map_err(unread)?;
+        let model = match recipe {
+            Recipe::MelPower => VoiceModel::Ge2e(digest),
+            Recipe::KaldiFbank => VoiceModel::WeSpeaker(digest),
+        };
+        Ok(Self { network, features: Features::new(recipe), recipe, model })
+    }
+
+    /// Whose voices it gives.
+    pub(super) fn model(&self) -> &VoiceModel {
+        &self.model
     }
 
     /// The space that its embeddings lie in.
@@ -131,6 +162,13 @@ impl Embedder {
             Network::Graph(graph) => graph.run(batch, frames, self.features.bands()),
         }
     }
+}
+
+/// What a file of weights is known by.
+fn digest(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hash = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hash)?;
+    Ok(hash.finalize().into())
 }
 
 /// The network as rten runs it.

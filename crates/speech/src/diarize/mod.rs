@@ -24,6 +24,7 @@ mod vbx;
 
 use std::path::Path;
 
+pub(crate) use self::embedding::{DIMENSIONS, VoiceModel};
 pub use self::session::{ChangePoints, Diarization, Session, Voice};
 use self::{embedding::Embedder, segmentation::Segmentation};
 use crate::net::NetError;
@@ -46,6 +47,11 @@ impl Diarizer {
     /// Starts a recording.
     pub fn session(&self) -> Session<'_> {
         Session::new(self)
+    }
+
+    /// What voices are comparable with each other.
+    pub(crate) fn voice_model(&self) -> &VoiceModel {
+        self.embedder.model()
     }
 }
 

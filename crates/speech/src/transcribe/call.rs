@@ -11,15 +11,24 @@ use super::{
 use crate::{
     align::{self, SpokenWord},
     audio::{MAX_ECHO_DELAY, is_echo},
-    diarize::{self, Diarization, Turn},
+    diarize::{self, Diarization, SpeakerCount, Turn, Voice},
+    net::NetError,
     normalize::{self, Provenance},
     transcript::QualityWarning,
     vad,
+    voiceprint::{Known, Unusable, VoiceScore, Voiceprint},
     whisper::SessionOptions,
 };
 
 /// Words that the model believes less than this on average are worth a warning.
 const MIN_CONFIDENCE: f32 = 0.6;
+
+/// The voices of a recording, while they are compared with one.
+struct Voices<'e> {
+    known: Result<Known, Unusable>,
+    /// One a signal, where the diarizer does not tell voices apart: each party has a signal of its own.
+    sessions: Vec<diarize::Session<'e>>,
+}
 
 /// A transcription under way.
 pub(super) struct Call<'e, 'o, 'w> {
@@ -30,6 +39,7 @@ pub(super) struct Call<'e, 'o, 'w> {
     tracks: Vec<Track<'e>>,
     /// Only where everybody is in one signal; gone when it failed.
     diarizer: Option<diarize::Session<'e>>,
+    voices: Option<Voices<'e>>,
     warnings: Vec<QualityWarning>,
 }
 
@@ -41,7 +51,11 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         watch: Watch<'w>,
     ) -> Result<Self, TranscribeError> {
         let front = Front::open(recording, options)?;
-        Ok(Self { engine, options, front, watch, tracks: Vec::new(), diarizer: None, warnings: Vec::new() })
+        let open = |voiceprint: &std::sync::Arc<Voiceprint>| voiceprint.open(engine.diarizer.voice_model());
+        let voices =
+            options.voiceprint.as_ref().map(|voiceprint| Voices { known: open(voiceprint), sessions: Vec::new() });
+        let (tracks, warnings) = (Vec::new(), Vec::new());
+        Ok(Self { engine, options, front, watch, tracks, diarizer: None, voices, warnings })
     }
 
     /// Runs the call to its end.
@@ -59,11 +73,11 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
             track.finish();
         }
         // The last windows are still being recognised: their cores are not waited for.
-        let diarized = self.diarized();
+        let (diarized, voices) = self.diarized();
         while self.tracks.iter().any(|t| t.pending() > 0) {
             self.collect(true)?;
         }
-        self.conclude(diarized)
+        self.conclude(diarized, voices)
     }
 
     fn check_cancelled(&self) -> Result<(), TranscribeError> {
@@ -77,6 +91,12 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
             self.tracks = signals.iter().map(|_| Track::new(self.engine, &options, level)).collect();
             let one_speaker = self.options.speakers.max() == 1;
             self.diarizer = (!self.front.split() && !one_speaker).then(|| self.engine.diarizer.session());
+            if let (None, Some(voices)) = (&self.diarizer, &mut self.voices) {
+                voices.listen(&self.engine.diarizer, signals.len());
+            }
+        }
+        if let Some(voices) = &mut self.voices {
+            voices.push(signals);
         }
         for (track, signal) in self.tracks.iter_mut().zip(signals) {
             track.push(signal).map_err(|e| stage("voice activity", &e))?;
@@ -146,7 +166,11 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     }
 
     /// Words meet turns.
-    fn conclude(mut self, diarized: Option<Vec<Turn>>) -> Result<Transcription, TranscribeError> {
+    fn conclude(
+        mut self,
+        diarized: Option<Vec<Turn>>,
+        voices: Option<Result<Vec<VoiceScore>, Unusable>>,
+    ) -> Result<Transcription, TranscribeError> {
         let duration = self.front.seconds();
         let split = self.front.split();
         let embedding = diarized.is_some().then(|| self.engine.embedding_name.clone());
@@ -166,11 +190,17 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         warnings.extend(judge(&words));
         let provenance = Provenance { whisper: self.engine.whisper_name.clone(), embedding, channels: split };
         let transcript = normalize::transcript(words, duration, warnings, &provenance);
-        Ok(Transcription { transcript, turns })
+        Ok(Transcription { transcript, turns, voices })
     }
 
-    /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody.
-    fn diarized(&mut self) -> Option<Vec<Turn>> {
+    /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody. And what the voices score.
+    fn diarized(&mut self) -> (Option<Vec<Turn>>, Option<Result<Vec<VoiceScore>, Unusable>>) {
+        let found = self.diarize();
+        let voices = self.voices.take().map(|voices| voices.scores(found.as_ref().map(|found| &found.voices[..])));
+        (found.map(|found| found.turns), voices)
+    }
+
+    fn diarize(&mut self) -> Option<Diarization> {
         let diarizer = self.diarizer.take()?;
         let duration = self.front.seconds();
         (self.watch.progress)(Progress {
@@ -179,7 +209,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
             total_seconds: Some(duration),
         });
         match diarizer.finish(self.options.speakers) {
-            Ok(Diarization { turns, .. }) => Some(turns).filter(|turns| !turns.is_empty()),
+            Ok(found) => Some(found).filter(|found| !found.turns.is_empty()),
             Err(_) => {
                 self.diarization_failed();
                 None
@@ -197,6 +227,43 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         turns.sort_by(|a, b| a.start.total_cmp(&b.start));
         turns
     }
+}
+
+impl<'e> Voices<'e> {
+    fn listen(&mut self, diarizer: &'e diarize::Diarizer, signals: usize) {
+        if self.known.is_ok() {
+            self.sessions = (0..signals).map(|_| diarizer.session()).collect();
+        }
+    }
+
+    fn push(&mut self, signals: &[Vec<f32>]) {
+        if self.sessions.iter_mut().zip(signals).any(|(session, signal)| session.push(signal).is_err()) {
+            self.fail();
+        }
+    }
+
+    /// The words are worth more than whose they are.
+    fn fail(&mut self) {
+        self.known = Err(Unusable::Unheard);
+        self.sessions.clear();
+    }
+
+    /// How much each speaker sounds like the one that is known: those whom the diarizer told apart, or the parties.
+    fn scores(mut self, told_apart: Option<&[Voice]>) -> Result<Vec<VoiceScore>, Unusable> {
+        let known = self.known?;
+        if let Some(voices) = told_apart {
+            return Ok(known.scores(voices.iter().enumerate()));
+        }
+        let parties: Result<Vec<_>, NetError> = self.sessions.drain(..).map(party).collect();
+        let parties = parties.map_err(|_| Unusable::Unheard)?;
+        Ok(known.scores(parties.iter().enumerate().filter_map(|(speaker, voice)| Some((speaker, voice.as_ref()?)))))
+    }
+}
+
+/// Whose signal it is: whoever speaks most in it, because the other party's echo is in it as well.
+fn party(session: diarize::Session<'_>) -> Result<Option<Voice>, NetError> {
+    let voices = session.finish(SpeakerCount::default())?.voices;
+    Ok(voices.into_iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds)))
 }
 
 /// What the words themselves say about their quality.

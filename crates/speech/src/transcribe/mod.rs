@@ -10,7 +10,7 @@ mod track;
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     net::NetError,
     transcript::Transcript,
     vad::Vad,
+    voiceprint::{Unusable, VoiceScore, Voiceprint},
     whisper::Recogniser,
 };
 
@@ -99,6 +100,8 @@ pub struct Options {
     pub beams: usize,
     /// The stages that clean the signal.
     pub stages: Stages,
+    /// A voice to know again.
+    pub voiceprint: Option<Arc<Voiceprint>>,
 }
 
 impl Default for Options {
@@ -112,6 +115,7 @@ impl Default for Options {
             initial_prompt: None,
             beams: 5,
             stages: Stages::default(),
+            voiceprint: None,
         }
     }
 }
@@ -135,6 +139,8 @@ pub struct Transcription {
     pub transcript: Transcript,
     /// Who spoke when, by the diarization; finer than the transcript's segments, and overlapping where people were.
     pub turns: Vec<Turn>,
+    /// How much each speaker sounds like the voiceprint, where one was given; that it cannot be said fails nothing else.
+    pub voices: Option<Result<Vec<VoiceScore>, Unusable>>,
 }
 
 /// How far a transcription has come.
