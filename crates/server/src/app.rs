@@ -13,6 +13,7 @@ use crate::{
     exports::Exports,
     operation::Operation,
     rate_limit::RedisAddress,
+    search::Search,
     vault::{blobs::Blobs, keys::Vault},
 };
 
@@ -42,6 +43,8 @@ pub struct Shared {
     pub joins: Joins,
     /// What waits to be exported, and who downloads.
     pub exports: Exports,
+    /// What searches share.
+    pub search: Search,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -72,7 +75,9 @@ impl App {
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
         let (plays, exports) = (Plays::default(), Exports::default());
-        let shared = Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, exports, operation };
+        let search = Search::default();
+        let shared =
+            Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, exports, search, operation };
         Ok(Self(Arc::new(shared)))
     }
 }

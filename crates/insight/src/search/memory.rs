@@ -71,7 +71,7 @@ pub fn write<'a>(
     bytes
 }
 
-impl<B: Deref<Target = [u8]>> Memory<B> {
+impl<B: Deref<Target = Vec<u8>>> Memory<B> {
     /// Takes what [`write()`] made; `None` for anything else.
     pub fn read(bytes: B) -> Option<Self> {
         let length = u32::from_le_bytes(bytes.get(2..HEAD)?.try_into().ok()?);
@@ -119,17 +119,17 @@ mod tests {
     fn what_was_written_is_read_again() {
         let vector = Vector { scale: 0.5, steps: std::array::from_fn(|n| n as i8) };
         let bytes = write(7, ["one", "zwölf"].into_iter(), [(3, [9; 16], vector)].into_iter());
-        let memory = Memory::read(&bytes[..]).unwrap();
+        let memory = Memory::read(&bytes).unwrap();
         assert_eq!((memory.model(), memory.words().collect::<Vec<_>>()), (7, vec!["one", "zwölf"]));
         let found: Vec<_> = memory.passages().map(|one| (one.number, one.mark, one.vector())).collect();
         assert_eq!(found, [(3, [9; 16], vector)]);
-        assert!(Memory::read(&bytes[..bytes.len() - 1]).is_none());
+        assert!(Memory::read(&bytes[..bytes.len() - 1].to_vec()).is_none());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..900)) {
-            if let Some(memory) = Memory::read(&bytes[..]) {
+            if let Some(memory) = Memory::read(&bytes) {
                 prop_assert!(memory.words().count() >= 1 && memory.passages().count() <= bytes.len() / PASSAGE);
             }
         }

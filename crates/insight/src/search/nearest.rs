@@ -1,14 +1,28 @@
 //! The word that somebody meant who typed another: the nearest by Damerau and Levenshtein (letters that are wrong, left out, too many, or
 //! swapped with their neighbour). Its one invariant: what is suggested is one of the words that were shown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use super::{keys::fold, words::words};
 
 /// Letters from which one mistake is looked past, and from which two are: shorter words have too many neighbours.
 const ONE: usize = 4;
 const TWO: usize = 8;
 
-/// Words that a search can be led to: of letters, and as long as a word that may have a mistake.
-pub fn is_suggested(word: &str) -> bool {
+/// Distinct words of a call: half an hour has a thousand. What is more is not suggested.
+const MOST: usize = 20_000;
+
+/// The words of a call that a search may be led to, folded, each once: of letters, and as long as a word that may have a mistake.
+pub fn vocabulary<'t>(texts: impl Iterator<Item = &'t str>) -> BTreeSet<String> {
+    let mut known = BTreeSet::new();
+    for text in texts {
+        let found = words(text).into_iter().map(|word| fold(&text[word])).filter(|word| is_suggested(word));
+        known.extend(found.take(MOST - known.len()));
+    }
+    known
+}
+
+fn is_suggested(word: &str) -> bool {
     word.chars().count() >= ONE && word.chars().all(char::is_alphabetic)
 }
 
@@ -22,8 +36,9 @@ pub struct Nearest<'w> {
 }
 
 impl<'w> Nearest<'w> {
-    /// For a folded word; `None` where it is too short for a mistake, or is more than letters.
+    /// For a word as it was typed; `None` where it is too short for a mistake, or is more than letters.
     pub fn to(word: &str) -> Option<Self> {
+        let word = &fold(word);
         let sought: Vec<char> = word.chars().collect();
         let most = match sought.len() {
             TWO.. => 2,
@@ -103,6 +118,12 @@ mod tests {
         for far in ["tronb", "bat", "b0at", "xxxxxxxxx", "invxyce"] {
             assert_eq!(nearest(far, said), None, "{far}");
         }
+    }
+
+    #[test]
+    fn a_call_is_remembered_by_its_words_of_letters_each_once() {
+        let known = vocabulary(["The Straße, the STRASSE", "a Q3 boat on 4711"].into_iter());
+        assert_eq!(known.into_iter().collect::<Vec<_>>(), ["boat", "strasse"]);
     }
 
     #[test]

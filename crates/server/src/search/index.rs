@@ -1,12 +1,16 @@
 //! Makes the postings of a call. Its one invariant: rows come in the order of their tokens, since any other, that of the alphabet first
 //! of all, would tell of the words; and all of a call's rows are replaced at once.
 
+use std::collections::HashMap;
+
 use insight::search::postings::Postings;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Said, store, texts,
+    Said,
+    remembered::{self, Made},
+    store, texts,
     tokens::{Places, Tokens},
 };
 use crate::{
@@ -68,17 +72,20 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let document = calls::store::open(tx, vault, &row).await?;
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
+    let before = artifacts::get(tx, (call, Artifact::SearchMemory), &key).await?;
     let made = tokio::task::spawn_blocking(move || {
         let said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
-        let mut postings = Postings::default();
-        for text in texts(&document, &said, row.language.as_deref()) {
+        let (texts, mut postings) = (texts(&document, &said, row.language.as_deref()), Postings::default());
+        for text in &texts {
             postings.add(text.text, text.language, text.weight());
         }
+        let memory = Made::of(&texts, before, &HashMap::new());
         let kept = serde_json::to_vec(&said).map(Zeroizing::new).map_err(|_| DbError::Unexpected)?;
-        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept))
+        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept, memory))
     });
-    let (rows, key, kept) = made.await.map_err(|_| DbError::Unexpected)??;
+    let (rows, key, kept, memory) = made.await.map_err(|_| DbError::Unexpected)??;
     artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
+    memory.put(tx, call, &key).await?;
     Ok(store::replace(tx, call, &rows).await?)
 }
 
@@ -91,7 +98,7 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
     let mut after = Uuid::nil();
     loop {
         let mut tx = app.database.write(scope).await?;
-        let Some(call) = store::next_missing(&mut tx, after).await? else { return Ok(()) };
+        let Some(call) = store::next_missing(&mut tx, after).await? else { break };
         after = call;
         match renew(&mut tx, &app.vault, call).await {
             Ok(()) => tx.commit().await?,
@@ -109,9 +116,10 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
+    remembered::catch_up(app, scope).await
 }
 
 /// Whether it is the content that is wrong, which no other time will mend.
-fn is_damage(error: &VaultError) -> bool {
+pub(super) fn is_damage(error: &VaultError) -> bool {
     matches!(error, VaultError::Broken(_) | VaultError::Gone(_) | VaultError::TooLarge { .. })
 }

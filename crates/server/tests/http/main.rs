@@ -24,6 +24,7 @@ mod idempotency;
 mod kit;
 mod limits;
 mod links;
+mod meaning;
 mod members;
 mod memory;
 mod openai;
