@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use api::search::{Corrected, Matched};
-use insight::search::{memory::Mark, query::Query};
+use insight::search::{meaning::Vector, memory::Mark, query::Query};
 use uuid::Uuid;
 
 use super::{
@@ -40,24 +40,27 @@ pub(super) struct Answer {
     pub(super) corrected: Vec<Corrected>,
 }
 
-/// Looks for what somebody typed.
+/// Looks for what somebody typed, which means `vector` where that is known.
 pub(super) async fn answer<A: Access>(
     app: &App,
     tx: &mut TenantTx<A>,
-    (typed, mut query): (&str, Query),
+    (typed, mut query, vector): (&str, Query, Option<Vector>),
     filter: Option<&Filter>,
 ) -> ApiResult<Answer> {
+    // In what was typed: what it means does not hang on a letter, and words that no call has mean something too.
+    let meant = meaning::find(app, tx, (&query, vector), filter).await?;
     let mut words = find::find(tx, &app.vault, &query, filter).await?;
     let mut corrected = Vec::new();
     // A word that no call has leaves no call for all of them.
     if words.is_empty()
         && let Some((text, instead)) = corrected::correct(app, tx, (typed, &query)).await?
-        && let Ok(meant) = Query::parse(&text)
+        && let Ok(nearest) = Query::parse(&text)
     {
-        (query, corrected) = (meant, instead);
-        words = find::find(tx, &app.vault, &query, filter).await?;
+        words = find::find(tx, &app.vault, &nearest, filter).await?;
+        if !words.is_empty() {
+            (query, corrected) = (nearest, instead);
+        }
     }
-    let meant = meaning::find(app, tx, &query, filter).await?;
     let (found, why) = merged(words, &meant);
     Ok(Answer { found, why, query, corrected })
 }

@@ -44,23 +44,27 @@ pub(super) struct Meant {
     pub(super) mark: Mark,
 }
 
-/// The calls that say what `query` means, the nearest first; none without the model or for a query of phrases alone.
+/// What a query means: no transaction is to be open. `None` without the model, and for one of phrases alone.
+pub(super) async fn vector(app: &App, query: &Query) -> Option<Vector> {
+    let (embedder, free) = (app.search.model.loaded()?, query.free.clone());
+    spawn_blocking(move || embedder.embed(&free).filter(|_| !free.is_empty())).await.ok()?
+}
+
+/// The calls that say what a query means, the nearest first.
 pub(super) async fn find<A: Access>(
     app: &App,
     tx: &mut TenantTx<A>,
-    query: &Query,
+    (query, vector): (&Query, Option<Vector>),
     filter: Option<&Filter>,
 ) -> Result<Vec<Meant>, VaultError> {
-    let Some(embedder) = app.search.model.loaded().filter(|_| !query.free.is_empty()) else { return Ok(Vec::new()) };
+    let Some(vector) = vector else { return Ok(Vec::new()) };
     let mut memories = app.search.memories.look(tx, &app.vault).await?;
     if let Some(filter) = filter {
         let all: Vec<Uuid> = memories.iter().map(|(call, _)| *call).collect();
         let shown: HashSet<Uuid> = calls::store::shown(tx, filter, &all).await?.into_iter().collect();
         memories.retain(|(call, _)| shown.contains(call));
     }
-    let free = query.free.clone();
-    let ranked =
-        spawn_blocking(move || embedder.embed(&free).map_or_else(Vec::new, |vector| ranked(&memories, &vector)));
+    let ranked = spawn_blocking(move || ranked(&memories, &vector));
     let mut meant = ranked.await.map_err(|_| DbError::Unexpected)?;
     for term in query.terms.iter().filter(|term| term.is_quoted || term.is_excluded) {
         let asked: Vec<Uuid> = meant.iter().map(|one| one.call).collect();

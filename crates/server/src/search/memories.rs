@@ -43,7 +43,6 @@ pub(super) type Remembered = Memory<Zeroizing<Vec<u8>>>;
 /// What the database says about one.
 struct Listed {
     call: Uuid,
-    owner: Uuid,
     version: DateTime<Utc>,
 }
 

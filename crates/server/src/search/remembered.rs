@@ -10,6 +10,7 @@ use insight::search::{
     memory::{self, Mark, Memory},
     nearest::vocabulary,
     passages::{Passage, passages},
+    words::words,
 };
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -37,7 +38,10 @@ use api::search::SearchField;
 /// The language that the model knows; texts of which nobody said the language are taken to be in it, as for words.
 const LANGUAGE: &str = "en";
 
-/// What is known a passage by.
+/// Words from which a title means something: one alone is near to too much, and is found by itself.
+const TELLING: usize = 2;
+
+/// What a passage is known by.
 pub(super) fn mark(text: &str) -> Mark {
     let mut mark = Mark::default();
     let hash = digest::digest(&digest::SHA256, text.as_bytes());
@@ -53,7 +57,9 @@ pub(super) fn passages_of(texts: &[Text<'_>]) -> Vec<Passage> {
             SearchField::Speaker | SearchField::ContactName | SearchField::Organization => false,
         };
         let is_known = text.language.unwrap_or(LANGUAGE) == LANGUAGE;
-        (is_meant && is_known).then_some((text.text, text.field == SearchField::Transcript))
+        let is_said = text.field == SearchField::Transcript;
+        let is_meant = is_meant && (is_said || words(text.text).len() >= TELLING);
+        (is_meant && is_known).then_some((text.text, is_said))
     }))
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{
     answer::{Answer, answer},
     find::Found,
+    meaning,
     shown::{OPENED, Opened},
 };
 use crate::{
@@ -60,8 +61,10 @@ pub async fn search(
     };
     let after = asked.cursor.as_deref().map(read_cursor).transpose()?;
     let filter = filter(&asked)?;
+    let vector = meaning::vector(&app, &query).await;
     let mut tx = app.database.read(caller.scope()).await?;
-    let Answer { mut found, why, query, corrected } = answer(&app, &mut tx, (&asked.q, query), filter.as_ref()).await?;
+    let Answer { mut found, why, query, corrected } =
+        answer(&app, &mut tx, (&asked.q, query, vector), filter.as_ref()).await?;
     if let Some(after) = after {
         found.retain(|found| (found.score, found.call) < (after.score, after.call));
     }

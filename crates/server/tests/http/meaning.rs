@@ -182,8 +182,8 @@ async fn a_search_by_meaning_is_narrowed_like_a_list_and_comes_in_pages() {
     let service = service().await;
     let person = Person::new(&service).await;
     let mut calls = Vec::new();
-    for n in 0..5 {
-        calls.push(call(&person, "-", ("en", &["You took the money twice.", &"From my card. ".repeat(n)])).await);
+    for _ in 0..5 {
+        calls.push(call(&person, "-", ("en", REFUND)).await);
     }
     person.sql(format!("UPDATE tenant.calls SET created_at = '2026-01-01' WHERE id = '{}'", calls[3])).await;
     let asked = "/api/calls/search?q=charged%20double";
