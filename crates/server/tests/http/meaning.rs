@@ -186,7 +186,7 @@ async fn a_search_by_meaning_is_narrowed_like_a_list_and_comes_in_pages() {
         calls.push(call(&person, "-", ("en", REFUND)).await);
     }
     person.sql(format!("UPDATE tenant.calls SET created_at = '2026-01-01' WHERE id = '{}'", calls[3])).await;
-    let asked = "/api/calls/search?q=charged%20double";
+    let asked = "/api/calls/search?q=customer%20charged%20double";
     let narrowed = async |rest: &str| ids(&person.get(&format!("{asked}{rest}")).await.json());
     assert_eq!(narrowed("&to=2026-02-01T00:00:00Z").await, [calls[3].clone()]);
     assert!(narrowed("&status=FAILED").await.is_empty());
