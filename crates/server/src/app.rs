@@ -14,6 +14,7 @@ use crate::{
     http::places::Places,
     operation::Operation,
     rate_limit::RedisAddress,
+    search::Search,
     vault::{blobs::Blobs, keys::Vault},
     voice_profiles::VoiceProfiles,
 };
@@ -46,6 +47,8 @@ pub struct Shared {
     pub exports: Exports,
     /// Who makes voice profiles, and of whom one is being made.
     pub voice_profiles: VoiceProfiles,
+    /// What searches share.
+    pub search: Search,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -76,7 +79,7 @@ impl App {
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), events::places(), Joins::default());
         let (plays, exports) = (audio::places(), Exports::default());
-        let voice_profiles = VoiceProfiles::default();
+        let (voice_profiles, search) = (VoiceProfiles::default(), Search::default());
         let shared = Shared {
             database,
             vault,
@@ -89,6 +92,7 @@ impl App {
             joins,
             exports,
             voice_profiles,
+            search,
             operation,
         };
         Ok(Self(Arc::new(shared)))

@@ -123,6 +123,7 @@ async fn walk(app: &App) {
 async fn index(app: &App) {
     every(app, UPKEEP, async || {
         let indexed = each_tenant(app, async |tenant| search::index::catch_up(app, &sweep::scope(tenant)).await).await;
+        app.search.memories.drop_idle();
         if let Err(error) = indexed {
             log::warning!(fault = &error, "calls were not all indexed");
         }

@@ -89,6 +89,8 @@ pub struct Details {
     object_store: Condition,
     /// `DOWN` still serves: this process counts requests for itself.
     redis: Condition,
+    /// `NOT_CONFIGURED`: the model is not installed, and search goes by words alone.
+    search_by_meaning: Condition,
     keys: Keys,
 }
 
@@ -152,7 +154,11 @@ pub async fn details(_: Monitor, State(app): State<App>) -> Json<Details> {
         () if all.iter().any(|part| matches!(part, Condition::Down | Condition::Warning)) => Condition::Warning,
         () => Condition::Ok,
     };
-    Json(Details { status, version: OK.version, database, object_store, redis, keys })
+    let search_by_meaning = match app.search.model.loaded() {
+        Some(_) => Condition::Ok,
+        None => Condition::NotConfigured,
+    };
+    Json(Details { status, version: OK.version, database, object_store, redis, search_by_meaning, keys })
 }
 
 async fn database(app: &App) -> Condition {

@@ -92,7 +92,7 @@ impl Stems {
 
 /// `text` in lower case without what people leave out when they type: diacritics of Latin, Greek and Cyrillic letters, vowel points of
 /// Arabic and Hebrew. The vowel signs of Indic scripts are letters and stay.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     let letters = text.nfkd().filter(|c| !is_left_out(*c)).flat_map(char::to_lowercase);
     letters.fold(String::with_capacity(text.len()), |mut folded, c| {
         match c {

@@ -33,12 +33,18 @@ pub struct Term {
     pub words: Vec<Keys>,
     /// Calls that hold it are left out.
     pub is_excluded: bool,
+    /// It stood in quotation marks: a call holds it as it is, or is not found.
+    pub is_quoted: bool,
 }
 
 /// A query. No printable form: it is content.
 pub struct Query {
     /// What a call has to hold, and what not.
     pub terms: Vec<Term>,
+    /// What stands neither in quotation marks nor behind a minus, for search by meaning; empty where there is nothing.
+    pub free: String,
+    /// Where the words of that are in what was typed.
+    pub free_words: Vec<Range<usize>>,
 }
 
 impl Query {
@@ -48,37 +54,56 @@ impl Query {
     /// When it asks for no word, or for too many.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         let stems = Stems::all();
-        let (mut terms, mut count) = (Vec::new(), 0);
-        for (is_excluded, chunk) in chunks(text) {
+        let mut query = Self { terms: Vec::new(), free: String::new(), free_words: Vec::new() };
+        let mut count = 0;
+        for Chunk { at, is_excluded, is_quoted } in chunks(text) {
+            let chunk = &text[at.clone()];
             let found = words(chunk);
             count += found.len();
             if count > MAX_WORDS {
                 return Err(QueryError::TooManyWords);
             }
-            let keys = |word: Range<usize>| stems.iter().flat_map(|stems| stems.keys(&chunk[word.clone()])).collect();
-            if !found.is_empty() {
-                terms.push(Term { words: found.into_iter().map(keys).collect(), is_excluded });
+            if found.is_empty() {
+                continue;
             }
+            if !is_excluded && !is_quoted {
+                query.free.push_str(if query.free.is_empty() { "" } else { " " });
+                query.free.push_str(chunk);
+                query.free_words.extend(found.iter().map(|word| at.start + word.start..at.start + word.end));
+            }
+            let keys = |word: Range<usize>| stems.iter().flat_map(|stems| stems.keys(&chunk[word.clone()])).collect();
+            query.terms.push(Term { words: found.into_iter().map(keys).collect(), is_excluded, is_quoted });
         }
-        if terms.iter().all(|term| term.is_excluded) {
+        if query.terms.iter().all(|term| term.is_excluded) {
             return Err(QueryError::NothingSought);
         }
-        Ok(Self { terms })
+        Ok(query)
     }
 }
 
-/// What stands between spaces or quotation marks, and whether a minus stands in front of it.
-fn chunks(text: &str) -> Vec<(bool, &str)> {
+/// What stands between spaces or quotation marks.
+struct Chunk {
+    /// Its bytes in what was typed.
+    at: Range<usize>,
+    /// Whether a minus stands in front of it.
+    is_excluded: bool,
+    is_quoted: bool,
+}
+
+fn chunks(text: &str) -> Vec<Chunk> {
     let (mut chunks, mut rest) = (Vec::new(), text.trim_start());
     while !rest.is_empty() {
         let is_excluded = rest.starts_with('-');
         let body = rest.strip_prefix('-').unwrap_or(rest);
-        let (chunk, behind) = match body.strip_prefix(QUOTES) {
+        let quoted = body.strip_prefix(QUOTES);
+        let (chunk, behind) = match quoted {
             // What is not closed goes to the end.
             Some(quoted) => quoted.split_once(QUOTES).unwrap_or((quoted, "")),
             None => body.split_at(body.find(|c: char| c.is_whitespace() || QUOTES.contains(&c)).unwrap_or(body.len())),
         };
-        chunks.push((is_excluded, chunk));
+        // A piece of the text, all of which behind it is `quoted` or `body`.
+        let start = text.len() - quoted.unwrap_or(body).len();
+        chunks.push(Chunk { at: start..start + chunk.len(), is_excluded, is_quoted: quoted.is_some() });
         rest = behind.trim_start();
     }
     chunks
@@ -106,6 +131,16 @@ mod tests {
             assert_eq!(shape(nothing), Err(QueryError::NothingSought), "{nothing}");
         }
         assert_eq!(shape(&"w ".repeat(17)), Err(QueryError::TooManyWords));
+    }
+
+    #[test]
+    fn what_may_be_paraphrased_or_typed_wrong_is_neither_quoted_nor_left_out() {
+        let typed = " -not \u{201E}as it is\u{201C} follow-up of\"x\" Ann’s";
+        let query = Query::parse(typed).unwrap();
+        assert_eq!(query.free, "follow-up of Ann’s");
+        let words: Vec<&str> = query.free_words.iter().map(|word| &typed[word.clone()]).collect();
+        assert_eq!(words, ["follow", "up", "of", "Ann"]);
+        assert!(Query::parse("\"quoted\" -not").unwrap().free.is_empty());
     }
 
     proptest! {

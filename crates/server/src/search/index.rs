@@ -1,12 +1,16 @@
 //! Makes the postings of a call. Its one invariant: rows come in the order of their tokens, since any other, that of the alphabet first
 //! of all, would tell of the words; and all of a call's rows are replaced at once.
 
+use std::collections::HashMap;
+
 use insight::search::{keys::Stems, postings::Postings, words::words};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Said, store, texts,
+    Said,
+    remembered::{self, Made},
+    store, texts,
     tokens::{Places, Tokens},
 };
 use crate::{
@@ -71,18 +75,21 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
     let analysis = analyses::store::get(tx, &key, call).await?.unwrap_or_default();
     let tasks = action_items::texts(tx, vault, call).await?;
+    let before = artifacts::get(tx, (call, Artifact::SearchMemory), &key).await?;
     let made = tokio::task::spawn_blocking(move || {
         let mut said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
         said.add(&analysis, tasks);
-        let mut postings = Postings::default();
-        for text in texts(&document, &said, row.language.as_deref()) {
+        let (texts, mut postings) = (texts(&document, &said, row.language.as_deref()), Postings::default());
+        for text in &texts {
             postings.add(text.text, text.language, text.weight());
         }
+        let memory = Made::of(&texts, before, &HashMap::new());
         let kept = serde_json::to_vec(&said).map(Zeroizing::new).map_err(|_| DbError::Unexpected)?;
-        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept))
+        Ok::<_, VaultError>((Rows::of(&tenant, &key, &postings)?, key, kept, memory))
     });
-    let (rows, key, kept) = made.await.map_err(|_| DbError::Unexpected)??;
+    let (rows, key, kept, memory) = made.await.map_err(|_| DbError::Unexpected)??;
     artifacts::put(tx, (call, Artifact::SearchTexts), (&key, None), &kept).await?;
+    memory.put(tx, call, &key).await?;
     Ok(store::replace(tx, call, &rows).await?)
 }
 
@@ -113,7 +120,7 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
     let mut after = Uuid::nil();
     loop {
         let mut tx = app.database.write(scope).await?;
-        let Some(call) = store::next_missing(&mut tx, after).await? else { return Ok(()) };
+        let Some(call) = store::next_missing(&mut tx, after).await? else { break };
         after = call;
         match follow(&mut tx, &app.vault, call).await {
             Ok(()) => tx.commit().await?,
@@ -131,6 +138,7 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
+    remembered::catch_up(app, scope).await
 }
 
 /// Takes down what the contact of a call is called now, and makes its postings.
@@ -140,6 +148,6 @@ async fn follow(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(
 }
 
 /// Whether it is the content that is wrong, which no other time will mend.
-fn is_damage(error: &VaultError) -> bool {
+pub(super) fn is_damage(error: &VaultError) -> bool {
     matches!(error, VaultError::Broken(_) | VaultError::Gone(_) | VaultError::TooLarge { .. })
 }

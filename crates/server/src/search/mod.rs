@@ -1,12 +1,19 @@
 //! Search over words that the database does not know (`docs/adr/024-search.md`): a word is looked up by its HMAC, calls are ranked and
-//! phrases are checked here, and the sentences that an answer shows are opened for that answer.
+//! phrases are checked here, and the sentences that an answer shows are opened for that answer. Beside that, calls are found by what they
+//! mean (`docs/adr/027-meaning.md`): [`answer`] joins both.
 //!
 //! Its one invariant: what is indexed of a call is what its sealed documents say, in the transaction that stores them; a call whose
 //! postings could not be made has no `search_words`, by which [`index::catch_up`] finds it.
 
+mod answer;
+mod corrected;
 pub mod find;
 pub mod index;
+mod meaning;
+pub mod memories;
+pub mod model;
 mod phrase;
+pub(crate) mod remembered;
 pub mod routes;
 mod shown;
 pub(crate) mod store;
@@ -17,6 +24,15 @@ use insight::{analysis::document::Analysis, search::postings::Weight};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::CallDocument;
+
+/// What searches share: the model, and what is remembered of calls.
+#[derive(Default)]
+pub struct Search {
+    /// Says what texts mean.
+    pub model: model::Model,
+    /// What was opened for searches.
+    pub memories: memories::Memories,
+}
 
 /// What search reads and keeps of a transcript: its words have no times here, which are most of its bytes.
 #[derive(Default, Serialize, Deserialize)]

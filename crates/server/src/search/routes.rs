@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use api::{
     error::ErrorBody,
-    page::Page,
-    search::{DEFAULT_HITS, MAX_HITS, SearchHit, SearchQuery},
+    search::{DEFAULT_HITS, MAX_HITS, SearchPage, SearchQuery},
 };
 use axum::{Json, extract::State};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -17,7 +16,9 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{
-    find::{Found, find},
+    answer::{Answer, answer},
+    find::Found,
+    meaning,
     shown::{OPENED, Opened},
 };
 use crate::{
@@ -38,12 +39,14 @@ use crate::{
 const MAX_SEARCH: usize = 500;
 
 /// Calls by what was said in them and what is said of them, the best first. A call has to hold every word, in any of its forms, but for those
-/// that most calls hold; words in quotation marks stand one behind the other; a minus leaves out the calls that hold what follows it. Pages behind the first are of the
+/// that most calls hold; words in quotation marks stand one behind the other; a minus leaves out the calls that hold what follows it. Where
+/// the model for it is installed, calls that say the same in other words are found as well, in English. A word that no call has is taken
+/// for the nearest that one has, and the answer says so. Pages behind the first are of the
 /// search as it is then: calls that come in between may move others.
 #[utoipa::path(
     get, operation_id = "search_calls", path = "/api/calls/search", tag = "calls", params(SearchQuery),
     responses(
-        (status = 200, body = Page<SearchHit>),
+        (status = 200, body = SearchPage),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 429, body = ErrorBody),
         (status = 503, body = ErrorBody),
     ),
@@ -52,7 +55,7 @@ pub async fn search(
     State(app): State<App>,
     caller: Caller,
     Query(asked): Query<SearchQuery>,
-) -> ApiResult<Json<Page<SearchHit>>> {
+) -> ApiResult<Json<SearchPage>> {
     check_length("q", Some(&asked.q), MAX_SEARCH)?;
     let query = Sought::parse(&asked.q)?;
     let limit = match asked.limit.unwrap_or(DEFAULT_HITS) {
@@ -61,8 +64,10 @@ pub async fn search(
     };
     let after = asked.cursor.as_deref().map(read_cursor).transpose()?;
     let filter = filter(&asked)?;
+    let vector = meaning::vector(&app, &query).await;
     let mut tx = app.database.read(caller.scope()).await?;
-    let mut found = find(&mut tx, &app.vault, &query, filter.as_ref()).await?;
+    let Answer { mut found, why, query, corrected } =
+        answer(&app, &mut tx, (&asked.q, query, vector), filter.as_ref()).await?;
     if let Some(after) = after {
         found.retain(|found| (found.score, found.call) < (after.score, after.call));
     }
@@ -74,10 +79,10 @@ pub async fn search(
     tx.rollback().await?;
     let hits = move || {
         let mut sought = Finder::new(&query);
-        opened.into_iter().map(|one| one.hit(&mut sought)).collect::<ApiResult<_>>()
+        opened.into_iter().map(|one| one.hit(&mut sought, &why)).collect::<ApiResult<_>>()
     };
     let items = spawn_blocking(hits).await.map_err(|error| ApiError::internal(&error))??;
-    Ok(Json(Page { items, next_cursor }))
+    Ok(Json(SearchPage { items, next_cursor, corrected }))
 }
 
 fn filter(asked: &SearchQuery) -> ApiResult<Option<Filter>> {

@@ -1,11 +1,19 @@
 //! The sentences that show why a call was found. Its one invariant: an answer opens the texts of one call more than fit into [`OPENED`],
 //! at most.
 
-use api::search::{Highlight, SearchField, SearchHit, Snippet};
-use insight::search::{finder::Finder, snippet::snippet};
+use std::collections::HashMap;
+
+use api::search::{Highlight, Matched, SearchField, SearchHit, Snippet};
+use insight::search::{finder::Finder, memory::Mark, snippet::snippet};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Said, Text, texts};
+use super::{
+    Said, Text,
+    answer::Why,
+    remembered::{self, passages_of},
+    texts,
+};
 use crate::{
     calls::{CallDocument, store::Row},
     error::{ApiError, ApiResult},
@@ -29,16 +37,34 @@ pub(super) struct Opened {
 impl Opened {
     /// The call with its best snippets: those with most of what was sought, then in the order of the call. On the calling thread, which
     /// is to be one that may be blocked.
-    pub(super) fn hit(self, sought: &mut Finder<'_>) -> ApiResult<SearchHit> {
+    pub(super) fn hit(self, sought: &mut Finder<'_>, why: &HashMap<Uuid, Why>) -> ApiResult<SearchHit> {
         let Self { score, row, document, texts: kept } = self;
         let language = row.language();
         let said = match kept {
             Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
             None => Said { language: language.map(str::to_owned), ..Said::default() },
         };
-        let snippets = choose(sought, &texts(&document, &said, language));
-        Ok(SearchHit { call: row.summary(&document)?, score, snippets })
+        let texts = texts(&document, &said, language);
+        let mut snippets = choose(sought, &texts);
+        let why = why.get(&row.id);
+        if let Some(meant) = why.and_then(|why| why.passage).and_then(|passage| meant(&texts, passage)) {
+            // Behind the words, where there are any in that text.
+            if snippets.iter().all(|one| one.segment_id != meant.segment_id || one.field != meant.field) {
+                snippets.truncate(SNIPPETS - 1);
+                snippets.push(meant);
+            }
+        }
+        let matched = why.map_or(Matched::Words, |why| why.matched);
+        Ok(SearchHit { call: row.summary(&document)?, score, matched, snippets })
     }
+}
+
+/// The passage that says what was sought, as it is now; `None` where it was changed since it was found.
+fn meant(texts: &[Text<'_>], (number, mark): (usize, Mark)) -> Option<Snippet> {
+    let passage =
+        passages_of(texts).into_iter().nth(number).filter(|passage| remembered::mark(&passage.text) == mark)?;
+    let text = texts.get(passage.first)?;
+    Some(shown(&Text { text: &passage.text, ..*text }, &[]))
 }
 
 fn choose(sought: &mut Finder<'_>, texts: &[Text<'_>]) -> Vec<Snippet> {

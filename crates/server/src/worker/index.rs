@@ -18,6 +18,10 @@ impl Run<'_> {
         match search::index::renew(&mut tx, &app.vault, call).await {
             Ok(()) => {
                 tx.commit().await?;
+                // Upkeep goes on where this ends.
+                if let Err(error) = search::remembered::embed(app, &self.scope, call).await {
+                    log::warning!(fault = &error, "what a call means was not found out; upkeep does it later");
+                }
                 Ok(Event::completed(Stage::Indexed).by("local").took(began.elapsed()))
             }
             Err(error) => {

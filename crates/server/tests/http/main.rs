@@ -25,6 +25,7 @@ mod kit;
 mod limits;
 mod links;
 mod made;
+mod meaning;
 mod members;
 mod memory;
 mod openai;

@@ -59,7 +59,13 @@ async fn details_of_health_are_for_owners_admins_and_a_monitor_with_the_token() 
     assert_eq!(ask(Some(&service.token(&scope, TokenRole::Auditor))).await.status, StatusCode::FORBIDDEN);
     assert_eq!(ask(Some(&service.token(&scope, TokenRole::Admin))).await.status, StatusCode::OK);
     let details = ask(Some(token)).await.json();
-    for (part, status) in [("database", "OK"), ("objectStore", "OK"), ("redis", "NOT_CONFIGURED"), ("status", "OK")] {
+    for (part, status) in [
+        ("database", "OK"),
+        ("objectStore", "OK"),
+        ("redis", "NOT_CONFIGURED"),
+        ("searchByMeaning", "NOT_CONFIGURED"),
+        ("status", "OK"),
+    ] {
         assert_eq!(details[part], status, "{details}");
     }
     assert_eq!((&details["keys"]["status"], &details["keys"]["ageDays"]), (&json!("OK"), &json!(0)));

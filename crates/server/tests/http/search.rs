@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A call in which this is said, one text after the other, and is indexed as upkeep does it.
-async fn call(person: &Person<'_>, title: &str, (language, said): (&str, &[&str])) -> String {
+pub(crate) async fn call(person: &Person<'_>, title: &str, (language, said): (&str, &[&str])) -> String {
     static NUMBER: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(0);
     let call = person.upload(NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed), title).await;
     let mut spoken = document();
@@ -32,7 +32,7 @@ async fn call(person: &Person<'_>, title: &str, (language, said): (&str, &[&str]
     call
 }
 
-async fn search(person: &Person<'_>, query: &str) -> Answer {
+pub(crate) async fn search(person: &Person<'_>, query: &str) -> Answer {
     let query: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
     person.get(&format!("/api/calls/search?q={query}")).await
 }
@@ -44,11 +44,11 @@ pub(crate) async fn found(person: &Person<'_>, query: &str) -> Vec<String> {
     ids(&answer.json())
 }
 
-fn ids(page: &Value) -> Vec<String> {
+pub(crate) fn ids(page: &Value) -> Vec<String> {
     page["items"].as_array().unwrap().iter().map(|hit| hit["callId"].as_str().unwrap().to_owned()).collect()
 }
 
-async fn count(service: &Service, statement: &'static str) -> i64 {
+pub(crate) async fn count(service: &Service, statement: &'static str) -> i64 {
     let mut superuser = service.installation.postgres.superuser().await;
     let count = sqlx::query_scalar(statement).fetch_one(&mut superuser).await.unwrap();
     superuser.close().await.unwrap();

@@ -93,6 +93,8 @@ async fn prepare(place: &Place, installation: Installation) -> Result<(App, Opti
         let (email, password) = (&place.config.first_owner, password.expose_secret());
         say(format_args!("made the first tenant. Its owner signs in as {email} with {password} (shown this once)."));
     }
+    let data_dir = place.data_dir.clone();
+    app.search.model.look_in(move || models::meaning(&data_dir));
     let worker = worker(place, &app).await?;
     if place.config.voice_profiles.enabled {
         hear_voices(place, &app).await?;

@@ -13,6 +13,8 @@ pub(super) enum Kind {
     Segmentation,
     /// Turns a voice into a vector; one ONNX file.
     Embedding,
+    /// Turns a text into a vector; weights and vocabulary.
+    Meaning,
 }
 
 /// One model.
@@ -67,6 +69,9 @@ pub(super) const VAD: &str = "silero-vad";
 pub(super) const SEGMENTATION: &str = "pyannote-segmentation-3.0";
 /// The embeddings by preference: the first one that is there is used.
 pub(super) const EMBEDDINGS: [&str; 2] = ["wespeaker-resnet34-lm", "ge2e"];
+
+/// What texts mean, for search.
+pub(super) const MEANING: &str = "all-minilm-l6-v2";
 
 /// What a transcription with default options needs, and `models pull` without names fetches.
 pub(super) const DEFAULTS: [&str; 4] = [DEFAULT_WHISPER, VAD, SEGMENTATION, EMBEDDINGS[0]];
@@ -245,6 +250,20 @@ pub(super) const MODELS: &[Model] = &[
         attribution: "Resemble AI: Resemblyzer (GE2E, Wan et al. 2018)",
         source: None,
         files: &[file("ge2e.onnx", 5_695_362, "3cc5b5c15df9e03563f5f063fa3f95fd148de1bd2f861fa432cf17af67e60d82")],
+    },
+    Model {
+        name: MEANING,
+        short: MEANING,
+        kind: Kind::Meaning,
+        licence: "Apache-2.0",
+        attribution: "sentence-transformers (Nils Reimers, Iryna Gurevych); MiniLM by Microsoft",
+        source: Some(
+            "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2/resolve/1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
+        ),
+        files: &[
+            file("model.safetensors", 90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"),
+            file("tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        ],
     },
 ];
 

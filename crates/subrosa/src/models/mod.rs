@@ -166,6 +166,12 @@ pub(crate) fn resolve(data_dir: &Path, whisper: &str) -> Result<ModelPaths, Mode
     })
 }
 
+/// The directory of the model that says what texts mean; none where it is not here or not right, and search goes by words alone.
+pub(crate) fn meaning(data_dir: &Path) -> Option<PathBuf> {
+    let (store, model) = (Store::new(data_dir), manifest::find(manifest::MEANING)?);
+    store.check(model).ok().map(|()| store.dir(model))
+}
+
 /// What to know about the models of a run: that voices are compared with less than the best of them.
 pub(crate) fn note(paths: &ModelPaths) -> Option<String> {
     let [best, _] = manifest::EMBEDDINGS;
