@@ -11,7 +11,7 @@
 //! ```
 //! ```compile_fail,E0624
 //! fn compare(voiceprint: &speech::voiceprint::Voiceprint) {
-//!     let _ = voiceprint.open(todo!());
+//!     let _ = voiceprint.open();
 //! }
 //! ```
 //! ```compile_fail,E0308
