@@ -53,8 +53,13 @@ pub(super) fn mark(text: &str) -> Mark {
 pub(super) fn passages_of(texts: &[Text<'_>]) -> Vec<Passage> {
     passages(texts.iter().map(|text| {
         let is_meant = match text.field {
-            SearchField::Transcript | SearchField::Title | SearchField::Summary | SearchField::Notes => true,
-            SearchField::Speaker | SearchField::ContactName | SearchField::Organization => false,
+            SearchField::Transcript
+            | SearchField::Title
+            | SearchField::Summary
+            | SearchField::Notes
+            | SearchField::ActionItem => true,
+            // An analysis says again what was said.
+            SearchField::Speaker | SearchField::ContactName | SearchField::Organization | SearchField::Analysis => false,
         };
         let is_known = text.language.unwrap_or(LANGUAGE) == LANGUAGE;
         let is_said = text.field == SearchField::Transcript;
