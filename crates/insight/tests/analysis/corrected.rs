@@ -81,7 +81,8 @@ fn who_is_called_otherwise_is_called_so_as_an_owner_and_by_the_old_name_nowhere(
 }
 
 fn sentence() -> impl Strategy<Value = String> {
-    let word = prop::sample::select(vec!["roof", "Straße", "offer", "नमस्ते", "blue", "horse", "seven", "7", "Ana's", "-"]);
+    let word =
+        prop::sample::select(vec!["roof", "Straße", "offer", "नमस्ते", "blue", "horse", "seven", "7", "Ana's", "-"]);
     prop::collection::vec(word, 0..5).prop_map(|words| words.join(" "))
 }
 
