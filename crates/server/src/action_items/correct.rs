@@ -39,9 +39,10 @@ pub(crate) async fn correct(
         let mut left = before.clone();
         left.call_owner(after);
         match before.said(gone).filter(|_| is_found) {
-            // What a person only ticked off, or gave a day, is what was found.
             Some(Said::AsFound) => match again {
-                Some((document, due)) => store::edit(tx, key, row.id, (document, *due, row.status)).await?,
+                Some((document, _)) => {
+                    store::edit(tx, key, row.id, (&left.worded_as(document, gone), row.due_date, row.status)).await?
+                }
                 None => store::delete(tx, &[row.id]).await?,
             },
             Some(Said::Removed) => store::bury(tx, key, row.id, &left.forgetting()).await?,
@@ -56,25 +57,34 @@ pub(crate) async fn correct(
     Ok(())
 }
 
-/// Whose words an item has that speaks of what was corrected.
+/// Whose words an item has that says what is said no more.
 enum Said {
+    /// Its title is the one that was found: a person ticked it off, or gave it a day.
     AsFound,
     ByPerson,
     Removed,
 }
 
 impl Document {
-    /// Whose words these are; `None` where they have nothing to do with what is gone.
+    /// Whose words these are; `None` where all of them are still said.
     fn said(&self, gone: &Gone) -> Option<Said> {
-        let found = self.found.clone().unwrap_or_default();
-        let is_touched =
-            gone.is_in(&found.title) || gone.cites(&found.source_segment_ids) || gone.cites(&self.source_segment_ids);
-        let is_said = self.clone().texts().into_iter().any(|text| gone.is_in(text));
-        (is_touched || is_said).then(|| match () {
-            () if self.title.is_empty() => Said::Removed,
-            () if self.title == found.title => Said::AsFound,
-            () => Said::ByPerson,
+        let found = self.found.as_ref().map(|found| found.title.as_str()).unwrap_or_default();
+        let is_gone = gone.is_in(found) || self.clone().texts().into_iter().any(|text| gone.is_in(text));
+        is_gone.then(|| match self.title.as_str() {
+            "" => Said::Removed,
+            title if title == found && gone.is_in(title) => Said::AsFound,
+            _ => Said::ByPerson,
         })
+    }
+
+    /// In the words in which it is found now, with what else is noted of it as far as that is still said.
+    fn worded_as(self, found: &Self, gone: &Gone) -> Self {
+        let mut noted = Self { title: String::new(), description: None, ..self.clone() };
+        let is_noted = noted.texts().into_iter().all(|text| !gone.is_in(text));
+        let intent_metadata = if is_noted { self.intent_metadata } else { found.intent_metadata.clone() };
+        let description = self.description.filter(|text| !gone.is_in(text)).or_else(|| found.description.clone());
+        let Self { owner, priority, intent, .. } = self;
+        Self { owner, priority, intent, intent_metadata, description, ..found.clone() }
     }
 
     /// Without the words that it was found by; where it was found stays, so that it is recognised.

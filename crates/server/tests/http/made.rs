@@ -107,6 +107,21 @@ async fn what_a_person_wrote_stays_when_the_words_that_it_was_found_by_are_corre
 }
 
 #[tokio::test]
+async fn the_day_that_a_person_gave_an_item_stays_where_its_words_are_still_said() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let before = items(&person, &call).await;
+    let contract = before.iter().find(|item| item["title"].as_str().unwrap().contains("revised contract")).unwrap();
+    let dated = json!({"title": contract["title"], "dueDate": "2026-04-01", "intent": "task"});
+    assert_eq!(person.json(Method::PUT, &path(contract), &dated).await.status, 200);
+    correct(&person, &call, "seg_0003", "I will send you the revised contract by Friday, dear.").await;
+    let after = items(&person, &call).await;
+    let kept = after.iter().find(|item| item["actionItemId"] == contract["actionItemId"]).unwrap();
+    assert_eq!((&kept["dueDate"], &kept["title"]), (&json!("2026-04-01"), &contract["title"]));
+}
+
+#[tokio::test]
 async fn who_is_called_otherwise_is_called_so_in_everything_that_was_made_of_the_call() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
