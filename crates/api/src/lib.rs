@@ -28,3 +28,4 @@ pub mod search;
 pub mod tenants;
 pub mod transcripts;
 pub mod users;
+pub mod voice_profiles;

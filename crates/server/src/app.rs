@@ -14,6 +14,7 @@ use crate::{
     operation::Operation,
     rate_limit::RedisAddress,
     vault::{blobs::Blobs, keys::Vault},
+    voice_profiles::VoiceProfiles,
 };
 
 /// An open installation that serves. Cheap to clone.
@@ -42,6 +43,8 @@ pub struct Shared {
     pub joins: Joins,
     /// What waits to be exported, and who downloads.
     pub exports: Exports,
+    /// Who makes voice profiles, and of whom one is being made.
+    pub voice_profiles: VoiceProfiles,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -72,7 +75,21 @@ impl App {
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), Streams::default(), Joins::default());
         let (plays, exports) = (Plays::default(), Exports::default());
-        let shared = Shared { database, vault, blobs, clock, auth, changes, streams, plays, joins, exports, operation };
+        let voice_profiles = VoiceProfiles::default();
+        let shared = Shared {
+            database,
+            vault,
+            blobs,
+            clock,
+            auth,
+            changes,
+            streams,
+            plays,
+            joins,
+            exports,
+            voice_profiles,
+            operation,
+        };
         Ok(Self(Arc::new(shared)))
     }
 }

@@ -80,10 +80,12 @@ pub enum Action {
     DownloadExport = 61,
     /// An export is over, and its key destroyed.
     ExpireExport = 62,
+    /// A user had a voice profile made of a sample of theirs.
+    MakeVoiceProfile = 70,
 }
 
 impl Action {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::DeleteCall,
         Self::DeleteContact,
         Self::DeleteVoiceProfile,
@@ -114,6 +116,7 @@ impl Action {
         Self::RequestExport,
         Self::DownloadExport,
         Self::ExpireExport,
+        Self::MakeVoiceProfile,
     ];
 
     /// What an act is called, by its number in the database; an act of a newer program by its number.

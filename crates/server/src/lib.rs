@@ -41,4 +41,5 @@ pub mod transcripts;
 pub mod users;
 pub mod vault;
 pub mod verify;
+pub mod voice_profiles;
 pub mod worker;

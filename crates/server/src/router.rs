@@ -27,6 +27,7 @@ use crate::{
     redaction, search, tenants,
     transcripts::routes as transcripts,
     users,
+    voice_profiles::routes as voice_profiles,
 };
 
 /// What holds for every operation.
@@ -73,6 +74,8 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(users::routes::consent))
         .routes(routes!(users::routes::limits))
         .routes(routes!(users::routes::stats))
+        .routes(routes!(voice_profiles::enrol, voice_profiles::delete))
+        .routes(routes!(voice_profiles::status))
         .routes(routes!(exports::request))
         .routes(routes!(exports::get))
         .routes(routes!(exports::download))

@@ -32,6 +32,19 @@ pub enum VoiceMatch {
     Failed,
 }
 
+impl VoiceMatch {
+    /// What the scores of a call's speakers say.
+    #[must_use]
+    pub fn of(scores: impl IntoIterator<Item = (String, f32)>) -> Self {
+        let mut above = scores.into_iter().filter(|(_, score)| *score >= VOICE_MEDIUM);
+        match (above.next(), above.next()) {
+            (None, _) => Self::NoMatch,
+            (Some((speaker_id, score)), None) => Self::Matched { speaker_id, score },
+            (Some(_), Some(_)) => Self::Ambiguous,
+        }
+    }
+}
+
 /// A person's word on who a speaker is. It beats every rule.
 #[derive(Clone, PartialEq)]
 pub struct Correction {

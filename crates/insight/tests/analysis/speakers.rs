@@ -148,6 +148,23 @@ fn a_person_and_then_a_voice_beat_every_rule() {
 }
 
 #[test]
+fn one_voice_above_the_threshold_is_a_match_and_two_are_none() {
+    let of = |scores: &[(&str, f32)]| VoiceMatch::of(scores.iter().map(|(who, score)| ((*who).to_owned(), *score)));
+    let matched = |score| VoiceMatch::Matched { speaker_id: "spk_2".into(), score };
+    assert_eq!(of(&[("spk_1", 0.74), ("spk_2", 0.75)]), matched(0.75));
+    assert_eq!(of(&[("spk_1", 0.2), ("spk_2", 0.99), ("spk_3", f32::NAN)]), matched(0.99));
+    assert_eq!(of(&[("spk_1", 0.8), ("spk_2", 0.99)]), VoiceMatch::Ambiguous);
+    assert_eq!(of(&[("spk_1", 0.74)]), VoiceMatch::NoMatch);
+    assert_eq!(of(&[]), VoiceMatch::NoMatch);
+    let said = [(0, "Hi Maria."), (1, "Hi David.")];
+    let sure = |score| {
+        let evidence = Evidence { voice: Some(matched(score)), ..Evidence::default() };
+        given(&resolve(call("en", &said), &facts("David", "Maria"), &evidence))[1].1
+    };
+    assert_eq!((sure(0.85), sure(0.84)), (HIGH, MEDIUM));
+}
+
+#[test]
 fn the_telemetry_holds_no_name_text_or_number() {
     let facts =
         Facts { phone_number: Some("+1 212 555 0199".into()), direction: Direction::Outgoing, ..facts("Davidson", "") };

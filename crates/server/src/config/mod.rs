@@ -156,6 +156,13 @@ pub struct Analysis {
     pub time: Duration,
 }
 
+/// Voices that are known again.
+#[derive(Clone, Copy, Debug)]
+pub struct VoiceProfiles {
+    /// Whether users can have themselves known by their voice.
+    pub enabled: bool,
+}
+
 /// What is logged.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -190,6 +197,7 @@ pub struct Config {
     pub debug_call_events: bool,
     pub worker: WorkerSettings,
     pub analysis: Analysis,
+    pub voice_profiles: VoiceProfiles,
     pub log: Log,
     pub metrics: Option<SocketAddr>,
     pub traces: Traces,
@@ -342,6 +350,7 @@ impl Config {
                 answer: reader.get("analysis.answer"),
                 time: reader.get("analysis.time"),
             },
+            voice_profiles: VoiceProfiles { enabled: reader.get("voice_profiles.enabled") },
             log: Log { level: reader.get::<values::Filter>("log.level").0, format: reader.get("log.format") },
             metrics: reader.get("metrics.listen"),
             traces: Traces {

@@ -109,8 +109,14 @@ pub(super) async fn contact(tx: &mut TenantTx<Write>, contact: Uuid) -> Result<C
 }
 
 pub(super) async fn voice_profile(tx: &mut TenantTx<Write>, profile: Uuid) -> Result<Counts, DbError> {
-    let rows = run!(tx, (profile), "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND id = $2");
+    let rows = voice_profiles(tx, Some(profile), None).await?;
     Ok(Counts { rows, blobs: 0, keys: key(tx, RecordKind::VoiceProfile, profile).await? })
+}
+
+/// Voice profiles, which nobody but their owner sees: one of them, those of one user, or all.
+async fn voice_profiles(tx: &mut TenantTx<Write>, profile: Option<Uuid>, user: Option<Uuid>) -> Result<i64, DbError> {
+    let erased = sqlx::query_scalar!(r#"SELECT app.erase_voice_profiles($1, $2) AS "erased!""#, profile, user);
+    Ok(erased.fetch_one(tx.conn()).await?)
 }
 
 pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts, DbError> {
@@ -120,6 +126,7 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
     let ready = run!(tx, (user), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND owner_id = $2 AND state = 2");
     counts.blobs += ready;
     counts.keys += ready;
+    counts.rows += voice_profiles(tx, None, Some(user)).await?;
     // The calls are still there: each names a folder of blobs.
     run!(
         tx,
@@ -137,7 +144,6 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
             "DELETE FROM tenant.uploads WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1 AND owner_id = $2",
-            "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1 AND owner_id = $2",
             "DELETE FROM tenant.api_keys WHERE tenant_id = $1 AND owner_id = $2",
@@ -160,6 +166,7 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
     let ready = run!(tx, (), "DELETE FROM tenant.exports WHERE tenant_id = $1 AND state = 2");
     counts.blobs += ready;
     counts.keys += ready;
+    counts.rows += voice_profiles(tx, None, None).await?;
     counts.keys += run!(tx, (), "DELETE FROM tenant.record_keys WHERE tenant_id = $1");
     counts.rows += ready
         + run!(
@@ -170,7 +177,6 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.uploads WHERE tenant_id = $1",
             "DELETE FROM tenant.contact_tokens WHERE tenant_id = $1",
             "DELETE FROM tenant.contacts WHERE tenant_id = $1",
-            "DELETE FROM tenant.voice_profiles WHERE tenant_id = $1",
             "DELETE FROM tenant.consents WHERE tenant_id = $1",
             "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1",
             "DELETE FROM tenant.api_keys WHERE tenant_id = $1",

@@ -34,6 +34,8 @@ while this archive was made is not in it.
 profile.json      userId, email, displayName, tenantId, tenantName, role (OWNER, ADMIN, MEMBER), memberSince
 memberships.json  every tenant that has you: tenantId, role; ask for the data there in the same way
 consents.json     every consent: kind, version, givenAt, withdrawnAt
+voice-profile.json  of your voice profile, if you have one: voiceProfileId, createdAt, provider, model, consentVersion; what it holds is
+                  readable by its model alone, and compared with your calls by nobody else
 sessions.json     where you are signed in: sessionId, tenantId, createdAt, lastUsedAt, expiresAt
 api-keys.json     keys you made, without their secrets: apiKeyId, name, scopes, createdAt, usedAt, expiresAt, revokedAt
 uploads.json      recordings that have not arrived whole: uploadId, said (what you said of it), bytes, receivedBytes, createdAt, expiresAt

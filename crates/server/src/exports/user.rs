@@ -21,6 +21,7 @@ use crate::{
         content::{self, Stored},
         seal::RecordKind,
     },
+    voice_profiles,
 };
 
 /// Rows of one class: some thousand times what anybody has; a class that has more is a fault.
@@ -37,6 +38,7 @@ pub(super) async fn fill(building: &mut Building<'_>, page: &mut Page) -> Result
         ("profile", "Profile", profile(building, &mut tx).await?),
         ("memberships", "Tenants", memberships(building).await?),
         ("consents", "Consents", consents(&mut tx).await?),
+        ("voice-profile", "Voice profile", voice_profile(&mut tx).await?),
         ("sessions", "Where you are signed in", sessions(&mut tx).await?),
         ("api-keys", "API keys", api_keys(building, &mut tx).await?),
         ("uploads", "Uploads that have not ended", uploads(building, &mut tx).await?),
@@ -102,6 +104,15 @@ async fn consents(tx: &mut TenantTx<Write>) -> Result<Value, Failure> {
         }))
     });
     Ok(rows.collect::<Result<_, DbError>>()?)
+}
+
+/// Of the voice profile, all but what it holds: only the model that made it can read that, and nobody else is to.
+async fn voice_profile(tx: &mut TenantTx<Write>) -> Result<Value, Failure> {
+    let profile = voice_profiles::store::own(tx).await?;
+    Ok(json!(profile.map(|profile| json!({
+        "voiceProfileId": profile.id, "createdAt": profile.created_at, "provider": profile.provider, "model": profile.model,
+        "consentVersion": profile.consent_version,
+    }))))
 }
 
 async fn sessions(tx: &mut TenantTx<Write>) -> Result<Value, Failure> {

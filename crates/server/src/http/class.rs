@@ -22,7 +22,7 @@ pub enum Class {
 }
 
 /// Routes that are what their method does not say: the beginning of a template, and its kind. Reads of uploads stay reads.
-const ROUTES: [(&str, Class); 12] = [
+const ROUTES: [(&str, Class); 13] = [
     ("/api/health/details", Class::Read),
     ("/api/health", Class::Public),
     ("/openapi.json", Class::Public),
@@ -31,6 +31,7 @@ const ROUTES: [(&str, Class); 12] = [
     ("/api/calls/analyze", Class::Upload),
     ("/api/uploads", Class::Upload),
     ("/v1/audio", Class::Upload),
+    ("/api/users/me/voice-profile", Class::Upload),
     ("/api/auth/login", Class::SignIn),
     ("/api/auth/refresh", Class::SignIn),
     ("/api/auth/exchange", Class::SignIn),

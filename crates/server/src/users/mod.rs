@@ -15,7 +15,7 @@ const KINDS: [(ConsentKind, i16); 4] = [
 ];
 
 /// The number of a kind in the database.
-fn number(kind: ConsentKind) -> i16 {
+pub(crate) fn number(kind: ConsentKind) -> i16 {
     KINDS.into_iter().find(|(known, _)| *known == kind).map_or(0, |(_, number)| number)
 }
 

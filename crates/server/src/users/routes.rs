@@ -4,7 +4,10 @@ use api::{
     error::{ErrorBody, ErrorCode},
     users::{ConsentPatch, Limits, Me, MePatch, Stats},
 };
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 
 use super::store;
 use crate::{
@@ -14,10 +17,11 @@ use crate::{
         person::{self, Person},
         wire_role,
     },
+    calls::deletions::RECEIPT,
     db::{Access, Role, TenantTx},
     error::{ApiError, ApiResult},
     http::{extract::Json, idempotency::IdempotencyKey},
-    tenants,
+    tenants, voice_profiles,
 };
 
 /// The caller.
@@ -70,19 +74,15 @@ pub async fn change(State(app): State<App>, caller: Caller, Json(patch): Json<Me
     Ok(axum::Json(changed))
 }
 
-/// Records that the caller agrees, or does not any more.
+/// Records that the caller agrees, or does not any more; with the consent to it goes a voice profile.
 ///
 /// # Errors
 /// `forbidden` for an auditor, who has no data to agree to anything about.
 #[utoipa::path(patch, path = "/api/users/me/consent", tag = "user", params(IdempotencyKey), request_body = ConsentPatch, responses(
-    (status = 200, body = Me), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
+    (status = 200, body = Me, headers(("Deletion-Receipt" = Uuid, description = "Of a voice profile that went with its consent"))), (status = 400, body = ErrorBody), (status = 401, body = ErrorBody),
     (status = 403, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody), (status = 415, body = ErrorBody),
     (status = 503, body = ErrorBody)))]
-pub async fn consent(
-    State(app): State<App>,
-    caller: Caller,
-    Json(patch): Json<ConsentPatch>,
-) -> ApiResult<axum::Json<Me>> {
+pub async fn consent(State(app): State<App>, caller: Caller, Json(patch): Json<ConsentPatch>) -> ApiResult<Response> {
     caller.session()?;
     has_data(&caller)?;
     if patch.version == 0 {
@@ -90,9 +90,14 @@ pub async fn consent(
     }
     let mut tx = app.database.write(caller.scope()).await?;
     store::consent(&mut tx, &patch).await?;
+    let receipt = match patch.given {
+        true => None,
+        false => voice_profiles::end_without_consent(&mut tx, app.vault.signer()).await?,
+    };
     let changed = read(&app, &mut tx).await?;
     tx.commit().await?;
-    Ok(axum::Json(changed))
+    let receipt = receipt.map(|receipt| [(RECEIPT, receipt.id.to_string())]);
+    Ok((receipt, axum::Json(changed)).into_response())
 }
 
 /// What the caller's tenant may do and did.

@@ -2,7 +2,7 @@
 //! and writes nothing for a call but in a transaction that holds that lease.
 //!
 //! `attempt` is one try at a call from claim to commit, `pipeline` the order of its stages, [`stage`] their names and events; each
-//! stage that exists has a file: `recognise`, `redact`, `analyze`; `keep` is for tenants that keep recordings. [`sweep`] ends calls whose recording is too old.
+//! stage that exists has a file: `recognise`, `voice`, `redact`, `analyze`; `keep` is for tenants that keep recordings. [`sweep`] ends calls whose recording is too old.
 
 mod analyze;
 mod attempt;
@@ -16,6 +16,7 @@ mod redact;
 pub mod stage;
 mod store;
 pub mod sweep;
+mod voice;
 
 use std::{pin::pin, sync::Arc, time::Duration};
 

@@ -14,6 +14,7 @@ use super::{
     redact::Documents,
     stage::{Event, Stage},
     store::{self, Hints, Reached, Status},
+    voice,
 };
 use crate::{
     app::App,
@@ -117,22 +118,23 @@ impl Run<'_> {
         let recording = recordings::find(&mut tx, call).await?.ok_or(Failure::last("audio_missing"))?;
         let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
         let recognition = calls::store::recognition(&mut tx, call, &key).await?;
+        let voice = voice::ask(&mut tx, app).await?;
         // No transaction is open while the recording is listened to.
         tx.rollback().await?;
-        let asked = recognise::options(self.lease.kind, hints, recognition);
+        let asked = recognise::options(self.lease.kind, hints, recognition, voice.as_ref());
         let recognised = recognise::run(self.worker, recording, (key, asked), self.signals.clone()).await?;
 
         let mut tx = self.write().await?;
         recognised.record(&mut tx, call).await?;
         let Recognised { transcription, channels, .. } = recognised;
         store::heard(&mut tx, call, channels).await?;
-        let documents = Documents::of(transcription)?;
+        let documents = Documents::of(transcription, voice.as_ref());
         let run = documents.put_under_run(&mut tx, &app.vault, call).await?;
         self.commit(tx).await?;
         Ok((documents, run))
     }
 
-    /// `VOICE_MATCHED`, which does not exist yet, to `REDACTED`; then the call's own key takes over.
+    /// `VOICE_MATCHED` to `REDACTED`; then the call's own key takes over.
     async fn redact(&self, (documents, run): (Documents, Uuid)) -> Result<(), Failure> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
@@ -142,9 +144,14 @@ impl Run<'_> {
             // Names that cannot be read are none that are known.
             known => known.unwrap_or_default(),
         };
+        let (documents, heard) = documents.heard();
+        let heard = match heard {
+            Some(heard) => heard.in_force(&mut tx, app).await?,
+            None => None,
+        };
         tx.rollback().await?;
         let began = Instant::now();
-        let (documents, is_resolved) = documents.named(facts, policy.takes_out(Kind::PersonName)).await;
+        let (documents, is_resolved) = documents.named(facts, heard.as_ref(), policy.takes_out(Kind::PersonName)).await;
         let resolved = match is_resolved {
             true => Event::completed(Stage::SpeakersResolved).took(began.elapsed()),
             false => Event::failed(Stage::SpeakersResolved, "resolution_failed"),
@@ -153,7 +160,7 @@ impl Run<'_> {
         let documents = documents.redacted(policy).await?;
         let took = began.elapsed();
         let mut tx = self.write().await?;
-        Event::skipped(Stage::VoiceMatched).record(&mut tx, call).await?;
+        voice::event(heard.as_ref()).record(&mut tx, call).await?;
         resolved.by("local").record(&mut tx, call).await?;
         Event::completed(Stage::Redacted).by("local").took(took).record(&mut tx, call).await?;
         store::describe(&mut tx, call, documents.transcript()).await?;

@@ -23,6 +23,7 @@ use super::{
     recording,
     stage::{Event, Stage},
     store::Hints,
+    voice::Asked,
 };
 use crate::{
     calls::Recognition,
@@ -51,13 +52,14 @@ pub(super) struct Recognised {
 }
 
 /// What is asked of the engine for a call.
-pub(super) fn options(kind: JobKind, hints: &Hints, wishes: Recognition) -> Options {
+pub(super) fn options(kind: JobKind, hints: &Hints, wishes: Recognition, voice: Option<&Asked>) -> Options {
     Options {
         language: hints.language.clone(),
         task: if kind == JobKind::Translate { Task::Translate } else { Task::Transcribe },
         speakers: hints.has_direction.then(|| SpeakerCount::exactly(2)).flatten().unwrap_or_default(),
         initial_prompt: wishes.prompt,
         hotwords: wishes.hotwords,
+        voiceprint: voice.and_then(Asked::voiceprint),
         ..Options::default()
     }
 }

@@ -14,7 +14,10 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    voice::{Asked, Heard},
+};
 use crate::{
     artifacts::{self, Artifact},
     db::{TenantTx, Write},
@@ -31,6 +34,9 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 struct Diarization {
     turns: Vec<DiarizedTurn>,
+    /// How the voices compare with the owner's: of the run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    voice: Option<Heard>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,11 +50,11 @@ struct DiarizedTurn {
 /// What recognition gave, as it is stored.
 pub(super) struct Documents {
     transcript: Transcript,
-    diarization: Zeroizing<Vec<u8>>,
+    diarization: Diarization,
 }
 
 impl Documents {
-    pub(super) fn of(transcription: Transcription) -> Result<Self, Failure> {
+    pub(super) fn of(transcription: Transcription, voice: Option<&Asked>) -> Self {
         let split = transcription.transcript.pipeline.diarization_provider == "channels";
         let turn = |Turn { speaker, start, end }: &Turn| DiarizedTurn {
             source_speaker_id: source_speaker_id(*speaker, split),
@@ -56,14 +62,22 @@ impl Documents {
             end_seconds: *end,
         };
         let turns = transcription.turns.iter().map(turn).collect();
-        Ok(Self { transcript: transcription.transcript, diarization: json(&Diarization { turns })? })
+        let voice = voice.map(|asked| asked.heard(transcription.voices, split));
+        Self { transcript: transcription.transcript, diarization: Diarization { turns, voice } }
+    }
+
+    /// Takes out how the voices compare, which does not outlive the run.
+    pub(super) fn heard(mut self) -> (Self, Option<Heard>) {
+        let heard = self.diarization.voice.take();
+        (self, heard)
     }
 
     /// Says whose voice is whose, and whether it could: where it cannot, the speakers keep their numbers. A tenant that takes names out of
     /// transcripts has none in the labels of speakers either.
-    pub(super) async fn named(self, facts: Facts, withholds_names: bool) -> (Self, bool) {
+    pub(super) async fn named(self, facts: Facts, heard: Option<&Heard>, withholds_names: bool) -> (Self, bool) {
         let transcript = self.transcript.clone();
-        let evidence = Evidence { withholds_names, ..Evidence::default() };
+        let voice = heard.map(|heard| heard.evidence(&transcript));
+        let evidence = Evidence { voice, withholds_names, ..Evidence::default() };
         let named = spawn_blocking(move || speakers::resolve(transcript, &facts, &evidence)).await;
         match named {
             Ok(transcript) => (Self { transcript, ..self }, true),
@@ -75,7 +89,7 @@ impl Documents {
     pub(super) async fn redacted(self, policy: Policy) -> Result<Fit, Failure> {
         let (transcript, endings) = redaction::phone_endings(self.transcript, policy.clone()).await;
         let redacted = redaction::redacted(transcript, policy).await?;
-        Ok(Fit { redacted, endings, diarization: self.diarization })
+        Ok(Fit { redacted, endings, diarization: json(&Diarization { voice: None, ..self.diarization })? })
     }
 
     /// Stores them under the key of a new run.
@@ -87,7 +101,7 @@ impl Documents {
     ) -> Result<Uuid, Failure> {
         let run = Uuid::now_v7();
         let key = vault.create_run_key(tx, call, run).await?;
-        artifacts::put(tx, (call, Artifact::Diarization), (&key, Some(run)), &self.diarization).await?;
+        artifacts::put(tx, (call, Artifact::Diarization), (&key, Some(run)), &json(&self.diarization)?).await?;
         artifacts::put(tx, (call, Artifact::RawTranscript), (&key, Some(run)), &json(&self.transcript)?).await?;
         Ok(run)
     }
@@ -106,6 +120,7 @@ impl Documents {
         let diarization = open(tx, Artifact::Diarization).await?;
         let transcript = open(tx, Artifact::RawTranscript).await?;
         let transcript = serde_json::from_slice(&transcript).map_err(|_| damaged())?;
+        let diarization = serde_json::from_slice(&diarization).map_err(|_| damaged())?;
         Ok(Self { transcript, diarization })
     }
 }

@@ -23,7 +23,7 @@ const ROWS: [(&str, &str); 14] = [
     ("tenant.contacts.sealed", "INSERT INTO tenant.contacts (tenant_id, owner_id, id, sealed) VALUES ($1, $2, $3, $4)"),
     (
         "tenant.voice_profiles.sealed",
-        "INSERT INTO tenant.voice_profiles (tenant_id, owner_id, id, provider, sealed) VALUES ($1, $2, $3, 'local', $4)",
+        "INSERT INTO tenant.voice_profiles (tenant_id, owner_id, id, provider, model, consent_version, sealed) VALUES ($1, $2, $3, 'local', 'ge2e', 1, $4)",
     ),
     (
         "tenant.artifacts.sealed",

@@ -48,8 +48,9 @@ enum Sent {
 use Sent::{Form, Headers, Json, Nothing};
 
 /// Everything is turned on, and nobody asks too often.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("debug.call_events", "true"),
+    ("voice_profiles.enabled", "true"),
     ("rates.sign_in", "100000/1m"),
     ("rates.read", "100000/1m"),
     ("rates.write", "100000/1m"),
@@ -86,6 +87,10 @@ fn table() -> Vec<Row> {
         ("PATCH /api/users/me/consent", Own, 200, "", Json(CONSENT)),
         ("GET /api/users/me/limits", Own, 200, "", Nothing),
         ("GET /api/users/me/stats", Own, 200, "", Nothing),
+        // Nobody has models or a profile here; `worker/voice.rs` is about those who have.
+        ("POST /api/users/me/voice-profile", Own, 400, "", Form(&[("file", ""), ("consentVersion", "0")])),
+        ("GET /api/users/me/voice-profile/status", Own, 200, "", Nothing),
+        ("DELETE /api/users/me/voice-profile", Own, 404, "", Nothing),
         ("POST /api/users/me/export", Own, 202, "", Nothing),
         ("GET /api/users/me/export/{exportId}", Own, 200, "", Nothing),
         ("GET /api/users/me/export/{exportId}/download", Own, 200, "", Nothing),

@@ -56,7 +56,11 @@ impl Recognise for Dialogue {
             turns.push(Turn { speaker, start, end: start + 8.0 });
         }
         let provenance = Provenance { whisper: "played".to_owned(), embedding: None, channels: false };
-        Ok(Transcription { transcript: normalize::transcript(words, 40.0, Vec::new(), &provenance), turns })
+        Ok(Transcription {
+            transcript: normalize::transcript(words, 40.0, Vec::new(), &provenance),
+            turns,
+            voices: None,
+        })
     }
 }
 

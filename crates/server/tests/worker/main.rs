@@ -8,6 +8,8 @@
 
 mod analysis_provider;
 mod background;
+#[path = "../http/client.rs"]
+mod client;
 mod crash;
 mod decoder;
 mod dialogue;
@@ -23,3 +25,4 @@ mod studio;
 mod support;
 mod sweep;
 mod takeover;
+mod voice;

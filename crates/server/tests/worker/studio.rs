@@ -125,7 +125,7 @@ impl Recognise for Played {
         let words = words.collect();
         let provenance = Provenance { whisper: "played".to_owned(), embedding: None, channels: false };
         let transcript = normalize::transcript(words, duration, Vec::new(), &provenance);
-        Ok(Transcription { transcript, turns: vec![Turn { speaker: 0, start: 0.1, end: 0.4 }] })
+        Ok(Transcription { transcript, turns: vec![Turn { speaker: 0, start: 0.1, end: 0.4 }], voices: None })
     }
 }
 

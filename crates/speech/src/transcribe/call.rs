@@ -52,7 +52,8 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     ) -> Result<Self, TranscribeError> {
         let front = Front::open(recording, options)?;
         let open = |voiceprint: &std::sync::Arc<Voiceprint>| voiceprint.open(engine.diarizer.voice_model());
-        let voices = options.voiceprint.as_ref().map(|voiceprint| Voices { known: open(voiceprint), sessions: Vec::new() });
+        let voices =
+            options.voiceprint.as_ref().map(|voiceprint| Voices { known: open(voiceprint), sessions: Vec::new() });
         let (tracks, warnings) = (Vec::new(), Vec::new());
         Ok(Self { engine, options, front, watch, tracks, diarizer: None, voices, warnings })
     }

@@ -20,9 +20,13 @@ use server::{
     router,
     serve::{self, Ending},
     telemetry,
+    voice_profiles::Maker,
     worker::{Timing, Worker},
 };
-use speech::transcribe::{Device, Engine, EngineOptions};
+use speech::{
+    transcribe::{Device, Engine, EngineOptions},
+    voiceprint::Enroller,
+};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -90,6 +94,9 @@ async fn prepare(place: &Place, installation: Installation) -> Result<(App, Opti
         say(format_args!("made the first tenant. Its owner signs in as {email} with {password} (shown this once)."));
     }
     let worker = worker(place, &app).await?;
+    if place.config.voice_profiles.enabled {
+        hear_voices(place, &app).await?;
+    }
     Ok((app, worker, notices))
 }
 
@@ -123,6 +130,27 @@ async fn worker(place: &Place, app: &App) -> Result<Option<Worker>, StateError> 
         capacity: settings.calls as usize,
         timing: Timing::default(),
     }))
+}
+
+/// Lets voice profiles be made here, by the models that tell speakers apart. Without them everything else is served all the same.
+async fn hear_voices(place: &Place, app: &App) -> Result<(), StateError> {
+    let paths = match models::resolve(&place.data_dir, &place.config.worker.model) {
+        Ok(paths) => paths,
+        Err(error) => {
+            exit::line(format_args!("warning: no voice profiles can be made here: {error}"));
+            return Ok(());
+        }
+    };
+    let load = move || {
+        let enroller = Enroller::load(&paths.vad, &paths.segmentation, &paths.embedding);
+        enroller.map(|enroller| Maker { enroller, model: paths.embedding_name, decoder: Decoder::this_program() })
+    };
+    let made = tokio::task::spawn_blocking(load).await.map_err(|error| StateError::Runtime(error.into()))?;
+    match made {
+        Ok(maker) => app.voice_profiles.provide(maker),
+        Err(error) => exit::line(format_args!("warning: no voice profiles can be made here: {error}")),
+    }
+    Ok(())
 }
 
 /// Serves until somebody asks to stop. That is the way to end it, and no failure.

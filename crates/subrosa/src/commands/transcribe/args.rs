@@ -180,6 +180,7 @@ impl Args {
             initial_prompt: self.prompt.clone(),
             beams: self.beams.into(),
             stages: Stages { denoise: self.denoise, high_pass: self.high_pass, level: self.level },
+            voiceprint: None,
         })
     }
 

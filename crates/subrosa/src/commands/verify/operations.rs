@@ -119,13 +119,16 @@ pub(super) const WHOLE: [Step; 2] = [
 ];
 
 /// Everything about people and their tenant.
-pub(super) const ACCOUNT: [Step; 28] = [
+pub(super) const ACCOUNT: [Step; 31] = [
     step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(&[("sessionId", "/sessionId")]),
     get("GET /api/auth/sessions"),
     get("DELETE /api/auth/sessions/{sessionId}"),
     get("GET /api/users/me"),
     step("PATCH /api/users/me", Owner, Json(r#"{"displayName": "{person's name}"}"#)),
     step("PATCH /api/users/me/consent", Owner, Json(r#"{"kind": "TERMS", "version": 1, "given": true}"#)),
+    step("POST /api/users/me/voice-profile", Owner, Form(6, &[("consentVersion", "1")])),
+    get("GET /api/users/me/voice-profile/status"),
+    get("DELETE /api/users/me/voice-profile"),
     get("GET /api/users/me/limits"),
     get("GET /api/users/me/stats"),
     get("GET /api/tenant").keep(&[("tenant", "/tenantId")]),

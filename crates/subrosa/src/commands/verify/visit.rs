@@ -35,8 +35,11 @@ const NO_FIELD: &str = "no-such-field";
 /// A stream that ends when the pipeline does.
 const UNTIL_THE_END: &str = "GET /api/calls/{id}/events";
 
-/// What a setting turns on (S2 of the contract), and is like nothing to everybody until then.
-const OFF_BY_DEFAULT: &str = "GET /api/debug/calls/{id}/events";
+/// What a setting turns on (S1 and S2 of the contract), and is like nothing to everybody until then.
+const OFF_BY_DEFAULT: [&str; 2] = ["GET /api/debug/calls/{id}/events", "GET /api/users/me/voice-profile/status"];
+
+/// What takes a person's voice to be used; a tone is refused, for whatever reason comes first.
+const NEEDS_A_VOICE: [&str; 2] = ["POST /api/users/me/voice-profile", "DELETE /api/users/me/voice-profile"];
 
 /// What somebody sees who visits.
 pub(super) struct Visit<'a> {
@@ -180,7 +183,9 @@ impl<'a> Visit<'a> {
             if (200..300).contains(&answer.status) {
                 // It was there, and the request was right: that is why the other one was refused.
                 is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
-            } else if answer.status == 404 && step.operation == OFF_BY_DEFAULT {
+            } else if answer.status == 404 && OFF_BY_DEFAULT.contains(&step.operation)
+                || NEEDS_A_VOICE.contains(&step.operation)
+            {
                 self.off.insert(step.operation);
             } else {
                 self.unsuccessful.push(format!("{} {}: {}", step.operation, answer.status, code(&answer)));
