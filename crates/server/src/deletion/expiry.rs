@@ -1,9 +1,10 @@
-//! The end of audit events, six years after what they speak of, by the clock of the database. Its one invariant: the start of a log goes
-//! only when it was proved whole, against its signed copies too, and a signed [`Anchor`] takes its place; so nothing else can be missing
-//! unseen.
+//! The end of audit events, six years after what they speak of. Its one invariant: the start of a log goes only when the database says that
+//! it is over, its events themselves say so by the clock of this program, it was proved whole, against its signed copies too, and a signed
+//! [`Anchor`] takes its place; so nothing else can be missing unseen, whatever functions the database has been given.
 //!
 //! Rows go before their copies, and how far copies are gone is written down: whoever comes after a program that died in between goes on.
 
+use chrono::{DateTime, Months, Utc};
 use uuid::Uuid;
 
 use super::{blobs::SweepError, chains};
@@ -17,6 +18,9 @@ use crate::{
         receipts::PAGE,
     },
 };
+
+/// How long events are kept: six years, as in the functions of the database.
+const KEPT: Months = Months::new(6 * 12);
 
 /// What stands in the place of events that are over.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,12 +84,12 @@ pub async fn anchor(tx: &mut SystemTx, tenant: Uuid) -> Result<Option<Anchor>, D
     }))
 }
 
-/// Removes events that are over, of all tenants, deleted ones too, and their copies; returns how many rows went. What is wrong with one
-/// tenant's log does not hold up the others', and nothing of it goes.
+/// Removes events that are over `now`, of all tenants, deleted ones too, and their copies; returns how many rows went. What is wrong with
+/// one tenant's log does not hold up the others', and nothing of it goes.
 ///
 /// # Errors
 /// The first failure; what went stays gone.
-pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Result<u64, SweepError> {
+pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault, now: DateTime<Utc>) -> Result<u64, SweepError> {
     let (mut removed, mut first_fault, mut after) = (0, None, None::<Uuid>);
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
@@ -98,7 +102,7 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Resul
         let Some(last) = tenants.last() else { return first_fault.map_or(Ok(removed), Err) };
         after = Some(*last);
         for tenant in tenants {
-            match shorten(database, blobs, vault, tenant).await {
+            match shorten(database, blobs, vault, tenant, now - KEPT).await {
                 Ok(more) => removed += more,
                 Err(error) if error.is_of_one_tenant() => _ = first_fault.get_or_insert(error),
                 Err(error) => return Err(error),
@@ -107,8 +111,14 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Resul
     }
 }
 
-/// Shortens one log, some events at a time.
-async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid) -> Result<u64, SweepError> {
+/// Shortens one log, some events at a time, none of which is younger than `youngest`.
+async fn shorten(
+    database: &Database,
+    blobs: &Blobs,
+    vault: &Vault,
+    tenant: Uuid,
+    youngest: DateTime<Utc>,
+) -> Result<u64, SweepError> {
     let (keys, mut removed) = (vault.public_keys(), 0);
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
@@ -126,12 +136,12 @@ async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid
         if over <= from {
             return Ok(removed);
         }
-        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over)).await?;
+        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over), youngest).await?;
         // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
         // than the end of more events: there the first that is left.
         let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
         let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
-        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1)).await?;
+        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1), DateTime::<Utc>::MAX_UTC).await?;
         if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
             return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
         }
@@ -150,12 +160,14 @@ async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid
     }
 }
 
-/// Follows the events behind one place, whose hash is given, up to another; gives the hash of the last.
+/// Follows the events behind one place, whose hash is given, up to another, none of which may be younger than `youngest`; gives the hash of
+/// the last. How old an event is says the event, whose hash covers it: what the database says is as good as who can change its functions.
 async fn prove(
     database: &Database,
     walker: &mut Walker,
     (tenant, mut hash): (Uuid, Hash),
     (from, to): (i64, i64),
+    youngest: DateTime<Utc>,
 ) -> Result<Hash, SweepError> {
     let mut at = from;
     while at < to {
@@ -165,6 +177,9 @@ async fn prove(
         let before = at;
         for event in page.into_iter().filter(|event| event.tenant == tenant && event.sequence <= to) {
             walker.step(&event)?;
+            if event.at > youngest {
+                return Err(Fault::Young { tenant, sequence: event.sequence }.into());
+            }
             (at, hash) = (event.sequence, event.hash);
         }
         if at == before {

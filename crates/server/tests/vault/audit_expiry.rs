@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use server::{
     audit::{self, Action, Event, SignedEvent},
     db::{Reason, Scope},
-    deletion::{expiry, mirror, restore, verify},
+    deletion::{blobs::SweepError, expiry, mirror, restore, verify},
     vault::{
         blobs::MirrorPlace,
         chain::{Hash, Link as _},
@@ -66,7 +66,11 @@ impl Installation {
     }
 
     async fn expire(&self) -> u64 {
-        expiry::enforce(&self.database, &self.blobs, &self.vault).await.unwrap()
+        self.try_to_expire().await.unwrap()
+    }
+
+    async fn try_to_expire(&self) -> Result<u64, SweepError> {
+        expiry::enforce(&self.database, &self.blobs, &self.vault, Utc::now()).await
     }
 
     /// The events that are left in the database, and of which there are copies.
@@ -166,7 +170,7 @@ async fn nothing_goes_of_a_log_that_is_not_whole_or_not_copied_nor_what_is_not_o
     installation.log(scope, "now() - interval '7 years'", &subjects(4)).await;
     let tampered = "UPDATE tenant.audit_events SET subject_id = gen_random_uuid() WHERE sequence = 2";
     installation.tamper(tampered).await;
-    let fault = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await.unwrap_err();
+    let fault = installation.try_to_expire().await.unwrap_err();
     assert!(fault.to_string().contains("link 2 was changed"), "{fault}");
     assert_eq!(installation.left(scope).await.0, [1, 2, 3, 4, 5]);
     // What an injected statement could ask for: the event of today.
@@ -180,8 +184,27 @@ async fn nothing_goes_of_a_log_that_is_not_whole_or_not_copied_nor_what_is_not_o
     installation
         .tamper(&format!("UPDATE tenant.chain_heads SET mirrored_sequence = 2 WHERE tenant_id = '{}'", other.tenant()))
         .await;
-    let _ = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await;
+    let _ = installation.try_to_expire().await;
     assert_eq!(installation.left(other).await.0, [2, 3, 4, 5], "the last that was copied stays, too");
+}
+
+#[tokio::test]
+async fn whoever_changes_what_the_database_calls_over_has_nothing_younger_signed_away() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    // The first is over, and that does not help the others.
+    installation.log(scope, "now() - interval '6 years' - interval '30 minutes'", &subjects(4)).await;
+    let all_but_the_last = "DROP POLICY over ON tenant.audit_events;
+        CREATE OR REPLACE FUNCTION app.audit_over(the_tenant uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS
+          'SELECT mirrored_sequence - 1 FROM tenant.chain_heads h WHERE h.tenant_id = the_tenant AND h.chain = 1';
+        CREATE OR REPLACE FUNCTION app.audit_expired(after_tenant uuid, most integer) RETURNS TABLE (tenant_id uuid)
+          LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT h.tenant_id FROM tenant.chain_heads h
+            WHERE h.chain = 1 AND (after_tenant IS NULL OR h.tenant_id > after_tenant) ORDER BY h.tenant_id LIMIT most'";
+    installation.tamper(all_but_the_last).await;
+    let fault = installation.try_to_expire().await.unwrap_err();
+    assert!(fault.to_string().contains("event 2 is over, but by this machine's clock it is younger"), "{fault}");
+    assert_eq!(installation.left(scope).await, (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]));
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
 }
 
 #[tokio::test]
