@@ -223,20 +223,24 @@ async fn an_event_about_a_call_under_legal_hold_stays_and_so_do_those_behind_it(
 }
 
 #[tokio::test]
-async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies() {
-    for backup_is_older in [true, false] {
+async fn a_backup_from_before_between_or_after_the_cuts_of_a_log_is_brought_up_to_its_copies() {
+    for cuts_before in 0..=2 {
         let installation = Installation::new().await;
         let scope = installation.tenant().await;
-        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+        // Two that are over, the second of which goes later than the first.
+        let call = installation.call(scope, "held").await;
+        let subjects = [Uuid::now_v7(), call, Uuid::now_v7(), Uuid::now_v7()];
+        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects).await;
         let backup = "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.heads AS TABLE tenant.chain_heads;
             CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;";
-        if backup_is_older {
-            installation.tamper(backup).await;
+        for cut in 0..=2 {
+            if cut == cuts_before {
+                installation.tamper(backup).await;
+            }
+            installation.tamper(&format!("UPDATE tenant.calls SET legal_hold = {}", cut == 0)).await;
+            assert_eq!(installation.expire().await, u64::from(cut < 2));
         }
-        assert_eq!(installation.expire().await, 2);
-        if !backup_is_older {
-            installation.tamper(backup).await;
-        }
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
         installation.act(scope).await;
         mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
         let restored = "TRUNCATE tenant.audit_events, tenant.audit_anchors, tenant.chain_heads;
@@ -250,7 +254,7 @@ async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies
         mirror::catch_up(database, blobs, &installation.vault).await.unwrap();
         restore::require_current(database, blobs).await.unwrap();
         installation.expire().await;
-        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "older: {backup_is_older}");
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "{cuts_before} cuts before");
         assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
     }
 }
