@@ -111,7 +111,8 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault, now: Dat
     }
 }
 
-/// Shortens one log, some events at a time, none of which is younger than `youngest`.
+/// Shortens one log, some events at a time, none of which is younger than `youngest`. Where another server was faster, the rest is left to
+/// that one.
 async fn shorten(
     database: &Database,
     blobs: &Blobs,
@@ -119,45 +120,69 @@ async fn shorten(
     tenant: Uuid,
     youngest: DateTime<Utc>,
 ) -> Result<u64, SweepError> {
-    let (keys, mut removed) = (vault.public_keys(), 0);
+    let mut removed = 0;
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
         let known = anchor(&mut tx, tenant).await?;
-        let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
-        let over = over.map_err(DbError::from)?;
         drop(tx);
-        let mut walker = Walker::default();
-        if let Some(known) = &known {
-            known.verify(keys)?;
-            walker.resume_behind(tenant, known.sequence, known.hash);
-            remove_copies(database, blobs, known).await?;
+        let seen = known.as_ref().map_or(0, |known| known.sequence);
+        match cut(database, blobs, vault, (tenant, known), youngest).await {
+            Ok(0) => return Ok(removed),
+            Ok(more) => removed += more,
+            Err(error) if !error.is_of_one_tenant() => return Err(error),
+            Err(error) => {
+                let was_cut = chains::was_cut::<Event>(database, vault.public_keys(), tenant, seen).await?;
+                return if was_cut { Ok(removed) } else { Err(error) };
+            }
         }
-        let from = known.map_or(0, |known| known.sequence);
-        if over <= from {
-            return Ok(removed);
-        }
-        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over), youngest).await?;
-        // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
-        // than the end of more events: there the first that is left.
-        let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
-        let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
-        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1), DateTime::<Utc>::MAX_UTC).await?;
-        if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
-            return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
-        }
-        let new = Anchor::new(tenant, over, hash, vault.signer());
-        let mut tx = database.system(Reason::Receipts).await?;
-        let cut = sqlx::query_scalar!(
-            r#"SELECT app.audit_cut($1, $2, $3, $4, $5) AS "cut!""#,
-            tenant,
-            over,
-            &hash.0[..],
-            new.signing_key,
-            &new.signature[..],
-        );
-        removed += cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
-        tx.commit().await?;
     }
+}
+
+/// Removes the next events of a log behind its anchor, and the copies of those that went before; returns how many went.
+async fn cut(
+    database: &Database,
+    blobs: &Blobs,
+    vault: &Vault,
+    (tenant, known): (Uuid, Option<Anchor>),
+    youngest: DateTime<Utc>,
+) -> Result<u64, SweepError> {
+    let (keys, mut walker) = (vault.public_keys(), Walker::default());
+    if let Some(known) = &known {
+        known.verify(keys)?;
+        walker.resume_behind(tenant, known.sequence, known.hash);
+        remove_copies(database, blobs, known).await?;
+    }
+    let from = known.map_or(0, |known| known.sequence);
+    let mut tx = database.system(Reason::Receipts).await?;
+    let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
+    let over = over.map_err(DbError::from)?;
+    drop(tx);
+    if over <= from {
+        return Ok(0);
+    }
+    let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over), youngest).await?;
+    // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
+    // than the end of more events: there the first that is left.
+    let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
+    let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
+    let all = DateTime::<Utc>::MAX_UTC;
+    let before = prove(database, &mut walker, (tenant, hash), (over, next - 1), all).await?;
+    if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
+        return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
+    }
+    let new = Anchor::new(tenant, over, hash, vault.signer());
+    let mut tx = database.system(Reason::Receipts).await?;
+    let cut = sqlx::query_scalar!(
+        r#"SELECT app.audit_cut($1, $2, $3, $4, $5) AS "cut!""#,
+        tenant,
+        over,
+        &hash.0[..],
+        new.signing_key,
+        &new.signature[..],
+    );
+    let removed = cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
+    tx.commit().await?;
+    Ok(removed)
 }
 
 /// Follows the events behind one place, whose hash is given, up to another, none of which may be younger than `youngest`; gives the hash of

@@ -87,6 +87,34 @@ impl Installation {
         report.faults.iter().map(ToString::to_string).collect()
     }
 
+    /// Cuts the logs, and takes that back but for copies; `public.events` and `public.anchors` are what the cut leaves in the database.
+    async fn cut_and_take_back(&self) {
+        self.tamper("CREATE TABLE public.before AS TABLE tenant.audit_events").await;
+        assert!(self.expire().await > 0);
+        self.tamper(
+            "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;
+             TRUNCATE tenant.audit_events, tenant.audit_anchors; INSERT INTO tenant.audit_events SELECT * FROM public.before;",
+        )
+        .await;
+    }
+
+    /// Acts while another server cuts the logs as above: once the act waits for this table.
+    async fn while_another_cuts<T>(&self, table: &str, act: impl Future<Output = T>) -> T {
+        let mut other = self.postgres.superuser().await;
+        let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        other.execute(sqlx::raw_sql(lock)).await.unwrap();
+        let cut = async {
+            let waits =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let mut observer = self.postgres.superuser().await;
+            while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() == 0 {}
+            let cut = "DELETE FROM tenant.audit_events WHERE sequence NOT IN (SELECT sequence FROM public.events);
+                INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors; COMMIT";
+            other.execute(cut).await.unwrap();
+        };
+        tokio::join!(act, cut).0
+    }
+
     async fn tamper(&self, statements: &str) {
         let mut superuser = self.postgres.superuser().await;
         superuser.execute(sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))).await.unwrap();
@@ -204,6 +232,36 @@ async fn whoever_changes_what_the_database_calls_over_has_nothing_younger_signed
     let fault = installation.try_to_expire().await.unwrap_err();
     assert!(fault.to_string().contains("event 2 is over, but by this machine's clock it is younger"), "{fault}");
     assert_eq!(installation.left(scope).await, (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]));
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_while_it_is_followed_was_not_tampered_with() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    // More than are read at once: the cut ends between two pages, and its anchor is behind the first.
+    installation.log(scope, "now() - interval '7 years'", &subjects(1100)).await;
+    installation.cut_and_take_back().await;
+    let faults = installation.while_another_cuts("tenant.audit_anchors", installation.faults_of_log()).await;
+    assert_eq!(faults, [] as [String; 0]);
+    assert_eq!(installation.left(scope).await, (vec![1101], vec![1101]));
+}
+
+#[tokio::test]
+async fn of_two_servers_that_cut_a_log_the_slower_one_finds_nothing_wrong_and_goes_on() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+    installation.cut_and_take_back().await;
+    let removed = installation.while_another_cuts("tenant.calls", installation.try_to_expire()).await;
+    assert_eq!(removed.unwrap(), 0);
+    assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
+    // As it comes to its own cut, too late.
+    let mut tx = installation.database.system(Reason::Receipts).await.unwrap();
+    let late = "SELECT app.audit_cut($1, 2, sha256(''), 1, sha512(''))";
+    let removed = sqlx::query_scalar::<_, i64>(late).bind(scope.tenant()).fetch_one(tx.conn()).await;
+    assert_eq!(removed.unwrap(), 0);
+    drop(tx);
     assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
 }
 
