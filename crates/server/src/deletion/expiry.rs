@@ -12,8 +12,8 @@ use crate::{
     audit::{self, Event},
     db::{Database, DbError, Reason, SystemTx},
     vault::{
-        blobs::{Blobs, MirrorPlace},
-        chain::{Fault, Hash, Link as _, PublicKey, SIGNATURE_BYTES, Signer, Walker, is_signed},
+        blobs::{BlobError, Blobs, MirrorPlace},
+        chain::{Fault, Hash, Link as _, Position, PublicKey, SIGNATURE_BYTES, Signer, Walker, is_signed},
         keys::Vault,
         receipts::PAGE,
     },
@@ -161,14 +161,11 @@ async fn cut(
         return Ok(0);
     }
     let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over), youngest).await?;
-    // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
-    // than the end of more events: there the first that is left.
-    let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
-    let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
-    let all = DateTime::<Utc>::MAX_UTC;
-    let before = prove(database, &mut walker, (tenant, hash), (over, next - 1), all).await?;
-    if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
-        return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
+    // A copy of what stays is signed over the hash of what was before.
+    let next = next_copy(blobs, keys, (tenant, over)).await?;
+    let (end, all) = (next.sequence - 1, DateTime::<Utc>::MAX_UTC);
+    if prove(database, &mut walker, (tenant, hash), (over, end), all).await? != next.previous {
+        return Err(Fault::Changed { tenant, sequence: end }.into());
     }
     let new = Anchor::new(tenant, over, hash, vault.signer());
     let mut tx = database.system(Reason::Receipts).await?;
@@ -183,6 +180,19 @@ async fn cut(
     let removed = cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
     tx.commit().await?;
     Ok(removed)
+}
+
+/// Where the first copy behind a place stands. The very next one stays for certain but in a backup that is older than the end of more
+/// events; only there all that are left, six years of them, are listed.
+async fn next_copy(blobs: &Blobs, keys: &[PublicKey], (tenant, over): (Uuid, i64)) -> Result<Position, SweepError> {
+    match chains::copy::<Event>(blobs, keys, tenant, over + 1).await {
+        Err(SweepError::Blobs(BlobError::Mirror { .. })) => {
+            let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
+            let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
+            Ok(chains::copy::<Event>(blobs, keys, tenant, next).await?.position())
+        }
+        next => Ok(next?.position()),
+    }
 }
 
 /// Follows the events behind one place, whose hash is given, up to another, none of which may be younger than `youngest`; gives the hash of
