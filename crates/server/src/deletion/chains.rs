@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     audit::{self, Action, Event, SignedEvent},
-    db::{DbError, SystemTx, TenantTx, Write},
+    db::{Database, DbError, Reason, SystemTx, TenantTx, Write},
     vault::{
         blobs::{BlobError, Blobs, MirrorPlace},
         chain::{Fault, Link, PublicKey, Signer},
@@ -135,6 +135,19 @@ impl Chained for Event {
     async fn put_back(tx: &mut TenantTx<Write>, copy: &SignedEvent) -> Result<(), DbError> {
         audit::insert(tx, &copy.event).await
     }
+}
+
+/// Whether a chain's start went meanwhile that was there, up to the place behind which it was seen to begin: what was read of it before is
+/// worth nothing then. Only this installation can have signed that, and each time further on, so that reading anew comes to an end.
+pub(super) async fn was_cut<C: Chained>(
+    database: &Database,
+    keys: &[PublicKey],
+    tenant: Uuid,
+    seen: i64,
+) -> Result<bool, DbError> {
+    let mut tx = database.system(Reason::Receipts).await?;
+    let anchor = C::anchor(&mut tx, tenant).await?;
+    Ok(anchor.is_some_and(|anchor| anchor.sequence > seen && anchor.verify(keys).is_ok()))
 }
 
 /// Reads the copy at a place.

@@ -162,11 +162,11 @@ async fn catch_up<C: Chained>(
     }
     let over = over.map(|over| (over.sequence, over.hash));
     let copies = blobs.mirrored_after(C::place(tenant, over.map_or(0, |(sequence, _)| sequence))).await?;
-    // The backup may be older than the end of an audit log's first events, whose copies went meanwhile: it has them, and the copy behind
-    // them is signed over their hash.
+    // The backup may be older than the last time that an audit log was cut, and copies went meanwhile: it has those events, and the copy
+    // behind them is signed over their hash. An anchor of its own is further back then.
     let first = copies.first().copied().unwrap_or_default();
     let older = ours.get(&(first - 1)).map(|hash| (first - 1, *hash)).filter(|_| C::CHAIN == Chain::Audit);
-    if let Some((sequence, hash)) = over.or(older) {
+    if let Some((sequence, hash)) = older.or(over) {
         walker.resume_behind(tenant, sequence, hash);
     }
     for sequence in copies {
