@@ -167,6 +167,12 @@ impl Run<'_> {
         documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
         calls::store::forget_recognition(&mut tx, &app.vault, call).await?;
         store::set_status(&mut tx, call, (Status::Analyzing, None)).await?;
+        // Who withdrew while names were given is not named: the next try knows it, and costs no attempt.
+        if let Some(heard) = &heard
+            && !heard.is_held(&mut tx).await?
+        {
+            return Err(Failure::later("voice_profile_gone"));
+        }
         self.commit(tx).await
     }
 

@@ -116,6 +116,9 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     fn diarization_failed(&mut self) {
         self.diarizer = None;
         self.warnings.push(QualityWarning::DiarizationFailed);
+        if let Some(voices) = &mut self.voices {
+            voices.fail();
+        }
     }
 
     fn session_options(&self) -> SessionOptions {
@@ -247,7 +250,9 @@ impl<'e> Voices<'e> {
 
     /// The words are worth more than whose they are.
     fn fail(&mut self) {
-        self.known = Err(Unusable::Unheard);
+        if self.known.is_ok() {
+            self.known = Err(Unusable::Unheard);
+        }
         self.sessions.clear();
     }
 
