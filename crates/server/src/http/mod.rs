@@ -7,6 +7,7 @@ pub mod docs;
 pub mod extract;
 pub mod headers;
 pub mod idempotency;
+pub(crate) mod lasting;
 pub mod limits;
 pub mod page;
 pub mod places;

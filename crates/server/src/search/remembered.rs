@@ -59,7 +59,9 @@ pub(super) fn passages_of(texts: &[Text<'_>]) -> Vec<Passage> {
             | SearchField::Notes
             | SearchField::ActionItem => true,
             // An analysis says again what was said.
-            SearchField::Speaker | SearchField::ContactName | SearchField::Organization | SearchField::Analysis => false,
+            SearchField::Speaker | SearchField::ContactName | SearchField::Organization | SearchField::Analysis => {
+                false
+            }
         };
         let is_known = text.language.unwrap_or(LANGUAGE) == LANGUAGE;
         let is_said = text.field == SearchField::Transcript;
