@@ -12,12 +12,15 @@ use super::{
 };
 use crate::{
     audit::{self, Action, Event, SignedEvent},
+    contacts,
     db::{Database, DbError, Reason, SystemTx, TenantTx, Write},
     vault::{
         blobs::{BlobError, Blobs, MirrorPlace},
         chain::{Fault, Link, PublicKey, Signer},
         heads::Chain,
+        keys::{Vault, VaultError},
         receipts::{self, Receipt},
+        seal::RecordKind,
     },
 };
 
@@ -48,7 +51,7 @@ pub(super) trait Chained: Link + Sized {
     fn verify(copy: &Self::Copy, keys: &[PublicKey]) -> Result<(), Fault>;
 
     /// Does again what a link speaks of that the database lacks; returns how many rows went.
-    async fn redo(tx: &mut TenantTx<Write>, copy: &Self::Copy) -> Result<i64, DbError>;
+    async fn redo(tx: &mut TenantTx<Write>, vault: &Vault, copy: &Self::Copy) -> Result<i64, VaultError>;
 
     /// Puts such a link at the end of its chain, which the transaction has locked.
     async fn put_back(tx: &mut TenantTx<Write>, copy: &Self::Copy) -> Result<(), DbError>;
@@ -83,7 +86,14 @@ impl Chained for Receipt {
         copy.verify(keys)
     }
 
-    async fn redo(tx: &mut TenantTx<Write>, copy: &Self) -> Result<i64, DbError> {
+    async fn redo(tx: &mut TenantTx<Write>, vault: &Vault, copy: &Self) -> Result<i64, VaultError> {
+        if copy.class == RecordKind::Contact {
+            match contacts::link::forget(tx, vault, copy.subject).await {
+                // The backup is older than the contact.
+                Err(VaultError::Database(DbError::NotFound)) => {}
+                forgotten => forgotten?,
+            }
+        }
         let counts = erase(tx, copy.class, copy.subject).await?;
         // Blobs that are newer than the backup have no row here that could speak of them.
         rows::blobs(tx, copy.class, copy.subject).await?;
@@ -128,7 +138,7 @@ impl Chained for Event {
     }
 
     /// What was done leaves its traces in rows and receipts; the event only says so.
-    async fn redo(_: &mut TenantTx<Write>, _: &SignedEvent) -> Result<i64, DbError> {
+    async fn redo(_: &mut TenantTx<Write>, _: &Vault, _: &SignedEvent) -> Result<i64, VaultError> {
         Ok(0)
     }
 

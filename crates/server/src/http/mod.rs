@@ -8,6 +8,7 @@ pub mod extract;
 pub mod form;
 pub mod headers;
 pub mod idempotency;
+pub(crate) mod lasting;
 pub mod limits;
 pub mod page;
 pub mod places;

@@ -22,7 +22,7 @@ use crate::{
     http::{
         extract::{Json, Path},
         idempotency::IdempotencyKey,
-        request_id,
+        lasting,
     },
     vault::{receipts::Receipt, seal::RecordKind},
 };
@@ -83,21 +83,9 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
     to_its_end(app, caller, (RecordKind::User, user)).await
 }
 
-/// On its own, so that it comes to its end when the request, and with it its future, goes away.
 async fn to_its_end(app: &App, caller: &Caller, what: (RecordKind, Uuid)) -> ApiResult<Response> {
-    let (app, caller) = (app.clone(), *caller);
-    let work = async move {
-        tokio::select! {
-            removed = erase(&app, &caller, what) => removed,
-            () = app.operation.cut_off() => {
-                // Its end may be on its way to the database.
-                let message = "the service is stopping: this may not have been removed; ask again";
-                Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
-            }
-        }
-    };
-    let removed = request_id::to_its_end(work).await;
-    let receipt = removed.map_err(|error| ApiError::internal(&error))??;
+    let (work_app, caller) = (app.clone(), *caller);
+    let receipt = lasting::to_its_end(app, async move { erase(&work_app, &caller, what).await }).await?;
     let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
 }

@@ -307,7 +307,7 @@ async fn a_backup_from_before_between_or_after_the_cuts_of_a_log_is_brought_up_t
         installation.tamper(restored).await;
         let (database, blobs) = (&installation.database, &installation.blobs);
         assert!(restore::require_current(database, blobs).await.is_err());
-        let done = restore::check(database, blobs, installation.vault.public_keys()).await.unwrap();
+        let done = restore::check(database, blobs, &installation.vault).await.unwrap();
         assert_eq!(done.rows, 0, "events are put back, and nothing is deleted");
         mirror::catch_up(database, blobs, &installation.vault).await.unwrap();
         restore::require_current(database, blobs).await.unwrap();
