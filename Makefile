@@ -47,7 +47,7 @@ advisories: setup ## Known vulnerabilities (needs the advisory database)
 
 bench: models ## Compare with faster-whisper and whisper.cpp; what gate, vault, a reader's transcript, search, redaction and analysis cost (docs/benchmarks.md)
 	@bench/run
-	cargo bench --locked -p server --bench gate --bench vault --bench reads --bench search
+	cargo bench --locked -p server --bench gate --bench vault --bench reads --bench search --bench meaning
 	cargo bench --locked -p insight --bench redact --bench analysis
 
 # One test after the other: what is measured is the memory of the process.

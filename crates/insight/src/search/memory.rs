@@ -122,7 +122,7 @@ mod tests {
         let memory = Memory::read(&bytes).unwrap();
         assert_eq!((memory.model(), memory.words().collect::<Vec<_>>()), (7, vec!["one", "zwölf"]));
         let found: Vec<_> = memory.passages().map(|one| (one.number, one.mark, one.vector())).collect();
-        assert_eq!(found, [(3, [9; 16], vector)]);
+        assert!(found == [(3, [9; 16], vector)]);
         assert!(Memory::read(&bytes[..bytes.len() - 1].to_vec()).is_none());
     }
 

@@ -8,8 +8,8 @@ const WORDS: usize = 60;
 /// Passages of a call: fourteen hours at 250 words a minute; what is behind is found by its words alone.
 const MOST: usize = 3500;
 
-/// A few texts in a row, or a part of a long one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A few texts in a row, or a part of a long one. No printable form: it is content.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Passage {
     /// The text that it begins in, counted from 0.
     pub first: usize,

@@ -34,7 +34,7 @@ const MOST: usize = 50;
 const CANDIDATES: usize = 500;
 
 /// A call, and the passage that says it best.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Meant {
     pub(super) call: Uuid,
     cosine: f32,

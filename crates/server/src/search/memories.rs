@@ -31,8 +31,8 @@ const BYTES: usize = 256 << 20;
 /// Bytes that a call takes beside its memory: key, version, map, allocation.
 const OVERHEAD: usize = 128;
 
-/// Calls that are opened at once: 8 MB of half hours.
-const BATCH: usize = 250;
+/// Calls that are opened at once: 3 MB of half hours, 150 MB of the longest that there are.
+const BATCH: usize = 100;
 
 /// How long the memories of a tenant that nobody searches stay: they are content.
 const IDLE: Duration = Duration::from_mins(15);

@@ -1,6 +1,6 @@
 //! Search over words that the database does not know (`docs/adr/024-search.md`): a word is looked up by its HMAC, calls are ranked and
 //! phrases are checked here, and the sentences that an answer shows are opened for that answer. Beside that, calls are found by what they
-//! mean (`docs/adr/027-meaning.md`): [`answer`] joins both.
+//! mean (`docs/adr/027-meaning.md`): `answer` joins both.
 //!
 //! Its one invariant: what is indexed of a call is what its sealed documents say, in the transaction that stores them; a call whose
 //! postings could not be made has no `search_words`, by which [`index::catch_up`] finds it.

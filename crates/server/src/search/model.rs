@@ -15,7 +15,7 @@ use tokio::{sync::Mutex, task::spawn_blocking};
 use crate::telemetry::log;
 
 /// Where the model is, once it was fetched and checked.
-type Place = Box<dyn Fn() -> Option<PathBuf> + Send + Sync>;
+type Place = Arc<dyn Fn() -> Option<PathBuf> + Send + Sync>;
 
 /// The model, where there is one.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Model {
     /// Says where to look for it, now and again; without this, search goes by words alone.
     pub fn look_in(&self, place: impl Fn() -> Option<PathBuf> + Send + Sync + 'static) {
         // The first one stays.
-        let _ = self.place.set(Box::new(place));
+        let _ = self.place.set(Arc::new(place));
     }
 
     /// The model, if it is loaded.
@@ -45,19 +45,17 @@ impl Model {
         if let Some(loaded) = self.loaded() {
             return Some(loaded);
         }
-        let Some(place) = self.place.get().and_then(|place| place()) else {
-            if self.place.get().is_some() && !self.is_missed.swap(true, Ordering::Relaxed) {
-                log::warning!(
-                    "search goes by words alone: the model is not here; `subrosa models pull all-minilm-l6-v2` fetches it"
-                );
-            }
-            return None;
-        };
-        match spawn_blocking(move || Embedder::load(&place)).await {
-            Ok(Ok(embedder)) => Some(Arc::clone(self.loaded.get_or_init(|| Arc::new(embedder)))),
-            _ => {
+        let place = Arc::clone(self.place.get()?);
+        // Its files are hashed the first time.
+        let read = spawn_blocking(move || place().map(|dir| Embedder::load(&dir)));
+        match read.await.ok().flatten() {
+            Some(Ok(embedder)) => Some(Arc::clone(self.loaded.get_or_init(|| Arc::new(embedder)))),
+            found => {
                 if !self.is_missed.swap(true, Ordering::Relaxed) {
-                    log::warning!("search goes by words alone: the model is here and cannot be loaded");
+                    match found {
+                        None => log::warning!("search goes by words alone: `subrosa models pull all-minilm-l6-v2`"),
+                        Some(_) => log::warning!("search goes by words alone: its model is here and cannot be loaded"),
+                    }
                 }
                 None
             }

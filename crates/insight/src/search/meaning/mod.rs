@@ -53,7 +53,8 @@ pub enum MeaningError {
 }
 
 /// A direction, in steps of 1/127 of its largest number: a cosine of two such differs from that of the exact ones by less than 0.005.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// No printable form: much of a text can be told from it.
+#[derive(Clone, Copy, PartialEq)]
 pub struct Vector {
     /// Of length 1 once multiplied with this.
     pub scale: f32,
