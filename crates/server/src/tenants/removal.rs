@@ -129,6 +129,7 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         DeletionError::Database(error) => error.into(),
     })?;
     tx.commit().await?;
+    app.search.memories.forget(caller.scope().tenant(), None);
     if class == RecordKind::Tenant {
         app.vault.forget_tenant(subject);
     }
