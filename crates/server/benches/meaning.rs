@@ -26,7 +26,7 @@ use insight::search::{
 use people::Person;
 use server::{
     artifacts::{self, Artifact},
-    search::index,
+    search::{model::Look, remembered},
     vault::seal::RecordKind,
 };
 use uuid::Uuid;
@@ -46,9 +46,9 @@ async fn main() {
     let calls = std::env::var("SUBROSA_MEANT_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
     let service = Service::set(&[("rates.read", "1000000/1s")]).await;
     let person = Person::new(&service).await;
-    service.app.search.model.look_in(move || Some(model.clone()));
+    service.app.search.model.look_in(move || Look::Here(model.clone()));
     // Loads the model.
-    index::catch_up(&service.app, &person.scope).await.unwrap();
+    remembered::catch_up(&service.app, &person.scope, remembered::Place::default()).await.unwrap();
     let bytes = fill(&person, calls).await;
     println!("{calls} calls of {PASSAGES} passages: {:.1} MB of memories", bytes as f64 / 1e6);
     let ask = async |asked: &str| {

@@ -209,7 +209,8 @@ impl Sealed {
     }
 }
 
-/// Documents that are sealed under the keys of these calls, as far as there are any.
+/// Documents that are sealed under the keys of these calls, in this order until they have more than `most` bytes, and how many of the calls
+/// were asked until then. One at least, so that whoever goes on behind them comes to an end.
 ///
 /// # Errors
 /// What a transaction may fail with.
@@ -217,15 +218,27 @@ pub async fn among<A: Access>(
     tx: &mut TenantTx<A>,
     calls: &[Uuid],
     artifact: Artifact,
-) -> Result<Vec<Sealed>, DbError> {
+    most: usize,
+) -> Result<(Vec<Sealed>, usize), DbError> {
     let tenant = tx.scope().tenant();
+    // The lengths are known without reading the documents.
     let stored = sqlx::query_as!(
         Sealed,
-        r#"SELECT call_id AS call, owner_id AS owner, updated_at AS version, sealed AS "sealed!: Vec<u8>" FROM tenant.artifacts
-           WHERE tenant_id = $1 AND call_id = ANY ($2) AND kind = $3 AND run_id IS NULL AND sealed IS NOT NULL"#,
+        r#"SELECT call_id AS "call!", owner_id AS "owner!", updated_at AS "version!", sealed AS "sealed!: Vec<u8>" FROM (
+             SELECT c.place, a.call_id, a.owner_id, a.updated_at, a.sealed,
+                    sum(octet_length(a.sealed)) OVER (ORDER BY c.place ROWS UNBOUNDED PRECEDING) - octet_length(a.sealed) AS before
+             FROM unnest($2::uuid[]) WITH ORDINALITY AS c (id, place)
+             JOIN tenant.artifacts a ON a.tenant_id = $1 AND a.call_id = c.id AND a.kind = $3
+               AND a.run_id IS NULL AND a.sealed IS NOT NULL) s
+           WHERE before < $4 ORDER BY place"#,
         tenant,
         calls,
         artifact as i16,
-    );
-    Ok(stored.fetch_all(tx.conn()).await?)
+        i64::try_from(most).unwrap_or(i64::MAX),
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let is_cut = stored.iter().map(|one| one.sealed.len()).sum::<usize>() >= most;
+    let last = stored.last().filter(|_| is_cut).and_then(|last| calls.iter().position(|call| *call == last.call));
+    Ok((stored, last.map_or(calls.len(), |last| last + 1)))
 }

@@ -3,7 +3,7 @@
 //! Invariant: it ends within `limits.shutdown_time` of [`Operation::stop`](crate::operation::Operation::stop), with everything it has
 //! begun finished, handed back, or safe to begin again.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::time::{MissedTickBehavior, interval};
@@ -54,7 +54,9 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
     // Boxed: together these are more than the stack of a small thread has room for.
     let (exports, work) = (Box::pin(exports::run(app)), Box::pin(work));
     tokio::select! {
-        ((), (), (), (), (), ()) = async { tokio::join!(upkeep(app), leftovers(app), walk(app), index(app), exports, work) } => {}
+        ((), (), (), (), (), (), (), ()) = async {
+            tokio::join!(upkeep(app), leftovers(app), walk(app), index(app), remember(app), close(app), exports, work)
+        } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
     }
@@ -123,7 +125,6 @@ async fn walk(app: &App) {
 async fn index(app: &App) {
     every(app, UPKEEP, async || {
         let indexed = each_tenant(app, async |tenant| search::index::catch_up(app, &sweep::scope(tenant)).await).await;
-        app.search.memories.drop_idle();
         if let Err(error) = indexed {
             log::warning!(fault = &error, "calls were not all indexed");
         }
@@ -131,8 +132,38 @@ async fn index(app: &App) {
     .await;
 }
 
+/// What calls mean, of each tenant some calls in turn. By itself, because for all calls of a new model it may take days, and postings do not
+/// wait for it.
+async fn remember(app: &App) {
+    // Of the tenants that have more calls than were looked at.
+    let mut places = HashMap::new();
+    every(app, UPKEEP, async || {
+        loop {
+            let turn = each_tenant(app, async |tenant| {
+                let after = places.remove(&tenant).unwrap_or_default();
+                let place = search::remembered::catch_up(app, &sweep::scope(tenant), after).await?;
+                places.extend(place.map(|place| (tenant, place)));
+                Ok(())
+            });
+            if let Err(error) = turn.await {
+                log::warning!(fault = &error, "not all calls were remembered for search");
+                break;
+            }
+            if places.is_empty() || *app.operation.stopping().borrow() {
+                break;
+            }
+        }
+    })
+    .await;
+}
+
+/// What searches opened is content: it goes when nobody looks at it.
+async fn close(app: &App) {
+    every(app, UPKEEP, async || app.search.memories.drop_idle()).await;
+}
+
 /// Acts now and then again and again, until the program stops.
-async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
+async fn every(app: &App, period: Duration, mut act: impl AsyncFnMut()) {
     let mut ticks = interval(period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -146,7 +177,7 @@ async fn every(app: &App, period: Duration, act: impl AsyncFn()) {
 }
 
 /// Acts for every tenant. One tenant's fault does not hold up the others.
-async fn each_tenant(app: &App, act: impl AsyncFn(Uuid) -> Result<(), DbError>) -> Result<(), DbError> {
+async fn each_tenant(app: &App, mut act: impl AsyncFnMut(Uuid) -> Result<(), DbError>) -> Result<(), DbError> {
     let (mut first, mut after) = (None, Uuid::nil());
     loop {
         let mut tx = app.database.system(Reason::Sweep).await?;

@@ -60,6 +60,7 @@ async fn delete(app: &App, tenant: Uuid, call: Uuid) -> Result<bool, DeletionErr
     }
     deletion::delete(&mut tx, app.vault.signer(), RecordKind::Call, call).await?;
     tx.commit().await?;
+    app.search.memories.forget(tenant, Some(call));
     Ok(true)
 }
 

@@ -38,6 +38,7 @@ async fn delete_one(app: &App, caller: &Caller, call: Uuid) -> Result<Receipt, D
     let mut tx = app.database.write(caller.scope()).await?;
     let receipt = deletion::delete(&mut tx, app.vault.signer(), RecordKind::Call, call).await?;
     tx.commit().await?;
+    app.search.memories.forget(caller.scope().tenant(), Some(call));
     app.changes.wake();
     Ok(receipt)
 }

@@ -4,18 +4,19 @@
 use std::collections::HashMap;
 
 use api::search::{Corrected, Matched};
-use insight::search::{meaning::Vector, memory::Mark, query::Query};
+use insight::search::{memory::Mark, query::Query};
 use uuid::Uuid;
 
 use super::{
     corrected,
     find::{self, Found},
     meaning::{self, Meant},
+    memories,
 };
 use crate::{
     app::App,
     calls::store::Filter,
-    db::{Access, TenantTx},
+    db::{Read, Scope, TenantTx},
     error::ApiResult,
 };
 
@@ -40,38 +41,48 @@ pub(super) struct Answer {
     pub(super) corrected: Vec<Corrected>,
 }
 
-/// Looks for what somebody typed, which means `vector` where that is known.
-pub(super) async fn answer<A: Access>(
+/// Looks for what somebody typed, and gives the transaction in which the last of it was found. None is open while memories are compared.
+pub(super) async fn answer(
     app: &App,
-    tx: &mut TenantTx<A>,
-    (typed, mut query, vector): (&str, Query, Option<Vector>),
+    scope: &Scope,
+    (typed, mut query): (&str, Query),
     filter: Option<&Filter>,
-) -> ApiResult<Answer> {
+) -> ApiResult<(TenantTx<Read>, Answer)> {
     // In what was typed: what it means does not hang on a letter, and words that no call has mean something too.
-    let meant = meaning::find(app, tx, (&query, vector), filter).await?;
-    let mut words = find::find(tx, &app.vault, &query, filter).await?;
+    let (near, seen) = meaning::find(app, scope, &query, filter).await?;
+    let mut tx = app.database.read(scope).await?;
+    let meant = meaning::allowed(&mut tx, &app.vault, &query, near).await?;
+    let mut words = find::find(&mut tx, &app.vault, &query, filter).await?;
     let mut corrected = Vec::new();
     // A word that no call has leaves no call for all of them.
-    if words.is_empty()
-        && let Some((text, instead)) = corrected::correct(app, tx, (typed, &query)).await?
-        && let Ok(nearest) = Query::parse(&text)
-    {
-        words = find::find(tx, &app.vault, &nearest, filter).await?;
-        if !words.is_empty() {
-            (query, corrected) = (nearest, instead);
+    if words.is_empty() {
+        let unknown = corrected::unknown(&mut tx, &app.vault, (typed, &query)).await?;
+        if !unknown.is_empty() {
+            tx.rollback().await?;
+            let seen = match seen {
+                Some(seen) => seen,
+                None => memories::look(app, scope).await?,
+            };
+            let nearest = corrected::correct(seen, (typed, &unknown)).await?;
+            tx = app.database.read(scope).await?;
+            if let Some((text, instead)) = nearest
+                && let Ok(nearest) = Query::parse(&text)
+            {
+                words = find::find(&mut tx, &app.vault, &nearest, filter).await?;
+                if !words.is_empty() {
+                    (query, corrected) = (nearest, instead);
+                }
+            }
         }
     }
     let (found, why) = merged(words, &meant);
-    Ok(Answer { found, why, query, corrected })
+    Ok((tx, Answer { found, why, query, corrected }))
 }
 
-/// One order of two, by the sums of reciprocal ranks; the order of words as it is where nothing is found by meaning.
+/// One order of two, by the sums of reciprocal ranks: also where only one finds something, so that a cursor means the same on each page.
 fn merged(words: Vec<Found>, meant: &[Meant]) -> (Vec<Found>, HashMap<Uuid, Why>) {
     let mut why: HashMap<Uuid, Why> =
         words.iter().map(|found| (found.call, Why { matched: Matched::Words, passage: None })).collect();
-    if meant.is_empty() {
-        return (words, why);
-    }
     let rank = |rank: usize| 1.0 / (K + 1.0 + rank as f64);
     let mut scores: HashMap<Uuid, f64> =
         words.iter().enumerate().map(|(place, found)| (found.call, rank(place))).collect();

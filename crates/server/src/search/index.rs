@@ -76,7 +76,7 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
     let analysis = analyses::store::get(tx, &key, call).await?.unwrap_or_default();
     let tasks = action_items::texts(tx, vault, call).await?;
-    let before = artifacts::get(tx, (call, Artifact::SearchMemory), &key).await?;
+    let before = remembered::before(tx, call, &key).await?;
     let made = tokio::task::spawn_blocking(move || {
         let mut said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
         said.add(&analysis, tasks);
@@ -138,7 +138,7 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
-    remembered::catch_up(app, scope).await
+    Ok(())
 }
 
 /// Makes the postings of a call, with no transaction open while its transcript follows its contact.

@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{
-    memories::Remembered,
+    kept::{Remembered, Seen},
+    memories,
     phrase::Phrase,
     store,
     tokens::{Token, Tokens},
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     app::App,
     calls::{self, store::Filter},
-    db::{Access, DbError, TenantTx},
+    db::{Access, DbError, Scope, TenantTx},
     vault::keys::{Vault, VaultError},
 };
 
@@ -44,31 +45,52 @@ pub(super) struct Meant {
     pub(super) mark: Mark,
 }
 
-/// What a query means: no transaction is to be open. `None` without the model, and for one of phrases alone.
-pub(super) async fn vector(app: &App, query: &Query) -> Option<Vector> {
-    let (embedder, free) = (app.search.model.loaded()?, query.free.clone());
-    spawn_blocking(move || embedder.embed(&free).filter(|_| !free.is_empty())).await.ok()?
+/// The calls that say what a query means, the nearest first, whatever words they hold, and what was looked at for it: nothing without the
+/// model, and for a query of phrases alone. No transaction is to be open.
+pub(super) async fn find(
+    app: &App,
+    scope: &Scope,
+    query: &Query,
+    filter: Option<&Filter>,
+) -> Result<(Vec<Meant>, Option<Seen>), VaultError> {
+    let Some(vector) = vector(app, query).await else { return Ok((Vec::new(), None)) };
+    let seen = memories::look(app, scope).await?;
+    let shown: Option<HashSet<Uuid>> = match filter {
+        Some(filter) => {
+            let all: Vec<Uuid> = seen.iter().map(|(call, _)| *call).collect();
+            let mut tx = app.database.read(scope).await?;
+            let shown = calls::store::shown(&mut tx, filter, &all).await?;
+            tx.rollback().await?;
+            Some(shown.into_iter().collect())
+        }
+        None => None,
+    };
+    let looked_at = Arc::clone(&seen);
+    let ranked = spawn_blocking(move || {
+        let is_shown = |call: &Uuid| shown.as_ref().is_none_or(|shown| shown.contains(call));
+        ranked(looked_at.iter().filter(|(call, _)| is_shown(call)), &vector)
+    });
+    Ok((ranked.await.map_err(|_| DbError::Unexpected)?, Some(seen)))
 }
 
-/// The calls that say what a query means, the nearest first.
-pub(super) async fn find<A: Access>(
-    app: &App,
-    tx: &mut TenantTx<A>,
-    (query, vector): (&Query, Option<Vector>),
-    filter: Option<&Filter>,
-) -> Result<Vec<Meant>, VaultError> {
-    let Some(vector) = vector else { return Ok(Vec::new()) };
-    let mut memories = app.search.memories.look(tx, &app.vault).await?;
-    if let Some(filter) = filter {
-        let all: Vec<Uuid> = memories.iter().map(|(call, _)| *call).collect();
-        let shown: HashSet<Uuid> = calls::store::shown(tx, filter, &all).await?.into_iter().collect();
-        memories.retain(|(call, _)| shown.contains(call));
+async fn vector(app: &App, query: &Query) -> Option<Vector> {
+    if query.free.is_empty() {
+        return None;
     }
-    let ranked = spawn_blocking(move || ranked(&memories, &vector));
-    let mut meant = ranked.await.map_err(|_| DbError::Unexpected)?;
+    let (embedder, free) = (app.search.model.loaded()?, query.free.clone());
+    spawn_blocking(move || embedder.embed_query(&free)).await.ok()?
+}
+
+/// Those of the calls that the words in quotation marks and behind a minus leave.
+pub(super) async fn allowed<A: Access>(
+    tx: &mut TenantTx<A>,
+    vault: &Vault,
+    query: &Query,
+    mut meant: Vec<Meant>,
+) -> Result<Vec<Meant>, VaultError> {
     for term in query.terms.iter().filter(|term| term.is_quoted || term.is_excluded) {
         let asked: Vec<Uuid> = meant.iter().map(|one| one.call).collect();
-        let holding = holding(tx, &app.vault, term, &asked).await?;
+        let holding = holding(tx, vault, term, &asked).await?;
         meant.retain(|one| holding.contains(&one.call) != term.is_excluded);
     }
     meant.truncate(MOST);
@@ -76,7 +98,7 @@ pub(super) async fn find<A: Access>(
 }
 
 /// The best passage of each call that is near enough, the nearest first, the newer of equals first.
-fn ranked(memories: &[(Uuid, Arc<Remembered>)], to: &Vector) -> Vec<Meant> {
+fn ranked<'m>(memories: impl Iterator<Item = &'m (Uuid, Arc<Remembered>)>, to: &Vector) -> Vec<Meant> {
     let best = |(call, memory): &(Uuid, Arc<Remembered>)| {
         if memory.model() != MODEL {
             return None;
@@ -91,7 +113,7 @@ fn ranked(memories: &[(Uuid, Arc<Remembered>)], to: &Vector) -> Vec<Meant> {
             memory.passages().map(near).max_by(|a, b| a.cosine.total_cmp(&b.cosine).then(b.number.cmp(&a.number)));
         best.filter(|best| best.cosine >= FLOOR)
     };
-    let mut meant: Vec<Meant> = memories.iter().filter_map(best).collect();
+    let mut meant: Vec<Meant> = memories.filter_map(best).collect();
     meant.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(Reverse(a.call).cmp(&Reverse(b.call))));
     meant.truncate(CANDIDATES);
     meant

@@ -1,165 +1,135 @@
-//! What is remembered of calls, open and in memory, for searches that look at all of it. Its one invariant: each search asks the database
-//! which calls its caller sees and in which version, and is shown these and no others; what is gone or has changed is dropped on the way.
+//! What is remembered of calls, for searches that look at all of it. Its one invariant: each search asks the database which calls its caller
+//! sees and in which version, and is shown these and no others; no transaction is open while they are decrypted.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
-use chrono::{DateTime, Utc};
 use insight::search::memory::Memory;
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
+use super::kept::{BATCH_BYTES, Cache, Kept, Listed, Seen, Viewer};
 use crate::{
+    app::App,
     artifacts::{self, Artifact},
-    db::{Access, DbError, TenantTx},
-    vault::{
-        keys::{Vault, VaultError},
-        seal::RecordKind,
-    },
+    db::{DbError, Scope},
+    vault::{keys::VaultError, seal::RecordKind},
 };
 
 /// Calls that are looked at: the newest ones, as many as for a word that everybody says.
 const MOST: i64 = 20_000;
 
-/// Bytes of all tenants together. A call of half an hour takes 30 kB.
-const BYTES: usize = 256 << 20;
-
-/// Bytes that a call takes beside its memory: key, version, map, allocation.
-const OVERHEAD: usize = 128;
-
-/// Calls that are opened at once: 3 MB of half hours, 150 MB of the longest that there are.
-const BATCH: usize = 100;
-
-/// How long the memories of a tenant that nobody searches stay: they are content.
-const IDLE: Duration = Duration::from_mins(15);
-
-/// What is remembered of a call.
-pub(super) type Remembered = Memory<Zeroizing<Vec<u8>>>;
-
-/// What the database says about one.
-struct Listed {
-    call: Uuid,
-    version: DateTime<Utc>,
-}
-
-struct Kept {
-    owner: Uuid,
-    version: DateTime<Utc>,
-    memory: Arc<Remembered>,
-}
-
-impl Kept {
-    fn size(&self) -> usize {
-        self.memory.size() + OVERHEAD
-    }
-}
-
-struct Tenant {
-    calls: HashMap<Uuid, Kept>,
-    used: Instant,
-}
+/// Calls that are asked for at once.
+const BATCH: usize = 250;
 
 /// The memories of all tenants that were searched lately.
 #[derive(Default)]
 pub struct Memories {
-    tenants: Mutex<HashMap<Uuid, Tenant>>,
+    kept: Mutex<Cache>,
+    /// Held by the search that opens what is lacking of a tenant: others wait for it, and open nothing twice.
+    openers: Mutex<HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl Memories {
-    /// What the caller sees, the newest first; as much as fits into memory.
-    pub(super) async fn look<A: Access>(
-        &self,
-        tx: &mut TenantTx<A>,
-        vault: &Vault,
-    ) -> Result<Vec<(Uuid, Arc<Remembered>)>, VaultError> {
-        let (tenant, sees_only) = (tx.scope().tenant(), tx.scope().sees_only());
-        let listed = listed(tx).await?;
-        let lacking = self.refresh((tenant, sees_only), &listed);
-        for calls in lacking.chunks(BATCH) {
-            if !self.has_room(tenant) {
-                break;
-            }
-            let opened = open(tx, vault, calls).await?;
-            self.keep(tenant, opened);
-        }
-        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(tenant) = tenants.get(&tenant) else { return Ok(Vec::new()) };
-        let of = |listed: &Listed| Some((listed.call, Arc::clone(&tenant.calls.get(&listed.call)?.memory)));
-        Ok(listed.iter().filter_map(of).collect())
+    fn kept(&self) -> MutexGuard<'_, Cache> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Drops what the caller would see and does not, or in another version, and says what is lacking.
-    fn refresh(&self, (tenant, sees_only): (Uuid, Option<Uuid>), listed: &[Listed]) -> Vec<Uuid> {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = tenants.entry(tenant).or_insert_with(|| Tenant { calls: HashMap::new(), used: Instant::now() });
-        kept.used = Instant::now();
-        let current: HashMap<Uuid, DateTime<Utc>> = listed.iter().map(|one| (one.call, one.version)).collect();
-        kept.calls.retain(|call, kept| {
-            let is_in_sight = sees_only.is_none_or(|owner| owner == kept.owner);
-            !is_in_sight || current.get(call) == Some(&kept.version)
-        });
-        listed.iter().map(|one| one.call).filter(|call| !kept.calls.contains_key(call)).collect()
+    fn refresh(&self, viewer: Viewer, listed: &[Listed], now: Instant) -> Vec<Uuid> {
+        let (lacking, gone) = self.kept().refresh(viewer, listed, now);
+        discard(gone);
+        lacking
     }
 
-    /// Whether a tenant may have more, once the others that waited longest have made room.
-    fn has_room(&self, tenant: Uuid) -> bool {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = |tenant: &Tenant| tenant.calls.values().map(Kept::size).sum::<usize>();
-        let mut all: usize = tenants.values().map(size).sum();
-        while all >= BYTES {
-            let others = tenants.iter().filter(|(id, _)| **id != tenant);
-            let Some(oldest) = others.min_by_key(|(_, other)| other.used).map(|(id, _)| *id) else { return false };
-            all -= tenants.remove(&oldest).as_ref().map_or(0, size);
-        }
-        true
+    fn opener(&self, tenant: Uuid) -> Arc<tokio::sync::Mutex<()>> {
+        let mut openers = self.openers.lock().unwrap_or_else(PoisonError::into_inner);
+        // So there are no more than searches under way.
+        openers.retain(|_, opener| Arc::strong_count(opener) > 1);
+        Arc::clone(openers.entry(tenant).or_default())
     }
 
-    fn keep(&self, tenant: Uuid, opened: Vec<(Uuid, Kept)>) {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = tenants.entry(tenant).or_insert_with(|| Tenant { calls: HashMap::new(), used: Instant::now() });
-        kept.calls.extend(opened);
+    /// Drops a call that was deleted, or all of a tenant.
+    pub(crate) fn forget(&self, tenant: Uuid, call: Option<Uuid>) {
+        let gone = self.kept().forget(tenant, call);
+        discard(gone);
     }
 
-    /// Drops the memories of tenants that nobody has searched lately.
+    /// Drops what nobody who sees it has looked at lately: of calls that others deleted nobody says so here.
     pub(crate) fn drop_idle(&self) {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.retain(|_, tenant| tenant.used.elapsed() < IDLE);
+        let gone = self.kept().idle(Instant::now());
+        discard(gone);
     }
 
     /// How many calls are in memory.
     pub fn calls(&self) -> usize {
-        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        tenants.values().map(|tenant| tenant.calls.len()).sum()
+        self.kept().calls()
     }
 }
 
-/// Opens what is remembered of these calls. What was tampered with, or is of another program, is left out: it is no reason to find nothing.
-async fn open<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, calls: &[Uuid]) -> Result<Vec<(Uuid, Kept)>, VaultError> {
-    let keys = vault.record_keys(tx, RecordKind::Call, calls).await?;
-    let sealed = artifacts::among(tx, calls, Artifact::SearchMemory).await?;
-    let opened = spawn_blocking(move || {
-        let open = |one: artifacts::Sealed| {
-            let bytes = one.open(Artifact::SearchMemory, keys.get(&one.call)?).ok()?;
-            let memory = Arc::new(Memory::read(bytes)?);
-            Some((one.call, Kept { owner: one.owner, version: one.version, memory }))
-        };
-        sealed.into_iter().filter_map(open).collect()
-    });
-    Ok(opened.await.map_err(|_| DbError::Unexpected)?)
+/// Drops on a thread that may be busy: bytes are overwritten.
+fn discard(gone: Vec<Kept>) {
+    if !gone.is_empty() {
+        drop(spawn_blocking(move || drop(gone)));
+    }
 }
 
-async fn listed<A: Access>(tx: &mut TenantTx<A>) -> Result<Vec<Listed>, DbError> {
-    let tenant = tx.scope().tenant();
-    let listed = match tx.scope().sees_only() {
+/// What the caller sees, the newest first; as much as fits into memory. No transaction is to be open.
+pub(super) async fn look(app: &App, scope: &Scope) -> Result<Seen, VaultError> {
+    let (memories, viewer, now) = (&app.search.memories, (scope.tenant(), scope.sees_only()), Instant::now());
+    let mut listed = list(app, scope).await?;
+    if !memories.refresh(viewer, &listed, now).is_empty() {
+        let opener = memories.opener(scope.tenant());
+        let _turn = opener.lock().await;
+        // Somebody else may have opened them by now.
+        let lacking = memories.refresh(viewer, &listed, now);
+        open(app, scope, (&lacking, now)).await?;
+        // That took its time: what was deleted since is not looked at.
+        listed = list(app, scope).await?;
+    }
+    Ok(memories.kept().among(scope.tenant(), &listed))
+}
+
+/// Opens what is remembered of these calls. What was tampered with, or is of another program, is kept as nothing: it is no reason to find
+/// nothing.
+async fn open(app: &App, scope: &Scope, (mut calls, now): (&[Uuid], Instant)) -> Result<(), VaultError> {
+    while let Some(first) = calls.first() {
+        if !app.search.memories.kept().has_room(*first, now) {
+            break;
+        }
+        let batch = &calls[..calls.len().min(BATCH)];
+        let mut tx = app.database.read(scope).await?;
+        let keys = app.vault.sound_record_keys(&mut tx, RecordKind::Call, batch).await?;
+        let (sealed, asked) = artifacts::among(&mut tx, batch, Artifact::SearchMemory, BATCH_BYTES).await?;
+        tx.rollback().await?;
+        calls = &calls[asked..];
+        let (app, tenant) = (app.clone(), scope.tenant());
+        let opened = spawn_blocking(move || {
+            let open = |one: artifacts::Sealed| {
+                let bytes = keys.get(&one.call).and_then(|key| one.open(Artifact::SearchMemory, key).ok());
+                let memory = bytes.and_then(Memory::read).map(Arc::new);
+                (one.call, Kept { owner: one.owner, version: one.version, used: now, memory })
+            };
+            let opened = sealed.into_iter().map(open).collect();
+            let gone = app.search.memories.kept().keep(tenant, opened);
+            drop(gone);
+        });
+        opened.await.map_err(|_| DbError::Unexpected)?;
+    }
+    Ok(())
+}
+
+async fn list(app: &App, scope: &Scope) -> Result<Vec<Listed>, DbError> {
+    let (mut tx, tenant) = (app.database.read(scope).await?, scope.tenant());
+    let listed = match scope.sees_only() {
         Some(owner) => {
             let own = sqlx::query_file_as!(Listed, "src/search/memories_own.sql", tenant, MOST, owner);
-            own.fetch_all(tx.conn()).await
+            own.fetch_all(tx.conn()).await?
         }
-        None => sqlx::query_file_as!(Listed, "src/search/memories.sql", tenant, MOST).fetch_all(tx.conn()).await,
+        None => sqlx::query_file_as!(Listed, "src/search/memories.sql", tenant, MOST).fetch_all(tx.conn()).await?,
     };
-    Ok(listed?)
+    tx.rollback().await?;
+    Ok(listed)
 }

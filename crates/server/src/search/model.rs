@@ -10,12 +10,24 @@ use std::{
 };
 
 use insight::search::meaning::{Embedder, MODEL, Vector};
-use tokio::{sync::Mutex, task::spawn_blocking};
+use tokio::{
+    sync::Mutex,
+    task::{JoinError, spawn_blocking},
+};
 
 use crate::telemetry::log;
 
-/// Where the model is, once it was fetched and checked.
-type Place = Arc<dyn Fn() -> Option<PathBuf> + Send + Sync>;
+/// What is found of the model.
+pub enum Look {
+    /// It is in this directory, and right.
+    Here(PathBuf),
+    /// Nobody has fetched it yet.
+    Missing,
+    /// It is there and is not what it should be.
+    Damaged,
+}
+
+type Place = Arc<dyn Fn() -> Look + Send + Sync>;
 
 /// The model, where there is one.
 #[derive(Default)]
@@ -25,11 +37,13 @@ pub struct Model {
     /// Held while a text of the index is embedded, or the model is loaded.
     turn: Mutex<()>,
     is_missed: AtomicBool,
+    /// It was damaged, which took hashing all of it: not again while this program runs.
+    is_refused: AtomicBool,
 }
 
 impl Model {
     /// Says where to look for it, now and again; without this, search goes by words alone.
-    pub fn look_in(&self, place: impl Fn() -> Option<PathBuf> + Send + Sync + 'static) {
+    pub fn look_in(&self, place: impl Fn() -> Look + Send + Sync + 'static) {
         // The first one stays.
         let _ = self.place.set(Arc::new(place));
     }
@@ -45,27 +59,37 @@ impl Model {
         if let Some(loaded) = self.loaded() {
             return Some(loaded);
         }
+        if self.is_refused.load(Ordering::Relaxed) {
+            return None;
+        }
         let place = Arc::clone(self.place.get()?);
         // Its files are hashed the first time.
-        let read = spawn_blocking(move || place().map(|dir| Embedder::load(&dir)));
-        match read.await.ok().flatten() {
-            Some(Ok(embedder)) => Some(Arc::clone(self.loaded.get_or_init(|| Arc::new(embedder)))),
-            found => {
+        let read = spawn_blocking(move || match place() {
+            Look::Here(dir) => Some(Embedder::load(&dir).ok()),
+            Look::Damaged => Some(None),
+            Look::Missing => None,
+        });
+        match read.await {
+            Ok(Some(Some(embedder))) => return Some(Arc::clone(self.loaded.get_or_init(|| Arc::new(embedder)))),
+            Ok(None) => {
                 if !self.is_missed.swap(true, Ordering::Relaxed) {
-                    match found {
-                        None => log::warning!("search goes by words alone: `subrosa models pull all-minilm-l6-v2`"),
-                        Some(_) => log::warning!("search goes by words alone: its model is here and cannot be loaded"),
-                    }
+                    log::warning!("search goes by words alone: `subrosa models pull all-minilm-l6-v2`");
                 }
-                None
+            }
+            Ok(Some(None)) | Err(_) => {
+                self.is_refused.store(true, Ordering::Relaxed);
+                log::warning!(
+                    "search goes by words alone: its model is damaged; `subrosa models pull all-minilm-l6-v2`, and start again"
+                );
             }
         }
+        None
     }
 
-    /// What a text of the index means.
-    pub(super) async fn embed(&self, embedder: &Arc<Embedder>, text: String) -> Option<Vector> {
+    /// What a text of the index means; `None` where nothing is said.
+    pub(super) async fn embed(&self, embedder: &Arc<Embedder>, text: String) -> Result<Option<Vector>, JoinError> {
         let (_turn, embedder) = (self.turn.lock().await, Arc::clone(embedder));
-        spawn_blocking(move || embedder.embed(&text)).await.ok().flatten()
+        spawn_blocking(move || embedder.embed(&text)).await
     }
 }
 

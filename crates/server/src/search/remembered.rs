@@ -109,6 +109,18 @@ fn known(before: Option<Zeroizing<Vec<u8>>>) -> HashMap<Mark, Vector> {
     memory.map_or_else(HashMap::new, |memory| memory.passages().map(|one| (one.mark, one.vector())).collect())
 }
 
+/// What is remembered of a call by now: nothing where that was tampered with, for it is made anew.
+pub(super) async fn before<A: Access>(
+    tx: &mut TenantTx<A>,
+    call: Uuid,
+    key: &Key,
+) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+    match artifacts::get(tx, (call, Artifact::SearchMemory), key).await {
+        Err(VaultError::Broken(_)) => Ok(None),
+        before => before,
+    }
+}
+
 /// What is stored of a call, open.
 struct Open {
     key: Key,
@@ -123,7 +135,7 @@ impl Open {
         let row = calls::store::get(tx, call).await?;
         let document = calls::store::open(tx, vault, &row).await?;
         let key = vault.record_key(tx, RecordKind::Call, call).await?;
-        let before = artifacts::get(tx, (call, Artifact::SearchMemory), &key).await?;
+        let before = before(tx, call, &key).await?;
         let Some(kept) = artifacts::get(tx, (call, Artifact::SearchTexts), &key).await? else { return Ok(None) };
         let said = serde_json::from_slice(&kept).map_err(|_| DbError::Unexpected)?;
         Ok(Some(Self { key, document, said, language: row.language, before }))
@@ -139,7 +151,7 @@ impl Open {
 ///
 /// # Errors
 /// [`DbError::NotFound`] when the call is not there; [`VaultError::Broken`] when it was tampered with.
-pub(crate) async fn embed(app: &App, scope: &Scope, call: Uuid) -> Result<(), VaultError> {
+async fn embed(app: &App, scope: &Scope, call: Uuid) -> Result<(), VaultError> {
     let Some(embedder) = app.search.model.find().await else { return Ok(()) };
     let mut tx = app.database.read(scope).await?;
     let open = Open::read(&mut tx, &app.vault, call).await?;
@@ -170,27 +182,39 @@ async fn vectors(
         }
         // Of nothing but punctuation: a direction that is near to none.
         let none = Vector { scale: 0.0, steps: [0; _] };
-        fresh.insert(mark, app.search.model.embed(embedder, passage.text).await.unwrap_or(none));
+        // What failed is left to the next time.
+        if let Ok(vector) = app.search.model.embed(embedder, passage.text).await {
+            fresh.insert(mark, vector.unwrap_or(none));
+        }
     }
     fresh
 }
 
-/// Remembers what the calls of the scope's tenant say that is not remembered: of an older program, without the model or with another one,
-/// or corrected since. A call whose content is damaged is left as it is for good.
+/// How far [`catch_up`] is with a tenant.
+pub type Place = (i16, Uuid);
+
+/// Calls of a tenant that are remembered in one turn: some seconds, then the others have theirs.
+const TURN: usize = 10;
+
+/// Remembers some calls of the scope's tenant of which less is remembered than there is: of an older program, without the model or with
+/// another one, or new or corrected since. Begins behind `after`, at first its default, and says where it ended; `None` where there are no
+/// more. A call whose content is damaged is left as it is for good.
 ///
 /// # Errors
 /// When the database is out; what was remembered stays so.
-pub(super) async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
+pub async fn catch_up(app: &App, scope: &Scope, mut after: Place) -> Result<Option<Place>, DbError> {
     let wanted = if app.search.model.find().await.is_some() { PASSAGES } else { WORDS };
-    let mut after = (NOTHING, Uuid::nil());
-    while !*app.operation.stopping().borrow() {
+    for _ in 0..TURN {
+        if *app.operation.stopping().borrow() {
+            return Ok(None);
+        }
         let mut tx = app.database.read(scope).await?;
         let next = next(&mut tx, wanted, after).await?;
         tx.rollback().await?;
-        let Some((state, call)) = next else { break };
+        let Some((state, call)) = next else { return Ok(None) };
         after = (state, call);
         match remember(app, scope, (state, call)).await {
-            Ok(()) => {}
+            Ok(()) | Err(VaultError::Database(DbError::NotFound)) => {}
             Err(VaultError::Database(error)) if error.is_outage() => return Err(error),
             Err(error) if index::is_damage(&error) => {
                 log::warning!(fault = &error, "a call cannot be remembered for search and is left without");
@@ -203,7 +227,7 @@ pub(super) async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
             }
         }
     }
-    Ok(())
+    Ok(Some(after))
 }
 
 async fn remember(app: &App, scope: &Scope, (state, call): (i16, Uuid)) -> Result<(), VaultError> {

@@ -18,7 +18,6 @@ use uuid::Uuid;
 use super::{
     answer::{Answer, answer},
     find::Found,
-    meaning,
     shown::{OPENED, Opened},
 };
 use crate::{
@@ -64,10 +63,8 @@ pub async fn search(
     };
     let after = asked.cursor.as_deref().map(read_cursor).transpose()?;
     let filter = filter(&asked)?;
-    let vector = meaning::vector(&app, &query).await;
-    let mut tx = app.database.read(caller.scope()).await?;
-    let Answer { mut found, why, query, corrected } =
-        answer(&app, &mut tx, (&asked.q, query, vector), filter.as_ref()).await?;
+    let (mut tx, answer) = answer(&app, caller.scope(), (&asked.q, query), filter.as_ref()).await?;
+    let Answer { mut found, why, query, corrected } = answer;
     if let Some(after) = after {
         found.retain(|found| (found.score, found.call) < (after.score, after.call));
     }

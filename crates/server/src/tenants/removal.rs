@@ -106,6 +106,7 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         }
     };
     tx.commit().await?;
+    app.search.memories.forget(caller.scope().tenant(), None);
     if class == RecordKind::Tenant {
         app.vault.forget_tenant(subject);
     }

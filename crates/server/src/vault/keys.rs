@@ -259,6 +259,29 @@ impl Vault {
         kind: RecordKind,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Key>, VaultError> {
+        self.each_record_key(tx, kind, ids).await?.into_iter().map(|(id, key)| Ok((id, key?))).collect()
+    }
+
+    /// As [`Vault::record_keys`], without those that were tampered with.
+    ///
+    /// # Errors
+    /// What a transaction may fail with.
+    pub async fn sound_record_keys<A: Access>(
+        &self,
+        tx: &mut TenantTx<A>,
+        kind: RecordKind,
+        ids: &[Uuid],
+    ) -> Result<HashMap<Uuid, Key>, VaultError> {
+        let keys = self.each_record_key(tx, kind, ids).await?;
+        Ok(keys.into_iter().filter_map(|(id, key)| Some((id, key.ok()?))).collect())
+    }
+
+    async fn each_record_key<A: Access>(
+        &self,
+        tx: &mut TenantTx<A>,
+        kind: RecordKind,
+        ids: &[Uuid],
+    ) -> Result<Vec<(Uuid, Result<Key, Broken>)>, VaultError> {
         let tenant = tx.scope().tenant();
         let parent = self.tenant_key(tx).await?;
         let rows = sqlx::query!(
@@ -270,8 +293,8 @@ impl Vault {
         .fetch_all(tx.conn())
         .await
         .map_err(DbError::from)?;
-        let open = |id, sealed: &[u8]| Ok((id, open_key(&parent, KeyPlace::Record(tenant, kind, id), sealed)?));
-        rows.into_iter().map(|row| open(row.record_id, &row.sealed)).collect()
+        let open = |id, sealed: &[u8]| (id, open_key(&parent, KeyPlace::Record(tenant, kind, id), sealed));
+        Ok(rows.into_iter().map(|row| open(row.record_id, &row.sealed)).collect())
     }
 
     /// Opens a record's key that the statement which read the record has read with it, by a join: so one round trip gives a row and

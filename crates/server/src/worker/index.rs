@@ -1,5 +1,6 @@
 //! `INDEXED`: the call can be found. Its one invariant: a call is completed whether this works or not; where it does not, upkeep makes the
-//! postings later ([`search::index::catch_up`]).
+//! postings later ([`search::index::catch_up`]). What a call means is left to upkeep ([`search::remembered`]): embedding is slow, and nothing
+//! waits for it.
 
 use std::time::Instant;
 
@@ -18,10 +19,6 @@ impl Run<'_> {
         match search::index::renew(&mut tx, &app.vault, call).await {
             Ok(()) => {
                 tx.commit().await?;
-                // Upkeep goes on where this ends.
-                if let Err(error) = search::remembered::embed(app, &self.scope, call).await {
-                    log::warning!(fault = &error, "what a call means was not found out; upkeep does it later");
-                }
                 Ok(Event::completed(Stage::Indexed).by("local").took(began.elapsed()))
             }
             Err(error) => {

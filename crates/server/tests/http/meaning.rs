@@ -5,13 +5,16 @@ use std::{path::PathBuf, time::Instant};
 use axum::http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use server::{db::Scope, search::index};
+use server::{
+    db::Scope,
+    search::{model::Look, remembered},
+};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::{
     client::Service,
     people::Person,
-    search::{call, count, found, ids, search},
+    search::{call, count, found, ids, search, upkeep},
 };
 
 /// A service whose model is where `cargo xtask models` puts it.
@@ -23,11 +26,7 @@ async fn service() -> Service {
 
 fn install(service: &Service) {
     let data = PathBuf::from(std::env::var_os("SUBROSA_DATA_DIR").unwrap_or_else(|| "../../.data".into()));
-    service.app.search.model.look_in(move || Some(data.join("models/all-minilm-l6-v2")));
-}
-
-async fn upkeep(person: &Person<'_>) {
-    index::catch_up(&person.service.app, &person.scope).await.unwrap();
+    service.app.search.model.look_in(move || Look::Here(data.join("models/all-minilm-l6-v2")));
 }
 
 async fn hits(person: &Person<'_>, query: &str) -> Value {
@@ -56,7 +55,10 @@ async fn a_call_is_found_by_what_it_says_in_other_words_and_shows_where() {
     // Words and meaning, words alone.
     assert_eq!(hits(&person, "courier lost parcel").await["items"][0]["callId"], json!(parcel));
     assert_eq!(hits(&person, "courier lost").await["items"][0]["matched"], "BOTH");
-    assert_eq!(hits(&person, "\"nothing has\"").await["items"][0]["matched"], "WORDS");
+    let words = &hits(&person, "\"nothing has\"").await["items"][0];
+    assert_eq!(words["matched"], "WORDS");
+    // One scale for all, or a cursor would lead astray where the next page finds something by meaning.
+    assert_eq!(words["score"], 1.0 / 61.0);
     assert!(found(&person, "medieval falconry").await.is_empty());
 }
 
@@ -127,12 +129,79 @@ async fn a_deleted_call_is_gone_from_words_meaning_suggestions_and_memory() {
     assert_eq!(found(&person, "customer charged double").await, [gone.as_str()]);
     assert_eq!(service.app.search.memories.calls(), 2);
     assert_eq!(person.send(Method::DELETE, &format!("/api/calls/{gone}"), &[], b"").await.status, 204);
+    // At once, and not when somebody searches.
+    assert_eq!(service.app.search.memories.calls(), 1);
     assert_eq!(count(&service, "SELECT count(*) FROM tenant.artifacts WHERE kind = 11").await, 1);
     for asked in ["customer charged double", "money", "mony"] {
         assert!(found(&person, asked).await.is_empty(), "{asked}");
     }
     assert_eq!(service.app.search.memories.calls(), 1);
     assert_eq!(found(&person, "shipment never arrived").await, [stays]);
+}
+
+#[tokio::test]
+async fn a_call_that_is_deleted_while_it_is_embedded_leaves_nothing_behind_and_holds_nothing_up() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let gone = call(&person, "A", ("en", REFUND)).await;
+    let stays = call(&person, "B", ("en", PARCEL)).await;
+    install(&service);
+    let mut holder = service.installation.postgres.superuser().await;
+    let mut other = service.installation.postgres.superuser().await;
+    // It is read and embedded, and no further.
+    let lock = format!("BEGIN; SELECT FROM tenant.calls WHERE id = '{gone}' FOR UPDATE");
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut holder).await.unwrap();
+    let deletion = async {
+        let waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query(waits).fetch_optional(&mut other).await.unwrap().is_none() {}
+        let delete = format!("DELETE FROM tenant.calls WHERE id = '{gone}'; COMMIT");
+        sqlx::raw_sql(AssertSqlSafe(delete)).execute(&mut holder).await.unwrap();
+    };
+    tokio::join!(upkeep(&person), deletion);
+    holder.close().await.unwrap();
+    other.close().await.unwrap();
+    assert!(found(&person, "customer charged double").await.is_empty());
+    assert_eq!(found(&person, "shipment never arrived").await, [stays]);
+    let left = "SELECT count(*) FROM tenant.artifacts a WHERE kind = 11";
+    assert_eq!((count(&service, left).await, service.app.search.memories.calls()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_tampered_with_of_one_call_holds_up_neither_searches_nor_its_correction() {
+    let service = service().await;
+    let person = Person::new(&service).await;
+    let broken = call(&person, "A", ("en", REFUND)).await;
+    let whole = call(&person, "B", ("en", PARCEL)).await;
+    let tamper = "SET sealed = overlay(sealed PLACING '\\x00000000'::bytea FROM octet_length(sealed) - 3)";
+    let memory = format!("UPDATE tenant.artifacts {tamper} WHERE kind = 11 AND call_id = '{broken}'");
+    person.sql(memory).await;
+    assert_eq!(found(&person, "shipment never arrived").await, [whole.as_str()]);
+    assert!(found(&person, "customer charged double").await.is_empty());
+    // What it says now is remembered anew.
+    let corrected = json!({"text": "You took the money twice from my account."});
+    let path = format!("/api/calls/{broken}/segments/seg_0000");
+    assert_eq!(person.json(Method::PATCH, &path, &corrected).await.status, 200);
+    upkeep(&person).await;
+    assert_eq!(found(&person, "customer charged double").await, [broken.as_str()]);
+    // Its key; the memory is another one by now, and so is opened again.
+    person.sql(format!("UPDATE tenant.record_keys {tamper} WHERE record_id = '{broken}'")).await;
+    person.sql("UPDATE tenant.artifacts SET updated_at = updated_at + interval '1 s' WHERE kind = 11".to_owned()).await;
+    assert_eq!(found(&person, "shipment never arrived").await, [whole]);
+}
+
+#[tokio::test]
+async fn upkeep_embeds_some_calls_of_a_tenant_and_then_those_of_others() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    for _ in 0..11 {
+        call(&person, "-", ("en", &["You took the money twice."])).await;
+    }
+    install(&service);
+    let turn = async |after| remembered::catch_up(&service.app, &person.scope, after).await.unwrap();
+    let place = turn(remembered::Place::default()).await.unwrap();
+    let left = "SELECT count(*) FROM tenant.calls WHERE search_memory < 2";
+    assert_eq!(count(&service, left).await, 1);
+    assert_eq!((turn(place).await, count(&service, left).await), (None, 0));
 }
 
 #[tokio::test]
@@ -172,7 +241,8 @@ async fn a_word_that_was_typed_wrong_is_taken_for_the_nearest_one_and_said_to_be
     assert_eq!(ids(&hits(&person, "hafem").await), [boat.as_str()]);
     // What is right stays, quotations and what is left out are meant as they are, and two letters of a short word are another word.
     assert!(hits(&person, "trombones").await.get("corrected").is_none());
-    for typed in ["\"tronbome\"", "hafem -boot", "buut", "trombone -harbour xq"] {
+    // Neither is a query corrected of which next to nothing is known.
+    for typed in ["\"tronbome\"", "hafem -boot", "buut", "trombone -harbour xq", "tronbome harbuor trombne harbor"] {
         assert!(found(&person, typed).await.is_empty(), "{typed}");
     }
 }

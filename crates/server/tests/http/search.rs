@@ -2,7 +2,10 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
-use server::{db::Scope, search::index};
+use server::{
+    db::Scope,
+    search::{index, remembered},
+};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::{
@@ -28,8 +31,18 @@ pub(crate) async fn call(person: &Person<'_>, title: &str, (language, said): (&s
         spoken["segments"].as_array_mut().unwrap().push(one);
     }
     put_transcript(person, &call, spoken).await;
-    index::catch_up(&person.service.app, &person.scope).await.unwrap();
+    upkeep(person).await;
     call
+}
+
+/// Upkeep of one tenant, until nothing is left to do.
+pub(crate) async fn upkeep(person: &Person<'_>) {
+    let (app, scope) = (&person.service.app, &person.scope);
+    index::catch_up(app, scope).await.unwrap();
+    let mut place = Some(remembered::Place::default());
+    while let Some(after) = place {
+        place = remembered::catch_up(app, scope, after).await.unwrap();
+    }
 }
 
 pub(crate) async fn search(person: &Person<'_>, query: &str) -> Answer {

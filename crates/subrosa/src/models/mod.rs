@@ -14,6 +14,7 @@ use std::{
 };
 
 use indicatif::DecimalBytes;
+use server::search::model::Look;
 use speech::transcribe::ModelPaths;
 
 use crate::exit;
@@ -166,10 +167,15 @@ pub(crate) fn resolve(data_dir: &Path, whisper: &str) -> Result<ModelPaths, Mode
     })
 }
 
-/// The directory of the model that says what texts mean; none where it is not here or not right, and search goes by words alone.
-pub(crate) fn meaning(data_dir: &Path) -> Option<PathBuf> {
-    let (store, model) = (Store::new(data_dir), manifest::find(manifest::MEANING)?);
-    store.check(model).ok().map(|()| store.dir(model))
+/// The directory of the model that says what texts mean; where it is not here or not right, search goes by words alone.
+pub(crate) fn meaning(data_dir: &Path) -> Look {
+    let store = Store::new(data_dir);
+    let Some(model) = manifest::find(manifest::MEANING) else { return Look::Missing };
+    match store.check(model) {
+        Ok(()) => Look::Here(store.dir(model)),
+        Err(ModelError::Damaged { .. }) => Look::Damaged,
+        Err(_) => Look::Missing,
+    }
 }
 
 /// What to know about the models of a run: that voices are compared with less than the best of them.

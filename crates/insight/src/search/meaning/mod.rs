@@ -11,7 +11,6 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use network::Network;
@@ -83,8 +82,9 @@ impl Vector {
 pub struct Embedder {
     pieces: Pieces,
     network: Network,
-    /// One thread: whoever wants two texts at once calls from two.
-    pool: Arc<ThreadPool>,
+    /// One thread for the index and one for what is asked, which so waits for no more than other questions. Recognition keeps its cores.
+    index: ThreadPool,
+    queries: ThreadPool,
 }
 
 impl Embedder {
@@ -96,13 +96,23 @@ impl Embedder {
         let foreign = |name| move |reason: String| MeaningError::Foreign { path: dir.join(name), reason };
         let pieces = Pieces::read(&read(&dir.join(TOKENIZER))?).map_err(foreign(TOKENIZER))?;
         let network = Network::read(&read(&dir.join(WEIGHTS))?).map_err(foreign(WEIGHTS))?;
-        Ok(Self { pieces, network, pool: Arc::new(ThreadPool::with_num_threads(1)) })
+        let pool = || ThreadPool::with_num_threads(1);
+        Ok(Self { pieces, network, index: pool(), queries: pool() })
     }
 
     /// What `text` means; of a text of more than 254 pieces of words, what its beginning means. `None` where nothing is said.
     pub fn embed(&self, text: &str) -> Option<Vector> {
+        self.embed_on(&self.index, text)
+    }
+
+    /// As [`Embedder::embed`], for a text that somebody waits for.
+    pub fn embed_query(&self, text: &str) -> Option<Vector> {
+        self.embed_on(&self.queries, text)
+    }
+
+    fn embed_on(&self, pool: &ThreadPool, text: &str) -> Option<Vector> {
         let pieces = self.pieces.of(text);
-        (pieces.len() > pieces::FRAME).then(|| Vector::of(&self.pool.run(|| self.network.run(&pieces))))
+        (pieces.len() > pieces::FRAME).then(|| Vector::of(&pool.run(|| self.network.run(&pieces))))
     }
 }
 
