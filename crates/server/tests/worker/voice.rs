@@ -341,10 +341,13 @@ async fn what_is_no_clear_sample_of_one_voice_is_refused_with_the_reason_and_not
     assert!(service.app.blobs.tenants().await.unwrap().is_empty(), "no object was stored");
 }
 
-async fn member(service: &Service, owner: &Scope) -> Scope {
+fn dana() -> NewPerson {
     let email = EmailAddress::parse("dana@example.org").unwrap();
-    let person = NewPerson { email, display_name: None, password: "seven quiet herons wade".into() };
-    let user = accounts::create_user(&service.app, owner, ServerRole::Member, &person).await.unwrap();
+    NewPerson { email, display_name: None, password: "seven quiet herons wade".into() }
+}
+
+pub(crate) async fn member(service: &Service, owner: &Scope) -> Scope {
+    let user = accounts::create_user(&service.app, owner, ServerRole::Member, &dana()).await.unwrap();
     Scope::authenticated(owner.tenant(), user, ServerRole::Member)
 }
 
@@ -435,7 +438,8 @@ async fn a_key_of_a_machine_and_an_auditor_have_no_voice() {
     let auditor = service.token(&scope, TokenRole::Auditor);
     assert_eq!(enrol(&service, &auditor, &wav(&sample(1))).await.code(), "forbidden");
     assert_eq!(service.call(Method::GET, STATUS, Some(&auditor)).await.code(), "forbidden");
-    let owner = service.token(&scope, TokenRole::Owner);
+    let (tenant, user) = accounts::create_tenant(&service.app, "Heron Ltd", &dana()).await.unwrap();
+    let owner = service.token(&Scope::authenticated(tenant, user, ServerRole::Owner), TokenRole::Owner);
     let wanted = json!({"name": "import", "scopes": ["account:read", "calls:read", "calls:write"]});
     let made = service.send_json(Method::POST, "/api/tenant/api-keys", Some(&owner), &wanted).await.json();
     let key = made["token"].as_str().unwrap();

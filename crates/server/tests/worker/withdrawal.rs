@@ -11,7 +11,8 @@ use crate::{
     client::{Answer, Service},
     studio::{Played, Working, decoder, upload, worker},
     voice::{
-        CALL, ENGINE, KEYS, PATH, PROFILES, count, ended, enrol, exists, is_known_by_voice, sample, service_with, wav,
+        CALL, ENGINE, KEYS, PATH, PROFILES, count, ended, enrol, exists, is_known_by_voice, member, sample,
+        service_with, wav,
     },
 };
 
@@ -41,7 +42,8 @@ async fn a_withdrawal_while_a_sample_is_listened_to_is_the_last_word() {
     let pipe = folder.path().join("go");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let service = service_with(told_by(&pipe)).await;
-    let token = service.token(&service.installation.tenant().await, TokenRole::Owner);
+    let user = member(&service, &service.installation.tenant().await).await;
+    let token = service.token(&user, TokenRole::Member);
     let file = wav(&sample(1));
     for deletes in [false, true] {
         let withdrawing = async {
@@ -66,8 +68,8 @@ async fn a_withdrawal_while_a_sample_is_listened_to_is_the_last_word() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_withdrawal_while_a_call_is_redacted_is_the_last_word() {
     let service = service_with(decoder()).await;
-    let scope = service.installation.tenant().await;
-    let token = service.token(&scope, TokenRole::Owner);
+    let scope = member(&service, &service.installation.tenant().await).await;
+    let token = service.token(&scope, TokenRole::Member);
     assert_eq!(enrol(&service, &token, &wav(&sample(1))).await.status, StatusCode::CREATED);
     // The transaction that stores the transcript waits where it says what became of the stage.
     let mut superuser = service.installation.postgres.superuser().await;
