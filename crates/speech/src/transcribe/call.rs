@@ -43,6 +43,9 @@ pub(super) struct Call<'e, 'o, 'w> {
     warnings: Vec<QualityWarning>,
 }
 
+/// How the voices of a call compare with a profile, or why they do not.
+type Scores = Result<Vec<VoiceScore>, Unusable>;
+
 impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     pub(super) fn open(
         engine: &'e Engine,
@@ -194,7 +197,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     }
 
     /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody. And what the voices score.
-    fn diarized(&mut self) -> (Option<Vec<Turn>>, Option<Result<Vec<VoiceScore>, Unusable>>) {
+    fn diarized(&mut self) -> (Option<Vec<Turn>>, Option<Scores>) {
         let found = self.diarize();
         let voices = self.voices.take().map(|voices| voices.scores(found.as_ref().map(|found| &found.voices[..])));
         (found.map(|found| found.turns), voices)
