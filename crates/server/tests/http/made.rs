@@ -118,11 +118,11 @@ async fn what_a_person_said_of_an_item_stays_when_its_title_is_still_the_engine_
     let person = Person::new(&service).await;
     let call = analysed(&person, 1).await;
     let item = contract(&person, &call).await;
-    let mine = json!({"title": item["title"], "intent": item["intent"], "dueDate": "2026-12-24", "priority": "LOW", "description": "ask Ann"});
+    let mine = json!({"title": item["title"], "intent": item["intent"], "dueDate": "2026-12-24", "priority": "low", "description": "ask Ann"});
     assert_eq!(person.json(Method::PUT, &path(&item), &mine).await.status, 200);
     let is_mine = |item: &Value| {
         (&item["dueDate"], &item["priority"], &item["description"])
-            == (&json!("2026-12-24"), &json!("LOW"), &json!("ask Ann"))
+            == (&json!("2026-12-24"), &json!("low"), &json!("ask Ann"))
     };
     correct(&person, &call, "seg_0003", "I will send to you the revised contract by Friday.").await;
     assert!(is_mine(&contract(&person, &call).await));
@@ -308,12 +308,12 @@ async fn a_call_is_found_by_its_action_items_until_they_go() {
     assert_eq!(person.send(Method::DELETE, &path(&item), &[], b"").await.status, 204);
     assert!(found(&person, "harp").await.is_empty());
     // One that was found goes like one that was added.
-    renew(&person, &call, &[ActionItem { title: "Tune the cello".into(), ..ActionItem::default() }]).await;
+    renew(&person, &call, &[ActionItem { title: "Tune the bassoon".into(), ..ActionItem::default() }]).await;
     index_of(&person, &call).await;
-    assert_eq!(found(&person, "cello").await, [call.as_str()]);
-    let cello = items(&person, &call).await.remove(0);
-    person.send(Method::DELETE, &path(&cello), &[], b"").await;
-    assert!(found(&person, "cello").await.is_empty());
+    assert_eq!(found(&person, "bassoon").await, [call.as_str()]);
+    let bassoon = items(&person, &call).await.remove(0);
+    person.send(Method::DELETE, &path(&bassoon), &[], b"").await;
+    assert!(found(&person, "bassoon").await.is_empty());
 }
 
 async fn index_of(person: &Person<'_>, call: &str) {

@@ -231,7 +231,8 @@ async fn upkeep_gives_up_a_call_that_is_damaged_and_comes_back_to_one_that_only_
         (call(&person, "-", said).await, call(&person, "-", said).await, call(&person, "-", said).await);
     person
         .sql(format!(
-            "UPDATE tenant.calls SET search_words = NULL; DELETE FROM tenant.search_postings;
+            "UPDATE tenant.calls SET search_words = NULL WHERE id <> '{sound}';
+             UPDATE tenant.calls SET search_version = 0 WHERE id = '{sound}'; DELETE FROM tenant.search_postings;
              UPDATE tenant.artifacts SET sealed = set_byte(sealed, octet_length(sealed) - 1, get_byte(sealed, octet_length(sealed) - 1) # 1)
                WHERE call_id = '{damaged}' AND kind = 4;
              ALTER TABLE tenant.search_postings ADD CONSTRAINT fails CHECK (call_id <> '{failing}')"
