@@ -241,8 +241,8 @@ async fn write(superuser: &mut PgConnection, load: Load) {
     let owners: Vec<Uuid> = load.calls.iter().map(|(_, scope, ..)| scope.user()).collect();
     let words: Vec<i32> = load.calls.iter().map(|(_, _, words, _)| *words).collect();
     let salts: Vec<Vec<u8>> = load.calls.into_iter().map(|(.., salt)| salt).collect();
-    let insert = "INSERT INTO tenant.calls (tenant_id, id, owner_id, status, language, search_words, search_salt)
-      SELECT t, c, o, 4, 'en', w, s FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bytea[]) AS u (t, c, o, w, s)";
+    let insert = "INSERT INTO tenant.calls (tenant_id, id, owner_id, status, language, search_words, search_salt, search_version)
+      SELECT t, c, o, 4, 'en', w, s, 1 FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::int[], $5::bytea[]) AS u (t, c, o, w, s)";
     let insert = sqlx::query(insert).bind(&tenants).bind(&calls).bind(owners).bind(words).bind(salts);
     insert.execute(&mut *superuser).await.unwrap();
     let insert = "INSERT INTO tenant.search_postings (tenant_id, call_id, owner_id, call_words, term_frequency, token, positions)

@@ -53,7 +53,7 @@ BEGIN
 END
 $$;
 
--- Reason 104: removes events up to one that may go, whose hash the anchor has; returns how many.
+-- Reason 104: removes events up to one that may go, whose hash the anchor has; returns how many: none where another server was faster.
 CREATE FUNCTION app.audit_cut(the_tenant uuid, up_to bigint, the_hash bytea, the_key integer, the_signature bytea) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
@@ -61,6 +61,10 @@ DECLARE
   removed bigint;
 BEGIN
   PERFORM app.require(104::smallint);
+  PERFORM pg_advisory_xact_lock(hashtextextended('audit cut ' || the_tenant, 0));
+  IF up_to <= (SELECT a.sequence FROM tenant.audit_anchors a WHERE a.tenant_id = the_tenant) THEN
+    RETURN 0;
+  END IF;
   IF up_to > app.audit_over(the_tenant) OR NOT EXISTS (
       SELECT FROM tenant.audit_events e WHERE e.tenant_id = the_tenant AND e.sequence = up_to AND e.hash = the_hash) THEN
     RAISE EXCEPTION 'these events are not over' USING ERRCODE = 'insufficient_privilege';

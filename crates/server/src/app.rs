@@ -45,7 +45,7 @@ pub struct Shared {
     pub joins: Joins,
     /// What waits to be exported, and who downloads.
     pub exports: Exports,
-    /// Who makes voice profiles, and of whom one is being made.
+    /// Who makes voice profiles, and the places of those whose samples are listened to.
     pub voice_profiles: VoiceProfiles,
     /// What searches share.
     pub search: Search,

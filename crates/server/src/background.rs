@@ -88,7 +88,7 @@ async fn upkeep(app: &App) {
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");
         }
-        if let Err(error) = expiry::enforce(&app.database, &app.blobs, &app.vault).await {
+        if let Err(error) = expiry::enforce(&app.database, &app.blobs, &app.vault, app.clock.now()).await {
             log::warning!(fault = &error, "audit events that are over were not all removed");
         }
         if let Err(error) = tokens::follow(app).await {

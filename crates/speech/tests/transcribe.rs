@@ -14,11 +14,12 @@ use std::{
     io::Cursor,
     path::{Path, PathBuf},
     sync::{
-        LazyLock,
+        Arc, LazyLock,
         atomic::{AtomicBool, Ordering},
     },
 };
 
+use sha2::{Digest as _, Sha256};
 use signals::{model, music, noise, sample, sample_call, tone};
 use speech::{
     audio::Source,
@@ -28,7 +29,9 @@ use speech::{
         Channels, Device, Engine, EngineOptions, ModelPaths, Options, Task, TranscribeError, Transcription, Watch,
     },
     transcript::{QualityWarning, Transcript},
+    voiceprint::{Unusable, Voiceprint},
 };
+use zeroize::Zeroizing;
 
 /// One engine for all tests, as in a service: they run side by side and share its recognisers.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine(model("ge2e/ge2e.onnx")));
@@ -207,16 +210,26 @@ fn broken_embedding() -> Vec<u8> {
         .into_model("broken", &[])
 }
 
+/// A voiceprint that the network in a file could have made.
+fn voiceprint_of(network: &Path) -> Voiceprint {
+    let digest = Sha256::digest(std::fs::read(network).unwrap());
+    let vector = std::iter::once(1.0f32).chain(std::iter::repeat_n(0.0, 255)).flat_map(f32::to_le_bytes);
+    let blob = b"SUBVOIC1".iter().copied().chain(digest).chain(vector);
+    Voiceprint::stored(Zeroizing::new(blob.collect()))
+}
+
 #[test]
 fn a_diarizer_that_fails_early_or_late_costs_the_names_and_not_the_words() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("broken.onnx");
     std::fs::write(&path, broken_embedding()).unwrap();
-    let engine = engine(path);
+    let voiceprint = Some(Arc::new(voiceprint_of(&path)));
+    let (engine, options) = (engine(path), Options { voiceprint, ..two_speakers() });
     // Half a minute fails while it is read, ten seconds at their end.
     let call = sample_call();
     for call in [&call[..], &call[16_000 * 6..16_000 * 16]] {
-        let found = transcribe_on(&engine, wav(&[call]), &two_speakers()).unwrap();
+        let found = transcribe_on(&engine, wav(&[call]), &options).unwrap();
+        assert_eq!(found.voices, Some(Err(Unusable::Unheard)), "which is not: nobody matches");
         assert_eq!(found.transcript.pipeline.warnings, [QualityWarning::OneSpeaker, QualityWarning::DiarizationFailed]);
         assert_eq!(found.transcript.pipeline.diarization_model, None);
         assert!(found.transcript.segments.iter().all(|s| s.speaker_id == "spk_1" && s.alignment_confidence > 0.5));

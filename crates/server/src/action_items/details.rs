@@ -36,6 +36,7 @@ pub(super) async fn written(app: &App, caller: &Caller, call: Uuid, details: Act
         priority: details.priority,
         intent: details.intent,
         intent_metadata: details.intent_metadata,
+        edited: false,
         found: None,
     };
     let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?;

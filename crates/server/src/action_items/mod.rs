@@ -60,6 +60,9 @@ pub(crate) struct Document {
     intent: Intent,
     intent_metadata: IntentMetadata,
     source_segment_ids: Vec<String>,
+    /// Whether a person said more of it than how far it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    edited: bool,
     /// What it was found by; none when a person added it.
     #[serde(skip_serializing_if = "Option::is_none")]
     found: Option<Found>,
@@ -72,6 +75,9 @@ struct Found {
     title: String,
     intent: Intent,
     source_segment_ids: Vec<String>,
+    /// All that it said, by which it is known what of an edited item is still the engine's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    texts: Vec<String>,
 }
 
 impl Document {
@@ -82,20 +88,27 @@ impl Document {
 
     /// What is left of an item that a person removed.
     fn removed(self) -> Self {
-        Self { found: self.found, ..Self::default() }
+        let found = self.found.map(|found| Found { texts: Vec::new(), ..found });
+        Self { found, ..Self::default() }
     }
+}
+
+/// Everything that an item may say beside its title.
+fn optional_texts<'d>(
+    description: &'d mut Option<String>,
+    of: &'d mut IntentMetadata,
+) -> impl Iterator<Item = &'d mut Option<String>> {
+    let IntentMetadata { provider_hint, attendees, title, location, to_email, to_name, .. } = of;
+    let IntentMetadata { subject, body_preview, contact_name, channel, handle, notes, .. } = of;
+    let attendees = attendees.iter_mut().flat_map(|Attendee { name, email }| [name, email]);
+    let texts = [description, provider_hint, title, location, to_email, to_name, subject, body_preview];
+    texts.into_iter().chain([contact_name, channel, handle, notes]).chain(attendees)
 }
 
 impl Written for Document {
     fn texts(&mut self) -> Vec<&mut String> {
-        let Self { title, description, intent_metadata: of, .. } = self;
-        let IntentMetadata { provider_hint, attendees, title: subject_title, location, to_email, to_name, .. } = of;
-        let IntentMetadata { subject, body_preview, contact_name, channel, handle, notes, .. } = of;
-        let attendees = attendees.iter_mut().flat_map(|Attendee { name, email }| [name, email]).flatten();
-        let texts = [description, provider_hint, subject_title, location, to_email, to_name, subject, body_preview];
-        let more = [contact_name, channel, handle, notes];
-        let optional = texts.into_iter().chain(more).flatten();
-        [title].into_iter().chain(optional).chain(attendees).collect()
+        let Self { title, description, intent_metadata, .. } = self;
+        [title].into_iter().chain(optional_texts(description, intent_metadata).flatten()).collect()
     }
 
     fn names(&mut self) -> Vec<&mut String> {

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Document, Found, same::same, store};
 use crate::{
     db::{DbError, TenantTx, Write},
+    redaction::Written as _,
     vault::{key::Key, keys::VaultError},
 };
 
@@ -63,6 +64,7 @@ pub(super) fn trace(document: &Document) -> Found {
         title: document.title.clone(),
         intent: document.intent,
         source_segment_ids: document.source_segment_ids.clone(),
+        texts: document.clone().texts().into_iter().map(|text| text.clone()).collect(),
     })
 }
 

@@ -191,9 +191,10 @@ pub async fn put(
     let row = lock(&mut tx, id).await?;
     let key = app.vault.record_key(&mut tx, RecordKind::Call, call).await?;
     // An analysis may have replaced it meanwhile.
-    let Document { source_segment_ids: cited, found, .. } = row.open(&key)?;
-    let source_segment_ids = if is_cited { said.source_segment_ids } else { cited };
-    let document = Document { source_segment_ids, found, ..said };
+    let before = row.open(&key)?;
+    let source_segment_ids = if is_cited { said.source_segment_ids } else { before.source_segment_ids.clone() };
+    let mut document = Document { source_segment_ids, edited: before.edited, found: before.found.clone(), ..said };
+    document.edited |= due_date != row.due_date || document != before;
     store::edit(&mut tx, &key, id, (&document, due_date, status.unwrap_or(row.status))).await?;
     search::index::renew(&mut tx, &app.vault, call).await?;
     let item = show_one(&app, &mut tx, id).await?;

@@ -68,7 +68,7 @@ mod tests {
 
     fn item(title: &str, intent: Intent, segments: &[&str]) -> Found {
         let source_segment_ids = segments.iter().map(|id| (*id).to_owned()).collect();
-        Found { title: title.to_owned(), intent, source_segment_ids }
+        Found { title: title.to_owned(), intent, source_segment_ids, texts: Vec::new() }
     }
 
     fn pairs(found: &[Found], stored: &[Found]) -> Vec<Option<usize>> {

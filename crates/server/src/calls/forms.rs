@@ -8,7 +8,7 @@ use api::{
 use axum::{
     Json,
     extract::{
-        DefaultBodyLimit, FromRequest as _, Multipart, Request, State,
+        DefaultBodyLimit, Request, State,
         multipart::{Field, MultipartError},
     },
     http::StatusCode,
@@ -25,6 +25,7 @@ use crate::{
     error::{ApiError, ApiResult},
     http::{
         extract::Object,
+        form::Fields,
         idempotency::{self, Answer, Fingerprint, IdempotencyKey},
     },
 };
@@ -51,15 +52,14 @@ struct Form {
         (status = 422, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
-pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Request) -> ApiResult<Response> {
+pub async fn analyze(State(app): State<App>, caller: Caller, request: Request) -> ApiResult<Response> {
     let key = idempotency::key_in(request.headers())?.map(str::to_owned);
-    // The recording has a limit of its own, which is told by name.
-    DefaultBodyLimit::disable().apply(&mut request);
     let not_a_form =
         |_| ApiError::new(ErrorCode::UnsupportedMediaType, "send multipart/form-data with a field named file");
-    let form = Multipart::from_request(request, &app).await.map_err(not_a_form)?;
+    // The recording has a limit of its own, which is told by name.
+    let fields = Fields::of(request, DefaultBodyLimit::disable()).await.map_err(not_a_form)?;
     let mut begun = upload::begin(&app, &caller).await?;
-    let form = read(&app, &mut begun, form).await?;
+    let form = read(&app, &mut begun, fields).await?;
     let fingerprint = match key {
         Some(key) => Some(fingerprint(&app, &caller, &key, &form).await?),
         None => None,
@@ -67,9 +67,9 @@ pub async fn analyze(State(app): State<App>, caller: Caller, mut request: Reques
     accept(&app, &caller, begun, &form, fingerprint).await
 }
 
-async fn read(app: &App, begun: &mut Begun, mut form: Multipart) -> ApiResult<Form> {
+async fn read(app: &App, begun: &mut Begun, mut fields: Fields) -> ApiResult<Form> {
     let (mut received, mut metadata, mut title) = (None, None::<RecordingMetadata>, None);
-    while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
+    while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed.
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {

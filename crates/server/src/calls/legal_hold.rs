@@ -14,6 +14,7 @@ use crate::{
     app::App,
     audit::{self, Action},
     auth::Caller,
+    contacts,
     db::{Access, DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
     http::{
@@ -133,6 +134,9 @@ pub(crate) async fn record(
     .execute(tx.conn())
     .await
     .map_err(DbError::from)?;
+    if !is_held {
+        contacts::link::lifted(tx, vault, call).await?;
+    }
     let action = if is_held { Action::SetLegalHold } else { Action::LiftLegalHold };
     audit::record(tx, action, RecordKind::Call as i16, call).await?;
     Ok(())

@@ -76,12 +76,27 @@ pub struct CallDocument {
     /// What the contact was called by which speakers are named in the transcript, until that follows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub called_before: Option<String>,
+    /// What it is to be called when the legal hold is lifted that keeps it as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called_behind_hold: Option<Called>,
     /// What was asked of recognition beside the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recognition: Option<Recognition>,
     /// The title of its first action item, which lies in a row of its own.
     #[serde(skip)]
     pub first_action_title: Option<String>,
+}
+
+/// By what the other party of a call is called. No printable form: it is content.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Called {
+    /// Who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact_name: Option<String>,
+    /// Whom they work for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
 }
 
 /// What a client may ask of recognition. No printable form: prompts are content.
@@ -118,13 +133,21 @@ impl CallDocument {
         }
     }
 
-    /// Calls the other party by another name from now on, or by none; the transcript follows ([`crate::transcripts::follow`]).
-    pub(crate) fn rename_contact(&mut self, name: Option<String>) {
-        if self.contact_name != name {
-            let before = std::mem::replace(&mut self.contact_name, name);
+    /// By what the other party is called, or will be once no hold keeps it as it was.
+    pub(crate) fn called(&self) -> Called {
+        let now = || Called { contact_name: self.contact_name.clone(), organization: self.organization.clone() };
+        self.called_behind_hold.clone().unwrap_or_else(now)
+    }
+
+    /// Calls the other party otherwise from now on; a transcript that there is follows ([`crate::transcripts::follow`]). Where there is none
+    /// the worker takes the name that it finds, and what was before is remembered nowhere.
+    pub(crate) fn call(&mut self, called: Called, is_transcribed: bool) {
+        if self.contact_name != called.contact_name {
+            let before = std::mem::replace(&mut self.contact_name, called.contact_name);
             // The first one is what the transcript still says.
-            self.called_before = self.called_before.take().or(before);
+            self.called_before = self.called_before.take().or(before).filter(|_| is_transcribed);
         }
+        (self.organization, self.called_behind_hold) = (called.organization, None);
     }
 
     /// What the call is called: what a person says, before what the analysis does.

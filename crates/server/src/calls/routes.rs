@@ -227,7 +227,10 @@ pub async fn link(
     store::lock(&mut tx, id).await.map_err(or_call)?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     contacts::link::relink(&mut tx, &app.vault, &row, link.contact_id).await?;
-    transcripts::follow::contact(&mut tx, &app.vault, id).await?;
+    tx.commit().await?;
+    // No lock is held while the transcript follows; where this ends in between, upkeep goes on.
+    transcripts::follow::ahead(&app, (caller.scope().tenant(), id)).await?;
+    let mut tx = app.database.write(caller.scope()).await?;
     search::index::renew(&mut tx, &app.vault, id).await?;
     let shown = shown(&app, &mut tx, id).await?;
     tx.commit().await?;

@@ -15,12 +15,15 @@ use super::{
 };
 use crate::{
     calls::{
-        self, filled,
+        self, CallDocument, Called, filled,
         subject::{self, Token},
     },
     db::{DbError, TenantTx, Write},
     error::{ApiError, ApiResult},
-    redaction, search,
+    redaction,
+    search::{self, index::is_damage},
+    telemetry::log,
+    transcripts,
     vault::{
         key::Key,
         keys::{Vault, VaultError},
@@ -128,30 +131,84 @@ pub(crate) async fn relink(
     row: &calls::store::Row,
     contact: Option<Uuid>,
 ) -> ApiResult<()> {
-    let mut document = calls::store::open(tx, vault, row).await?;
+    let document = calls::store::open(tx, vault, row).await?;
     let before = of_owner(tx, vault, (row.contact_id, row.owner_id)).await?;
     let now = of_owner(tx, vault, (contact, row.owner_id)).await?;
     if contact.is_some() && now.is_none() {
         return Err(no_such_contact());
     }
+    let Called { contact_name: called, organization } = document.called();
     let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
         (Some(name), _) => Some(name),
-        (None, name) if name == document.contact_name => None,
-        _ => document.contact_name.clone(),
+        (None, name) if name == called => None,
+        _ => called,
     };
-    if contact_name != document.contact_name {
-        document.rename_contact(contact_name);
-        calls::store::put_document(tx, vault, row.id, &document).await?;
+    if contact_name != document.contact_name || document.called_behind_hold.is_some() {
+        let called = Called { contact_name, organization };
+        call(tx, vault, (row.id, document), called).await?;
     }
     Ok(calls::store::put_contact(tx, row.id, contact).await?)
 }
 
-/// Calls that are linked to a contact are called by what that is called `now`, or by nothing when it is deleted, as far as they were called by
-/// what it was called before; what was said of a call alone stays. Nobody finds them by the names that went from this transaction on: upkeep
-/// brings transcripts and the index behind.
+/// Calls the other party of a call otherwise, and has nobody find it by the names that it has no more.
+async fn call(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    (id, mut document): (Uuid, CallDocument),
+    called: Called,
+) -> Result<(), VaultError> {
+    let is_transcribed = !transcripts::store::among(tx, &[id]).await?.is_empty();
+    let names = [document.contact_name.clone(), document.organization.clone()];
+    let left = [&called.contact_name, &called.organization].map(Clone::clone);
+    document.call(called, is_transcribed);
+    calls::store::put_document(tx, vault, id, &document).await?;
+    let went: Vec<&str> =
+        names.iter().flatten().filter(|name| !left.contains(&Some((*name).clone()))).map(String::as_str).collect();
+    search::index::forget(tx, vault, (&[id], &went)).await
+}
+
+/// Calls a call whose legal hold was lifted by what its contact was named meanwhile; its transcript and the index follow. One that does not
+/// open is called nothing that could be read.
 ///
 /// # Errors
-/// [`VaultError::Broken`] when a call was tampered with; what a transaction may fail with.
+/// What a transaction may fail with.
+pub(crate) async fn lifted(tx: &mut TenantTx<Write>, vault: &Vault, id: Uuid) -> Result<(), VaultError> {
+    let row = calls::store::get(tx, id).await?;
+    let document = match calls::store::open(tx, vault, &row).await {
+        Err(error) if is_damage(&error) => return Ok(()),
+        opened => opened?,
+    };
+    if document.called_behind_hold.is_none() && document.called_before.is_none() {
+        return Ok(());
+    }
+    let called = document.called();
+    call(tx, vault, (id, document), called).await
+}
+
+/// Has calls forget what a contact that is to be deleted is called, as [`follow`] says; one that does not open has no name that could be found.
+///
+/// # Errors
+/// [`DbError::NotFound`] when there is no such contact; what a transaction may fail with.
+pub(crate) async fn forget(tx: &mut TenantTx<Write>, vault: &Vault, contact: Uuid) -> Result<(), VaultError> {
+    // Calls come before contacts, as where they are linked.
+    calls::store::lock_linked(tx, contact).await?;
+    let row = store::lock(tx, contact).await?;
+    match store::open(tx, vault, &row).await {
+        Ok(before) => follow(tx, vault, contact, (&before, &ContactDocument::default())).await,
+        Err(error) if is_damage(&error) => {
+            log::warning!(fault = &error, "a contact is damaged and is deleted without renaming its calls");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Calls that are linked to a contact are called by what that is called `now`, or by nothing when it is deleted, as far as they were called by
+/// what it was called before; what was said of a call alone stays. Nobody finds them by the names that went from this transaction on: upkeep
+/// brings transcripts and the index behind. A call under legal hold stays as it is until that is lifted; one that does not open is left out.
+///
+/// # Errors
+/// What a transaction may fail with.
 pub(super) async fn follow(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
@@ -169,23 +226,54 @@ pub(super) async fn follow(
         let rows = calls::store::linked(tx, contact, after, BATCH).await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.id;
-        let (mut documents, mut renamed) = (calls::store::open_all(tx, vault, &rows).await?, Vec::new());
-        for (row, document) in rows.iter().zip(&mut documents) {
-            let is_called = name.is_some() && document.contact_name.as_deref() == name;
-            let is_of = organization.is_some() && document.organization.as_deref() == organization;
-            if is_called {
-                document.rename_contact(now.name.clone());
+        let transcribed = transcripts::store::among(tx, &rows.iter().map(|row| row.id).collect::<Vec<_>>()).await?;
+        let mut renamed = Vec::new();
+        for (row, mut document) in readable(tx, vault, rows).await? {
+            let before = document.called();
+            let mut called = before.clone();
+            if name.is_some() && called.contact_name.as_deref() == name {
+                called.contact_name.clone_from(&now.name);
             }
-            if is_of {
-                document.organization.clone_from(&now.organization);
+            if organization.is_some() && called.organization.as_deref() == organization {
+                called.organization.clone_from(&now.organization);
             }
-            if is_called || is_of {
-                calls::store::put_document(tx, vault, row.id, document).await?;
+            if called == before {
+                continue;
+            }
+            if row.is_held() {
+                document.called_behind_hold = Some(called);
+            } else {
+                document.call(called, transcribed.contains(&row.id));
                 renamed.push(row.id);
             }
+            calls::store::put_document(tx, vault, row.id, &document).await?;
         }
         search::index::forget(tx, vault, (&renamed, &names)).await?;
     }
+}
+
+/// The documents of these calls that open: one that is damaged keeps nobody from deleting a contact.
+async fn readable(
+    tx: &mut TenantTx<Write>,
+    vault: &Vault,
+    rows: Vec<calls::store::Row>,
+) -> Result<Vec<(calls::store::Row, CallDocument)>, VaultError> {
+    match calls::store::open_all(tx, vault, &rows).await {
+        Ok(documents) => return Ok(rows.into_iter().zip(documents).collect()),
+        Err(error) if !is_damage(&error) => return Err(error),
+        Err(_) => {}
+    }
+    let mut readable = Vec::with_capacity(rows.len());
+    for row in rows {
+        match calls::store::open(tx, vault, &row).await {
+            Ok(document) => readable.push((row, document)),
+            Err(error) if is_damage(&error) => {
+                log::warning!(fault = &error, "a call is damaged and does not follow its contact");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(readable)
 }
 
 /// What is said of a contact of a user's; `None` when there is no such contact.

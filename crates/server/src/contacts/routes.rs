@@ -23,10 +23,11 @@ use crate::{
     http::{
         extract::{self, Path, Query},
         idempotency::{IdempotencyKey, TellsOf},
+        lasting,
         page::{self, Cursor},
     },
-    redaction,
-    vault::seal::RecordKind,
+    redaction, tenants,
+    vault::{receipts::Receipt, seal::RecordKind},
 };
 
 /// A contact that was written, whose key seals the answer where it is kept to be given again.
@@ -125,8 +126,21 @@ pub async fn put(
     let owner = store::get(&mut tx, id).await?.owner_id;
     tx.rollback().await?;
     let document = redacted(&app, &caller, owner, &details).await?;
-    let mut tx = app.database.write(caller.scope()).await?;
-    admit(&app, &mut tx, (owner, Some(id)), &document).await?;
+    let work_app = app.clone();
+    let contact = async move { replace(&work_app, &caller, (owner, id), document).await };
+    let contact = lasting::to_its_end(&app, contact).await?;
+    Ok((Extension(TellsOf(RecordKind::Contact, id)), Json(contact)))
+}
+
+/// Stores what is said of a contact of this owner's, with all calls that are called by it: they may be many.
+async fn replace(
+    app: &App,
+    caller: &Caller,
+    (owner, id): (Uuid, Uuid),
+    document: ContactDocument,
+) -> ApiResult<Contact> {
+    let mut tx = begin(app, caller, id).await?;
+    admit(app, &mut tx, (owner, Some(id)), &document).await?;
     // Calls come before contacts, as where they are linked.
     calls::store::lock_linked(&mut tx, id).await?;
     let row = store::lock(&mut tx, id).await?;
@@ -135,7 +149,17 @@ pub async fn put(
     store::put(&mut tx, &app.vault, &row, &document).await?;
     let row = store::get(&mut tx, id).await?;
     tx.commit().await?;
-    Ok((Extension(TellsOf(RecordKind::Contact, id)), Json(row.shown(document))))
+    Ok(row.shown(document))
+}
+
+/// Begins what may take as long as a contact has calls. Who asks again meanwhile waits for no lock, and so takes no connection.
+async fn begin(app: &App, caller: &Caller, contact: Uuid) -> ApiResult<TenantTx<Write>> {
+    let mut tx = app.database.write_long(caller.scope()).await?;
+    if tenants::store::begin_removal(&mut tx, contact).await? {
+        return Ok(tx);
+    }
+    let message = "this contact is being changed or deleted already, which goes on: ask again later";
+    Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
 }
 
 /// Deletes a contact, at once and for good. Calls stay, linked to nobody, without its name and organization, and are not found by them any
@@ -156,18 +180,21 @@ pub async fn delete(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> ApiResult<(StatusCode, [(HeaderName, String); 1])> {
-    let mut tx = app.database.write(caller.scope()).await?;
-    calls::store::lock_linked(&mut tx, id).await?;
-    let row = store::lock(&mut tx, id).await?;
-    let before = store::open(&mut tx, &app.vault, &row).await?;
-    link::follow(&mut tx, &app.vault, id, (&before, &ContactDocument::default())).await?;
+    let work_app = app.clone();
+    let receipt = lasting::to_its_end(&app, async move { erase(&work_app, &caller, id).await }).await?;
+    Ok((StatusCode::NO_CONTENT, [(RECEIPT, receipt.id.to_string())]))
+}
+
+async fn erase(app: &App, caller: &Caller, id: Uuid) -> ApiResult<Receipt> {
+    let mut tx = begin(app, caller, id).await?;
+    link::forget(&mut tx, &app.vault, id).await?;
     let deleted = deletion::delete(&mut tx, app.vault.signer(), RecordKind::Contact, id).await;
     let receipt = deleted.map_err(|error| match error {
         DeletionError::Database(error) => error.into(),
         DeletionError::NotFound | DeletionError::LegalHold => ApiError::not_found(),
     })?;
     tx.commit().await?;
-    Ok((StatusCode::NO_CONTENT, [(RECEIPT, receipt.id.to_string())]))
+    Ok(receipt)
 }
 
 /// What somebody says of a contact of this owner's, without what must not stay in it. No lock is held while that takes its time.

@@ -69,6 +69,9 @@ const LONG_LIFETIME: Duration = Duration::from_secs(60 * 60);
 /// How such a transaction begins: no single statement is too long.
 const BEGIN_LONG: &str = "BEGIN READ WRITE; SET LOCAL statement_timeout = 0";
 
+/// How [`Database::snapshot`] begins.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+
 /// Opened, checked, and locked: contexts cannot be signed yet, so no row of a tenant can be reached.
 #[derive(Clone, Debug)]
 pub struct Locked {
@@ -137,6 +140,12 @@ impl Database {
     /// Opens a transaction across tenants, in which the functions for this reason can be called and no row can be reached.
     pub async fn system(&self, reason: Reason) -> Result<SystemTx, DbError> {
         let open = self.enter(Write::BEGIN, (Uuid::nil(), Uuid::nil(), reason as i16), LIFETIME).await?;
+        Ok(SystemTx::new(open, reason))
+    }
+
+    /// Opens a transaction like [`Self::system`] that only reads, and in which all statements see the rows as of one moment.
+    pub async fn snapshot(&self, reason: Reason) -> Result<SystemTx, DbError> {
+        let open = self.enter(BEGIN_SNAPSHOT, (Uuid::nil(), Uuid::nil(), reason as i16), LIFETIME).await?;
         Ok(SystemTx::new(open, reason))
     }
 

@@ -12,12 +12,15 @@ use super::{
 };
 use crate::{
     audit::{self, Action, Event, SignedEvent},
-    db::{DbError, SystemTx, TenantTx, Write},
+    contacts,
+    db::{Database, DbError, Reason, SystemTx, TenantTx, Write},
     vault::{
         blobs::{BlobError, Blobs, MirrorPlace},
         chain::{Fault, Link, PublicKey, Signer},
         heads::Chain,
+        keys::{Vault, VaultError},
         receipts::{self, Receipt},
+        seal::RecordKind,
     },
 };
 
@@ -48,7 +51,7 @@ pub(super) trait Chained: Link + Sized {
     fn verify(copy: &Self::Copy, keys: &[PublicKey]) -> Result<(), Fault>;
 
     /// Does again what a link speaks of that the database lacks; returns how many rows went.
-    async fn redo(tx: &mut TenantTx<Write>, copy: &Self::Copy) -> Result<i64, DbError>;
+    async fn redo(tx: &mut TenantTx<Write>, vault: &Vault, copy: &Self::Copy) -> Result<i64, VaultError>;
 
     /// Puts such a link at the end of its chain, which the transaction has locked.
     async fn put_back(tx: &mut TenantTx<Write>, copy: &Self::Copy) -> Result<(), DbError>;
@@ -83,7 +86,14 @@ impl Chained for Receipt {
         copy.verify(keys)
     }
 
-    async fn redo(tx: &mut TenantTx<Write>, copy: &Self) -> Result<i64, DbError> {
+    async fn redo(tx: &mut TenantTx<Write>, vault: &Vault, copy: &Self) -> Result<i64, VaultError> {
+        if copy.class == RecordKind::Contact {
+            match contacts::link::forget(tx, vault, copy.subject).await {
+                // The backup is older than the contact.
+                Err(VaultError::Database(DbError::NotFound)) => {}
+                forgotten => forgotten?,
+            }
+        }
         let counts = erase(tx, copy.class, copy.subject).await?;
         // Blobs that are newer than the backup have no row here that could speak of them.
         rows::blobs(tx, copy.class, copy.subject).await?;
@@ -128,13 +138,26 @@ impl Chained for Event {
     }
 
     /// What was done leaves its traces in rows and receipts; the event only says so.
-    async fn redo(_: &mut TenantTx<Write>, _: &SignedEvent) -> Result<i64, DbError> {
+    async fn redo(_: &mut TenantTx<Write>, _: &Vault, _: &SignedEvent) -> Result<i64, VaultError> {
         Ok(0)
     }
 
     async fn put_back(tx: &mut TenantTx<Write>, copy: &SignedEvent) -> Result<(), DbError> {
         audit::insert(tx, &copy.event).await
     }
+}
+
+/// Whether a chain's start went meanwhile that was there, up to the place behind which it was seen to begin: what was read of it before is
+/// worth nothing then. Only this installation can have signed that, and each time further on, so that reading anew comes to an end.
+pub(super) async fn was_cut<C: Chained>(
+    database: &Database,
+    keys: &[PublicKey],
+    tenant: Uuid,
+    seen: i64,
+) -> Result<bool, DbError> {
+    let mut tx = database.system(Reason::Receipts).await?;
+    let anchor = C::anchor(&mut tx, tenant).await?;
+    Ok(anchor.is_some_and(|anchor| anchor.sequence > seen && anchor.verify(keys).is_ok()))
 }
 
 /// Reads the copy at a place.

@@ -1,9 +1,10 @@
-//! The end of audit events, six years after what they speak of, by the clock of the database. Its one invariant: the start of a log goes
-//! only when it was proved whole, against its signed copies too, and a signed [`Anchor`] takes its place; so nothing else can be missing
-//! unseen.
+//! The end of audit events, six years after what they speak of. Its one invariant: the start of a log goes only when the database says that
+//! it is over, its events themselves say so by the clock of this program, it was proved whole, against its signed copies too, and a signed
+//! [`Anchor`] takes its place; so nothing else can be missing unseen, whatever functions the database has been given.
 //!
 //! Rows go before their copies, and how far copies are gone is written down: whoever comes after a program that died in between goes on.
 
+use chrono::{DateTime, Months, Utc};
 use uuid::Uuid;
 
 use super::{blobs::SweepError, chains};
@@ -11,12 +12,15 @@ use crate::{
     audit::{self, Event},
     db::{Database, DbError, Reason, SystemTx},
     vault::{
-        blobs::{Blobs, MirrorPlace},
-        chain::{Fault, Hash, Link as _, PublicKey, SIGNATURE_BYTES, Signer, Walker, is_signed},
+        blobs::{BlobError, Blobs, MirrorPlace},
+        chain::{Fault, Hash, Link as _, Position, PublicKey, SIGNATURE_BYTES, Signer, Walker, is_signed},
         keys::Vault,
         receipts::PAGE,
     },
 };
+
+/// How long events are kept: six years, as in the functions of the database.
+const KEPT: Months = Months::new(6 * 12);
 
 /// What stands in the place of events that are over.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -80,12 +84,12 @@ pub async fn anchor(tx: &mut SystemTx, tenant: Uuid) -> Result<Option<Anchor>, D
     }))
 }
 
-/// Removes events that are over, of all tenants, deleted ones too, and their copies; returns how many rows went. What is wrong with one
-/// tenant's log does not hold up the others', and nothing of it goes.
+/// Removes events that are over `now`, of all tenants, deleted ones too, and their copies; returns how many rows went. What is wrong with
+/// one tenant's log does not hold up the others', and nothing of it goes.
 ///
 /// # Errors
 /// The first failure; what went stays gone.
-pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Result<u64, SweepError> {
+pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault, now: DateTime<Utc>) -> Result<u64, SweepError> {
     let (mut removed, mut first_fault, mut after) = (0, None, None::<Uuid>);
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
@@ -98,7 +102,7 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Resul
         let Some(last) = tenants.last() else { return first_fault.map_or(Ok(removed), Err) };
         after = Some(*last);
         for tenant in tenants {
-            match shorten(database, blobs, vault, tenant).await {
+            match shorten(database, blobs, vault, tenant, now - KEPT).await {
                 Ok(more) => removed += more,
                 Err(error) if error.is_of_one_tenant() => _ = first_fault.get_or_insert(error),
                 Err(error) => return Err(error),
@@ -107,55 +111,98 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault) -> Resul
     }
 }
 
-/// Shortens one log, some events at a time.
-async fn shorten(database: &Database, blobs: &Blobs, vault: &Vault, tenant: Uuid) -> Result<u64, SweepError> {
-    let (keys, mut removed) = (vault.public_keys(), 0);
+/// Shortens one log, some events at a time, none of which is younger than `youngest`. Where another server was faster, the rest is left to
+/// that one.
+async fn shorten(
+    database: &Database,
+    blobs: &Blobs,
+    vault: &Vault,
+    tenant: Uuid,
+    youngest: DateTime<Utc>,
+) -> Result<u64, SweepError> {
+    let mut removed = 0;
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
         let known = anchor(&mut tx, tenant).await?;
-        let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
-        let over = over.map_err(DbError::from)?;
         drop(tx);
-        let mut walker = Walker::default();
-        if let Some(known) = &known {
-            known.verify(keys)?;
-            walker.resume_behind(tenant, known.sequence, known.hash);
-            remove_copies(database, blobs, known).await?;
+        let seen = known.as_ref().map_or(0, |known| known.sequence);
+        match cut(database, blobs, vault, (tenant, known), youngest).await {
+            Ok(0) => return Ok(removed),
+            Ok(more) => removed += more,
+            Err(error) if !error.is_of_one_tenant() => return Err(error),
+            Err(error) => {
+                let was_cut = chains::was_cut::<Event>(database, vault.public_keys(), tenant, seen).await?;
+                return if was_cut { Ok(removed) } else { Err(error) };
+            }
         }
-        let from = known.map_or(0, |known| known.sequence);
-        if over <= from {
-            return Ok(removed);
-        }
-        let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over)).await?;
-        // A copy of what stays is signed over the hash of what was before. The next one stays for certain but in a backup that is older
-        // than the end of more events: there the first that is left.
-        let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
-        let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
-        let before = prove(database, &mut walker, (tenant, hash), (over, next - 1)).await?;
-        if chains::copy::<Event>(blobs, keys, tenant, next).await?.position().previous != before {
-            return Err(Fault::Changed { tenant, sequence: next - 1 }.into());
-        }
-        let new = Anchor::new(tenant, over, hash, vault.signer());
-        let mut tx = database.system(Reason::Receipts).await?;
-        let cut = sqlx::query_scalar!(
-            r#"SELECT app.audit_cut($1, $2, $3, $4, $5) AS "cut!""#,
-            tenant,
-            over,
-            &hash.0[..],
-            new.signing_key,
-            &new.signature[..],
-        );
-        removed += cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
-        tx.commit().await?;
     }
 }
 
-/// Follows the events behind one place, whose hash is given, up to another; gives the hash of the last.
+/// Removes the next events of a log behind its anchor, and the copies of those that went before; returns how many went.
+async fn cut(
+    database: &Database,
+    blobs: &Blobs,
+    vault: &Vault,
+    (tenant, known): (Uuid, Option<Anchor>),
+    youngest: DateTime<Utc>,
+) -> Result<u64, SweepError> {
+    let (keys, mut walker) = (vault.public_keys(), Walker::default());
+    if let Some(known) = &known {
+        known.verify(keys)?;
+        walker.resume_behind(tenant, known.sequence, known.hash);
+        remove_copies(database, blobs, known).await?;
+    }
+    let from = known.map_or(0, |known| known.sequence);
+    let mut tx = database.system(Reason::Receipts).await?;
+    let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
+    let over = over.map_err(DbError::from)?;
+    drop(tx);
+    if over <= from {
+        return Ok(0);
+    }
+    let hash = prove(database, &mut walker, (tenant, Hash::START), (from, over), youngest).await?;
+    // A copy of what stays is signed over the hash of what was before.
+    let next = next_copy(blobs, keys, (tenant, over)).await?;
+    let (end, all) = (next.sequence - 1, DateTime::<Utc>::MAX_UTC);
+    if prove(database, &mut walker, (tenant, hash), (over, end), all).await? != next.previous {
+        return Err(Fault::Changed { tenant, sequence: end }.into());
+    }
+    let new = Anchor::new(tenant, over, hash, vault.signer());
+    let mut tx = database.system(Reason::Receipts).await?;
+    let cut = sqlx::query_scalar!(
+        r#"SELECT app.audit_cut($1, $2, $3, $4, $5) AS "cut!""#,
+        tenant,
+        over,
+        &hash.0[..],
+        new.signing_key,
+        &new.signature[..],
+    );
+    let removed = cut.fetch_one(tx.conn()).await.map_err(DbError::from)?.unsigned_abs();
+    tx.commit().await?;
+    Ok(removed)
+}
+
+/// Where the first copy behind a place stands. The very next one stays for certain but in a backup that is older than the end of more
+/// events; only there all that are left, six years of them, are listed.
+async fn next_copy(blobs: &Blobs, keys: &[PublicKey], (tenant, over): (Uuid, i64)) -> Result<Position, SweepError> {
+    match chains::copy::<Event>(blobs, keys, tenant, over + 1).await {
+        Err(SweepError::Blobs(BlobError::Mirror { .. })) => {
+            let copies = blobs.mirrored_after(MirrorPlace::AuditEvent(tenant, over)).await?;
+            let next = copies.first().copied().ok_or(Fault::Cut { tenant, found: over, known: over + 1 })?;
+            Ok(chains::copy::<Event>(blobs, keys, tenant, next).await?.position())
+        }
+        next => Ok(next?.position()),
+    }
+}
+
+/// Follows the events behind one place, whose hash is given, up to another, none of which may be younger than `youngest`; gives the hash of
+/// the last. How old an event is says the event, whose hash covers it: what the database says is as good as who can change its functions.
 async fn prove(
     database: &Database,
     walker: &mut Walker,
     (tenant, mut hash): (Uuid, Hash),
     (from, to): (i64, i64),
+    youngest: DateTime<Utc>,
 ) -> Result<Hash, SweepError> {
     let mut at = from;
     while at < to {
@@ -165,6 +212,9 @@ async fn prove(
         let before = at;
         for event in page.into_iter().filter(|event| event.tenant == tenant && event.sequence <= to) {
             walker.step(&event)?;
+            if event.at > youngest {
+                return Err(Fault::Young { tenant, sequence: event.sequence }.into());
+            }
             (at, hash) = (event.sequence, event.hash);
         }
         if at == before {

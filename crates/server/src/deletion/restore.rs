@@ -19,8 +19,9 @@ use crate::{
     db::{Database, DbError, Reason, Role, Scope},
     vault::{
         blobs::{BlobError, Blobs},
-        chain::{Fault, Hash, Link, PublicKey, Walker},
+        chain::{Fault, Hash, Link, Walker},
         heads::{self, Chain},
+        keys::{Vault, VaultError},
         receipts::{PAGE, Receipt},
     },
 };
@@ -34,6 +35,9 @@ pub enum RestoreError {
     /// The copies of receipts or events were tampered with, or are of another history than the database.
     #[error("signed copies do not fit this database: {0}")]
     Receipts(#[from] Fault),
+    /// What the calls of a contact are called does not open, for a reason that another time may mend.
+    #[error(transparent)]
+    Vault(VaultError),
     /// The database is older than its receipts.
     #[error(
         "this database is older than its deletion receipts, a restored backup perhaps: run `subrosa restore check` first"
@@ -50,6 +54,15 @@ impl From<DbError> for RestoreError {
 impl From<BlobError> for RestoreError {
     fn from(error: BlobError) -> Self {
         Self::Sweep(error.into())
+    }
+}
+
+impl From<VaultError> for RestoreError {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Database(error) => error.into(),
+            other => Self::Vault(other),
+        }
     }
 }
 
@@ -104,15 +117,15 @@ async fn require_chain<C: Chained>(database: &Database, blobs: &Blobs, tenant: U
 ///
 /// # Errors
 /// The first failure, see [`RestoreError`]; what was applied stays applied.
-pub async fn check(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Restored, RestoreError> {
+pub async fn check(database: &Database, blobs: &Blobs, vault: &Vault) -> Result<Restored, RestoreError> {
     let (mut restored, mut first_fault) = (Restored::default(), None);
     // What operators did comes back first of all, and then that of this check, so that nothing is removed by one that nobody knows of.
-    go_on(catch_up::<Event>(database, blobs, keys, INSTALLATION).await.map(drop), &mut first_fault)?;
+    go_on(catch_up::<Event>(database, blobs, vault, INSTALLATION).await.map(drop), &mut first_fault)?;
     let mut tx = database.system(Reason::Receipts).await?;
     operator::record(&mut tx, Action::CheckRestore, Subject::Installation).await?;
     tx.commit().await?;
     for tenant in blobs.mirrored_tenants().await? {
-        go_on(check_tenant(database, blobs, keys, tenant, &mut restored).await, &mut first_fault)?;
+        go_on(check_tenant(database, blobs, vault, tenant, &mut restored).await, &mut first_fault)?;
     }
     first_fault.map_or(Ok(restored), Err)
 }
@@ -132,13 +145,13 @@ fn go_on(done: Result<(), RestoreError>, first_fault: &mut Option<RestoreError>)
 async fn check_tenant(
     database: &Database,
     blobs: &Blobs,
-    keys: &[PublicKey],
+    vault: &Vault,
     tenant: Uuid,
     restored: &mut Restored,
 ) -> Result<(), RestoreError> {
     // Events first: deletions that are applied again are events after those that the backup lacks.
-    catch_up::<Event>(database, blobs, keys, tenant).await?;
-    let Restored { receipts, missing, rows } = catch_up::<Receipt>(database, blobs, keys, tenant).await?;
+    catch_up::<Event>(database, blobs, vault, tenant).await?;
+    let Restored { receipts, missing, rows } = catch_up::<Receipt>(database, blobs, vault, tenant).await?;
     restored.receipts += receipts;
     restored.missing += missing;
     restored.rows += rows;
@@ -149,9 +162,10 @@ async fn check_tenant(
 async fn catch_up<C: Chained>(
     database: &Database,
     blobs: &Blobs,
-    keys: &[PublicKey],
+    vault: &Vault,
     tenant: Uuid,
 ) -> Result<Restored, RestoreError> {
+    let keys = vault.public_keys();
     let ours = hashes::<C>(database, tenant).await?;
     let (mut restored, mut walker) = (Restored::default(), Walker::default());
     let mut tx = database.system(Reason::Receipts).await?;
@@ -162,11 +176,11 @@ async fn catch_up<C: Chained>(
     }
     let over = over.map(|over| (over.sequence, over.hash));
     let copies = blobs.mirrored_after(C::place(tenant, over.map_or(0, |(sequence, _)| sequence))).await?;
-    // The backup may be older than the end of an audit log's first events, whose copies went meanwhile: it has them, and the copy behind
-    // them is signed over their hash.
+    // The backup may be older than the last time that an audit log was cut, and copies went meanwhile: it has those events, and the copy
+    // behind them is signed over their hash. An anchor of its own is further back then.
     let first = copies.first().copied().unwrap_or_default();
     let older = ours.get(&(first - 1)).map(|hash| (first - 1, *hash)).filter(|_| C::CHAIN == Chain::Audit);
-    if let Some((sequence, hash)) = over.or(older) {
+    if let Some((sequence, hash)) = older.or(over) {
         walker.resume_behind(tenant, sequence, hash);
     }
     for sequence in copies {
@@ -177,7 +191,7 @@ async fn catch_up<C: Chained>(
             Some(hash) if *hash == copy.position().hash => {}
             Some(_) => return Err(Fault::Changed { tenant, sequence }.into()),
             None => {
-                restored.rows += apply::<C>(database, tenant, &copy).await?;
+                restored.rows += apply::<C>(database, vault, (tenant, &copy)).await?;
                 restored.missing += 1;
             }
         }
@@ -204,11 +218,15 @@ async fn hashes<C: Chained>(database: &Database, tenant: Uuid) -> Result<BTreeMa
 }
 
 /// Does again what a link that the database lacks speaks of, and puts it back, in one transaction.
-async fn apply<C: Chained>(database: &Database, tenant: Uuid, copy: &C::Copy) -> Result<i64, RestoreError> {
+async fn apply<C: Chained>(
+    database: &Database,
+    vault: &Vault,
+    (tenant, copy): (Uuid, &C::Copy),
+) -> Result<i64, RestoreError> {
     // Nobody acts: a signed receipt is all the authority there is.
     let scope = Scope::authenticated(tenant, Uuid::nil(), Role::Owner);
     let mut tx = database.write_long(&scope).await?;
-    let rows = C::redo(&mut tx, copy).await?;
+    let rows = C::redo(&mut tx, vault, copy).await?;
     let (head, at) = (heads::lock(&mut tx, C::CHAIN).await?, copy.position());
     if at.sequence != head.sequence + 1 || at.previous != head.hash {
         return Err(Fault::Changed { tenant, sequence: at.sequence }.into());

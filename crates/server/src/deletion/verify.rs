@@ -1,13 +1,14 @@
 //! Finds what was changed, removed, reordered or cut in receipts and audit logs. Its one invariant: it believes hashes and
 //! signatures, and the copies outside of the database, never what the database says of itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use super::{
     blobs::SweepError,
     chains::{self, Chained},
+    expiry::Anchor,
 };
 use crate::{
     audit::Event,
@@ -50,89 +51,126 @@ pub async fn audit(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Re
 }
 
 async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKey]) -> Result<Report, SweepError> {
-    let (mut report, mut walker) = (Report::default(), Walker::default());
-    // Of one tenant at a time: what is held does not grow with their number.
-    let (mut tenant, mut hashes, mut over) = (None, Hashes::new(), 0);
+    let mut report = Report::default();
     let mut copied = blobs.mirrored_tenants().await?;
+    // Of one tenant at a time: what is held does not grow with their number.
+    let mut current = None::<Followed>;
     let mut after = (Uuid::nil(), 0);
-    loop {
-        let mut tx = database.system(Reason::Receipts).await?;
-        let page = C::page(&mut tx, after, PAGE).await?;
-        drop(tx);
-        if page.is_empty() {
-            break;
-        }
-        for link in page {
-            let at = link.position();
-            if tenant != Some(at.tenant) {
-                if let Some(done) = tenant.replace(at.tenant) {
-                    report.compare_all::<C>(blobs, keys, (done, over), &std::mem::take(&mut hashes)).await?;
-                    copied.remove(&done);
-                }
-                over = report.resume::<C>(database, keys, at.tenant, &mut walker).await?;
+    'pages: loop {
+        let (page, mut anchors) = page::<C>(database, after).await?;
+        // The last page is empty, and one more step ends the last tenant's chain.
+        let is_last = page.is_empty();
+        for link in page.into_iter().map(Some).chain(is_last.then_some(None)) {
+            let tenant = link.as_ref().map(|link| link.position().tenant);
+            if let Some(done) = current.take_if(|current| Some(current.tenant) != tenant) {
+                let done_with = done.tenant;
+                let Some(done) = done.end::<C>(database, blobs, keys).await? else {
+                    after = (done_with, 0);
+                    continue 'pages;
+                };
+                copied.remove(&done_with);
+                report.add(done);
             }
-            report.links += 1;
-            report.step(&mut walker, &link);
-            report.faults.extend(link.check(keys).err());
-            hashes.insert(at.sequence, at.hash);
-            after = (at.tenant, at.sequence);
+            let (Some(link), Some(tenant)) = (link, tenant) else { break 'pages };
+            let followed = current.get_or_insert_with(|| Followed::new(tenant, anchors.remove(&tenant), keys));
+            followed.step(&link, keys);
+            after = (tenant, link.position().sequence);
         }
-    }
-    if let Some(done) = tenant {
-        report.compare_all::<C>(blobs, keys, (done, over), &hashes).await?;
-        copied.remove(&done);
     }
     for gone in copied {
-        report.compare_all::<C>(blobs, keys, (gone, 0), &Hashes::new()).await?;
+        let mut gone = Followed::new(gone, None, keys);
+        gone.compare_all::<C>(blobs, keys).await?;
+        report.add(gone.report);
     }
     Ok(report)
 }
 
+/// Links after a place, and what stands in the place of those that are over in the logs of these tenants, as of the same moment.
+async fn page<C: Chained>(
+    database: &Database,
+    after: (Uuid, i64),
+) -> Result<(Vec<C>, BTreeMap<Uuid, Anchor>), SweepError> {
+    let mut tx = database.snapshot(Reason::Receipts).await?;
+    let page = C::page(&mut tx, after, PAGE).await?;
+    let tenants: BTreeSet<Uuid> = page.iter().map(|link| link.position().tenant).collect();
+    let mut anchors = BTreeMap::new();
+    for tenant in tenants {
+        anchors.extend(C::anchor(&mut tx, tenant).await?.map(|anchor| (tenant, anchor)));
+    }
+    Ok((page, anchors))
+}
+
 impl Report {
+    fn add(&mut self, of_a_tenant: Self) {
+        self.links += of_a_tenant.links;
+        self.copies += of_a_tenant.copies;
+        self.faults.extend(of_a_tenant.faults);
+    }
+}
+
+/// One tenant's chain, as far as it was followed.
+struct Followed {
+    tenant: Uuid,
+    /// The place behind which it begins.
+    over: i64,
+    walker: Walker,
+    hashes: Hashes,
+    report: Report,
+}
+
+impl Followed {
+    /// Begins behind what is over, where this installation signed that, and at the start otherwise.
+    fn new(tenant: Uuid, anchor: Option<Anchor>, keys: &[PublicKey]) -> Self {
+        let (walker, hashes, report) = (Walker::default(), Hashes::new(), Report::default());
+        let mut new = Self { tenant, over: 0, walker, hashes, report };
+        match anchor.map(|anchor| anchor.verify(keys).map(|()| anchor)) {
+            Some(Ok(anchor)) => {
+                new.walker.resume_behind(tenant, anchor.sequence, anchor.hash);
+                new.over = anchor.sequence;
+            }
+            Some(Err(fault)) => new.report.faults.push(fault),
+            None => {}
+        }
+        new
+    }
+
     /// After a fault, goes on behind it: one removed link is one fault and not as many as there are links.
-    fn step(&mut self, walker: &mut Walker, link: &impl Link) {
-        if let Err(fault) = walker.step(link) {
-            self.faults.push(fault);
-            walker.resume_at(link);
+    fn step<C: Chained>(&mut self, link: &C, keys: &[PublicKey]) {
+        self.report.links += 1;
+        if let Err(fault) = self.walker.step(link) {
+            self.report.faults.push(fault);
+            self.walker.resume_at(link);
         }
+        self.report.faults.extend(link.check(keys).err());
+        self.hashes.insert(link.position().sequence, link.position().hash);
     }
 
-    /// Has a tenant's chain followed from where it begins: behind what is over, where this installation signed that. Gives the place of that.
-    async fn resume<C: Chained>(
-        &mut self,
+    /// Compares it with its copies. `None` when it was cut while it was followed, and is to be followed again: what looked wrong may have
+    /// been over.
+    async fn end<C: Chained>(
+        mut self,
         database: &Database,
-        keys: &[PublicKey],
-        tenant: Uuid,
-        walker: &mut Walker,
-    ) -> Result<i64, SweepError> {
-        let mut tx = database.system(Reason::Receipts).await?;
-        let Some(anchor) = C::anchor(&mut tx, tenant).await? else { return Ok(0) };
-        if let Err(fault) = anchor.verify(keys) {
-            self.faults.push(fault);
-            return Ok(0);
-        }
-        walker.resume_behind(tenant, anchor.sequence, anchor.hash);
-        Ok(anchor.sequence)
-    }
-
-    /// All copies of a tenant's chain, but of what is over, against what the database has in their places.
-    async fn compare_all<C: Chained>(
-        &mut self,
         blobs: &Blobs,
         keys: &[PublicKey],
-        (tenant, over): (Uuid, i64),
-        hashes: &Hashes,
-    ) -> Result<(), SweepError> {
+    ) -> Result<Option<Report>, SweepError> {
+        self.compare_all::<C>(blobs, keys).await?;
+        let again =
+            !self.report.faults.is_empty() && chains::was_cut::<C>(database, keys, self.tenant, self.over).await?;
+        Ok((!again).then_some(self.report))
+    }
+
+    /// All copies of the chain, but of what is over, against what the database has in their places.
+    async fn compare_all<C: Chained>(&mut self, blobs: &Blobs, keys: &[PublicKey]) -> Result<(), SweepError> {
+        let Self { tenant, over, .. } = *self;
         for sequence in blobs.mirrored_after(C::place(tenant, over)).await? {
-            self.copies += 1;
-            match chains::copy::<C>(blobs, keys, tenant, sequence).await {
-                Ok(copy) => self.faults.extend(difference(hashes, tenant, sequence, copy.position().hash)),
-                Err(SweepError::Chain(fault)) => self.faults.push(fault),
-                Err(SweepError::Blobs(BlobError::Mirror { .. })) => {
-                    self.faults.push(Fault::Unsigned { tenant, sequence });
-                }
+            self.report.copies += 1;
+            let fault = match chains::copy::<C>(blobs, keys, tenant, sequence).await {
+                Ok(copy) => difference(&self.hashes, tenant, sequence, copy.position().hash),
+                Err(SweepError::Chain(fault)) => Some(fault),
+                Err(SweepError::Blobs(BlobError::Mirror { .. })) => Some(Fault::Unsigned { tenant, sequence }),
                 Err(error) => return Err(error),
-            }
+            };
+            self.report.faults.extend(fault);
         }
         Ok(())
     }

@@ -112,28 +112,3 @@ fn give_back(all: &mut HashMap<Uuid, usize>, id: Uuid) {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::db::Role;
-
-    const TOLD: Told = Told { user: "you have", tenant: "your tenant has", all: "all have" };
-
-    #[test]
-    fn a_user_a_tenant_and_everybody_have_their_share_and_what_is_given_back_is_there_again() {
-        let places = Places::new(Shares { user: 2, tenant: 3, all: 4, retry_after: 1 });
-        let somebody = |tenant| Scope::authenticated(Uuid::from_u128(tenant), Uuid::now_v7(), Role::Member);
-        let (ann, bob, cem, dan) = (somebody(1), somebody(1), somebody(2), somebody(2));
-        let take = |scope: &Scope| places.take(scope, TOLD).map_err(|error| error.message());
-        let mut taken = vec![take(&ann).unwrap(), take(&ann).unwrap()];
-        assert!(take(&ann).is_err_and(|why| why == "you have"));
-        taken.push(take(&bob).unwrap());
-        assert!(take(&bob).is_err_and(|why| why == "your tenant has"));
-        taken.push(take(&cem).unwrap());
-        assert!(take(&dan).is_err_and(|why| why == "all have"));
-        taken.clear();
-        let left = places.taken();
-        assert!(left.all == 0 && left.users.is_empty() && left.tenants.is_empty());
-    }
-}

@@ -1,16 +1,13 @@
 //! The form of OpenAI's clients. Its one invariant: every field is understood or refused; `file` may stand anywhere.
 
-use axum::extract::{
-    Multipart,
-    multipart::{Field, MultipartError},
-};
-
+use axum::extract::multipart::{Field, MultipartError};
 use utoipa::ToSchema;
 
 use super::error::OpenAiError;
 use crate::{
     app::App,
     calls::upload::{self, Begun, Received},
+    http::form::Fields,
 };
 
 /// Bytes of a field that is not the recording. The prompt is the longest: a model looks at its last 224 tokens.
@@ -94,9 +91,9 @@ impl Form {
 }
 
 /// Reads the form; the recording is sealed and stored on the way.
-pub(super) async fn read(app: &App, begun: &Begun, mut multipart: Multipart) -> Result<(Form, Received), OpenAiError> {
+pub(super) async fn read(app: &App, begun: &Begun, mut fields: Fields) -> Result<(Form, Received), OpenAiError> {
     let (mut form, mut received) = (Form::default(), None);
-    while let Some(field) = multipart.next_field().await.map_err(|error| broken(&error))? {
+    while let Some(field) = fields.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed. Arrays and objects are written with brackets.
         let name = field.name().unwrap_or_default().trim_end_matches("[]").to_owned();
         if name == "file" {

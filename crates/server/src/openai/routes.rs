@@ -5,7 +5,7 @@ use std::time::Duration;
 use api::calls::{CallStatus, RecordingMetadata};
 use axum::{
     Json,
-    extract::{DefaultBodyLimit, FromRequest as _, FromRequestParts as _, Multipart, Request, State},
+    extract::{DefaultBodyLimit, FromRequestParts as _, Request, State},
     http::{header::CONTENT_TYPE, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -28,7 +28,7 @@ use crate::{
     auth::Caller,
     calls::{self, Recognition, upload},
     error::ApiError,
-    http::places::Told,
+    http::{form::Fields, places::Told},
     vault::seal::RecordKind,
 };
 
@@ -109,13 +109,12 @@ pub async fn translations(State(app): State<App>, request: Request) -> Result<Re
 async fn serve(app: App, request: Request, translate: bool) -> Result<Response, OpenAiError> {
     let (mut parts, body) = request.into_parts();
     let caller = Caller::from_request_parts(&mut parts, &app).await?;
-    let mut request = Request::from_parts(parts.clone(), body);
-    // The recording has a limit of its own, which is told by name.
-    DefaultBodyLimit::disable().apply(&mut request);
+    let request = Request::from_parts(parts.clone(), body);
     let no_form = |_| OpenAiError::parameter("file", "send multipart/form-data");
-    let multipart = Multipart::from_request(request, &app).await.map_err(no_form)?;
+    // The recording has a limit of its own, which is told by name.
+    let fields = Fields::of(request, DefaultBodyLimit::disable()).await.map_err(no_form)?;
     let mut begun = upload::begin(&app, &caller).await?;
-    let (form, mut received) = form::read(&app, &begun, multipart).await?;
+    let (form, mut received) = form::read(&app, &begun, fields).await?;
     check_model(&app, &form, translate)?;
     received.with_wishes(&form.wishes(translate));
     let call =

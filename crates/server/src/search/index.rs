@@ -63,12 +63,13 @@ impl Rows {
 }
 
 /// Makes the postings of a call anew, and the texts that an answer shows, from what is stored of it and made of it in this transaction; a call without a
-/// transcript has none yet. The call is locked meanwhile, for as long as it takes to find the stems of its words.
+/// transcript has none yet. Its transcript follows first what its contact is called, so that nobody indexes a name that went. The call is
+/// locked meanwhile, for as long as it takes to find the stems of its words.
 ///
 /// # Errors
 /// [`DbError::NotFound`] when the call is not there; [`VaultError::Broken`] when it was tampered with.
 pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
-    calls::store::lock(tx, call).await?;
+    transcripts::follow::contact(tx, vault, call).await?;
     let row = calls::store::get(tx, call).await?;
     let document = calls::store::open(tx, vault, &row).await?;
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
@@ -121,18 +122,17 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
     loop {
         let mut tx = app.database.write(scope).await?;
         let Some(call) = store::next_missing(&mut tx, after).await? else { break };
+        tx.rollback().await?;
         after = call;
-        match follow(&mut tx, &app.vault, call).await {
-            Ok(()) => tx.commit().await?,
+        match make(app, scope, call).await {
+            Ok(()) => {}
             Err(VaultError::Database(error)) if error.is_outage() => return Err(error),
             Err(error) if !is_damage(&error) => {
                 log::warning!(fault = &error, "a call was not indexed; upkeep tries it again");
             }
             Err(error) => {
                 log::warning!(fault = &error, "a call cannot be indexed and is left without");
-                // What the failed statement left is undone.
-                drop(tx);
-                tx = app.database.write(scope).await?;
+                let mut tx = app.database.write(scope).await?;
                 store::give_up(&mut tx, call).await?;
                 tx.commit().await?;
             }
@@ -141,13 +141,15 @@ pub async fn catch_up(app: &App, scope: &Scope) -> Result<(), DbError> {
     Ok(())
 }
 
-/// Takes down what the contact of a call is called now, and makes its postings.
-async fn follow(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
-    transcripts::follow::contact(tx, vault, call).await?;
-    renew(tx, vault, call).await
+/// Makes the postings of a call, with no transaction open while its transcript follows its contact.
+async fn make(app: &App, scope: &Scope, call: Uuid) -> Result<(), VaultError> {
+    transcripts::follow::ahead(app, (scope.tenant(), call)).await?;
+    let mut tx = app.database.write(scope).await?;
+    renew(&mut tx, &app.vault, call).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Whether it is the content that is wrong, which no other time will mend.
-pub(super) fn is_damage(error: &VaultError) -> bool {
+pub(crate) fn is_damage(error: &VaultError) -> bool {
     matches!(error, VaultError::Broken(_) | VaultError::Gone(_) | VaultError::TooLarge { .. })
 }

@@ -3,7 +3,7 @@
 //! mean (`docs/adr/027-meaning.md`): `answer` joins both.
 //!
 //! Its one invariant: what is indexed of a call is what its sealed documents say, in the transaction that stores them; a call whose
-//! postings could not be made has no `search_words`, by which [`index::catch_up`] finds it.
+//! postings could not be made has no `search_words`, and one of other rules another `search_version`, by which [`index::catch_up`] finds it.
 
 mod answer;
 mod corrected;

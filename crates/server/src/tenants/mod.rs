@@ -5,7 +5,7 @@
 pub mod api_keys;
 pub mod removal;
 pub mod routes;
-mod store;
+pub(crate) mod store;
 
 pub use store::allowed;
 

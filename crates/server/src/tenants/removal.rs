@@ -16,12 +16,13 @@ use super::{is_not_the_last_owner, may_handle, role, store};
 use crate::{
     app::App,
     auth::{Caller, recent, wire_role},
+    db::{TenantTx, Write},
     deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
     http::{
         extract::{Json, Path},
         idempotency::IdempotencyKey,
-        request_id,
+        lasting,
     },
     vault::{receipts::Receipt, seal::RecordKind},
 };
@@ -82,21 +83,9 @@ pub(crate) async fn remove(app: &App, caller: &Caller, user: Uuid) -> ApiResult<
     to_its_end(app, caller, (RecordKind::User, user)).await
 }
 
-/// On its own, so that it comes to its end when the request, and with it its future, goes away.
 async fn to_its_end(app: &App, caller: &Caller, what: (RecordKind, Uuid)) -> ApiResult<Response> {
-    let (app, caller) = (app.clone(), *caller);
-    let work = async move {
-        tokio::select! {
-            removed = erase(&app, &caller, what) => removed,
-            () = app.operation.cut_off() => {
-                // Its end may be on its way to the database.
-                let message = "the service is stopping: this may not have been removed; ask again";
-                Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30))
-            }
-        }
-    };
-    let removed = request_id::to_its_end(work).await;
-    let receipt = removed.map_err(|error| ApiError::internal(&error))??;
+    let (work_app, caller) = (app.clone(), *caller);
+    let receipt = lasting::to_its_end(app, async move { erase(&work_app, &caller, what).await }).await?;
     let id = HeaderValue::from_str(&receipt.id.to_string()).map_err(|error| ApiError::internal(&error))?;
     Ok((StatusCode::NO_CONTENT, [(RECEIPT, id)]).into_response())
 }
@@ -108,26 +97,14 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         let message = "this is being removed already, which goes on: ask again later";
         return Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30));
     }
-    if class == RecordKind::User && caller.manages().is_ok() {
-        let was = role(store::member(&mut tx, subject).await?.ok_or_else(ApiError::not_found)?.role)?;
-        may_handle(caller, was)?;
-        if was == Role::Owner {
-            is_not_the_last_owner(&mut tx, subject).await?;
+    let receipt = match attempt(app, caller, &mut tx, (class, subject)).await {
+        Ok(receipt) => receipt,
+        Err(refused) => {
+            // Before the answer, so that who asks again at once does not meet this removal. A connection that broke ends it as well.
+            let _ = tx.rollback().await;
+            return Err(refused);
         }
-    }
-    if class == RecordKind::Tenant {
-        // Who was an owner when the request came may be none any more.
-        let is = store::member(&mut tx, caller.scope().user()).await?.map(|member| role(member.role)).transpose()?;
-        if is != Some(Role::Owner) {
-            return Err(not_an_owner());
-        }
-    }
-    let receipt = deletion::delete(&mut tx, app.vault.signer(), class, subject).await;
-    let receipt = receipt.map_err(|error| match error {
-        DeletionError::NotFound => ApiError::not_found(),
-        DeletionError::LegalHold => ApiError::new(ErrorCode::LegalHold, "a call is under legal hold: lift it first"),
-        DeletionError::Database(error) => error.into(),
-    })?;
+    };
     tx.commit().await?;
     app.search.memories.forget(caller.scope().tenant(), None);
     if class == RecordKind::Tenant {
@@ -135,4 +112,33 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
     }
     app.auth.liveness.forget();
     Ok(receipt)
+}
+
+/// Deletes what the caller may delete, in a transaction that nobody else removes the same in.
+async fn attempt(
+    app: &App,
+    caller: &Caller,
+    tx: &mut TenantTx<Write>,
+    (class, subject): (RecordKind, Uuid),
+) -> ApiResult<Receipt> {
+    if class == RecordKind::User && caller.manages().is_ok() {
+        let was = role(store::member(tx, subject).await?.ok_or_else(ApiError::not_found)?.role)?;
+        may_handle(caller, was)?;
+        if was == Role::Owner {
+            is_not_the_last_owner(tx, subject).await?;
+        }
+    }
+    if class == RecordKind::Tenant {
+        // Who was an owner when the request came may be none any more.
+        let is = store::member(tx, caller.scope().user()).await?.map(|member| role(member.role)).transpose()?;
+        if is != Some(Role::Owner) {
+            return Err(not_an_owner());
+        }
+    }
+    let receipt = deletion::delete(tx, app.vault.signer(), class, subject).await;
+    receipt.map_err(|error| match error {
+        DeletionError::NotFound => ApiError::not_found(),
+        DeletionError::LegalHold => ApiError::new(ErrorCode::LegalHold, "a call is under legal hold: lift it first"),
+        DeletionError::Database(error) => error.into(),
+    })
 }

@@ -138,12 +138,15 @@ pub(super) async fn owners(tx: &mut TenantTx<Write>) -> Result<Vec<Uuid>, DbErro
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
-/// Whether the transaction is the only one that removes this user; from then on to its end it stays so.
-pub(super) async fn begin_removal(tx: &mut TenantTx<Write>, user: Uuid) -> Result<bool, DbError> {
+/// Whether the transaction is the only one that removes this user, or works on this contact; from then on to its end it stays so.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn begin_removal(tx: &mut TenantTx<Write>, subject: Uuid) -> Result<bool, DbError> {
     let is_alone = sqlx::query_scalar!(
         r#"SELECT pg_try_advisory_xact_lock(hashtextextended('removal ' || $1::uuid || ' ' || $2::uuid, 0)) AS "is_alone!""#,
         tx.scope().tenant(),
-        user,
+        subject,
     )
     .fetch_one(tx.conn())
     .await?;

@@ -33,6 +33,21 @@ pub async fn changed<A: Access>(tx: &mut TenantTx<A>, call: Uuid) -> Result<Opti
     Ok(changed)
 }
 
+/// Which of these calls have a transcript.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn among<A: Access>(tx: &mut TenantTx<A>, calls: &[Uuid]) -> Result<Vec<Uuid>, DbError> {
+    let tenant = tx.scope().tenant();
+    let having = sqlx::query_scalar!(
+        "SELECT call_id FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = ANY ($2) AND kind = $3 AND run_id IS NULL",
+        tenant,
+        calls,
+        Artifact::NormalizedTranscript as i16,
+    );
+    Ok(having.fetch_all(tx.conn()).await?)
+}
+
 /// The transcript of a call as it is stored, in JSON; `None` when there is none yet.
 ///
 /// # Errors

@@ -102,6 +102,16 @@ pub enum Fault {
         /// The end that is known.
         known: i64,
     },
+    /// An event that is kept longer, although the database says that it is over.
+    #[error(
+        "tenant {tenant}: the database says that event {sequence} is over, but by this machine's clock it is younger than six years"
+    )]
+    Young {
+        /// Whose log.
+        tenant: Uuid,
+        /// Which event.
+        sequence: i64,
+    },
 }
 
 /// Follows chains link by link, one tenant after the other.

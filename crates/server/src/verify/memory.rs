@@ -35,6 +35,15 @@ struct Mapping {
     name: String,
 }
 
+impl Mapping {
+    /// Searches it, and says whether all of it was read.
+    fn is_read(&self, memory: &File, id: u32, search: &Search, searched: &mut Searched) -> bool {
+        let place = format!("memory of process {id} {}", self.name);
+        let part = Part { memory, at: self.from, to: self.to };
+        search.stream(place.trim_end(), part, searched).is_ok()
+    }
+}
+
 impl Memory {
     /// Searches the memory of processes, `shared` for what they share and `own` for what each has for itself. A process that ended
     /// meanwhile is left out. Memory that nobody has touched yet is made by reading it, at most as much as the server asked for.
@@ -65,15 +74,15 @@ fn look_into(
     let files = (in_own.files + 1, in_common.files);
     for mapping in mappings(id)? {
         let (search, searched) = match &mapping.shared {
-            Some(place) if !seen.insert(place.clone()) => continue,
+            Some(place) if seen.contains(place) => continue,
             Some(_) => (common, &mut *in_common),
             None => (own, &mut *in_own),
         };
-        let place = format!("memory of process {id} {}", mapping.name);
-        let part = Part { memory: &memory, at: mapping.from, to: mapping.to };
-        let read = search.stream(place.trim_end(), part, searched);
-        // The heap shrinks and mappings go while they are read.
-        if read.is_err() && mappings(id).is_ok_and(|now| now.contains(&mapping)) {
+        if mapping.is_read(&memory, id, search, searched) {
+            // Not before: what a process ended over is still to be read of another one.
+            seen.extend(mapping.shared);
+        } else if mappings(id).is_ok_and(|now| now.contains(&mapping)) {
+            // The heap shrinks and mappings go while they are read; this one is still there.
             searched.unreadable += 1;
         }
     }
@@ -109,6 +118,10 @@ impl Read for Part<'_> {
         let left = usize::try_from(self.to - self.at).unwrap_or(usize::MAX);
         let most = into.len().min(left);
         let read = self.memory.read_at(&mut into[..most], self.at)?;
+        // The memory of a process that has ended is no error, and empty.
+        if read == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.at += read as u64;
         Ok(read)
     }
@@ -136,6 +149,18 @@ mod tests {
         assert!(memory.own.unreadable == 0 && memory.own.bytes > 1 << 16, "{:?}", memory.own);
         let gone = Memory::search(&[child.id()], &search(), &search());
         assert_eq!((gone.processes, gone.own.unreadable), (0, 0));
+    }
+
+    #[test]
+    fn what_was_not_read_because_its_process_ended_does_not_count_as_read() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let memory = File::open(format!("/proc/{}/mem", child.id())).unwrap();
+        let mappings = mappings(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let search = Search::new([&Needle::exactly("held", word().as_bytes())]).unwrap();
+        let is_read = |of: &Mapping| of.is_read(&memory, child.id(), &search, &mut Searched::default());
+        assert!(!mappings.is_empty() && !mappings.iter().any(is_read));
     }
 
     #[test]

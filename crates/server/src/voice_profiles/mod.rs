@@ -8,20 +8,18 @@ pub mod routes;
 mod sample;
 pub(crate) mod store;
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-};
+use std::sync::{Arc, OnceLock};
 
 use api::error::ErrorCode;
 use speech::voiceprint::Enroller;
 use uuid::Uuid;
 
 use crate::{
-    db::{DbError, TenantTx, Write},
+    db::{DbError, Scope, TenantTx, Write},
     decoder::Decoder,
     deletion::{self, DeletionError},
     error::{ApiError, ApiResult},
+    http::places::{Place, Places, Shares, Told},
     vault::{chain::Signer, receipts::Receipt, seal::RecordKind},
 };
 
@@ -30,6 +28,16 @@ pub(crate) const PROVIDER: &str = "local";
 
 /// Samples that are listened to at once: each takes 10 MB as it came, 3 MB decoded, a process that decodes, and a core for seconds.
 const MOST_SAMPLES: usize = 4;
+
+/// Samples of one tenant at once: half of all, so that whoever sends slowly does not hold all places.
+const SAMPLES_OF_TENANT: usize = MOST_SAMPLES / 2;
+
+/// What is said where there are too many.
+const TOLD: Told = Told {
+    user: "a sample of yours is being listened to; send this one when it is through",
+    tenant: "too many samples of your tenant at once; try again",
+    all: "too many samples at once; try again",
+};
 
 /// What makes voice profiles in this process.
 pub struct Maker {
@@ -41,11 +49,17 @@ pub struct Maker {
     pub decoder: Decoder,
 }
 
-/// Who makes profiles, and of whom one is being made.
-#[derive(Default)]
+/// Who makes profiles, and the places of those whose samples are listened to.
 pub struct VoiceProfiles {
     maker: OnceLock<Arc<Maker>>,
-    being_made: Arc<Mutex<HashSet<Uuid>>>,
+    places: Places,
+}
+
+impl Default for VoiceProfiles {
+    fn default() -> Self {
+        let shares = Shares { user: 1, tenant: SAMPLES_OF_TENANT, all: MOST_SAMPLES, retry_after: 5 };
+        Self { maker: OnceLock::new(), places: Places::new(shares) }
+    }
 }
 
 impl VoiceProfiles {
@@ -61,29 +75,8 @@ impl VoiceProfiles {
     }
 
     /// A place for one sample of a user.
-    fn place(&self, user: Uuid) -> ApiResult<Place> {
-        let mut being_made = self.being_made.lock().unwrap_or_else(PoisonError::into_inner);
-        if being_made.contains(&user) {
-            let message = "a sample of yours is being listened to; send this one when it is through";
-            return Err(ApiError::new(ErrorCode::RateLimited, message).retry_after(5));
-        }
-        if being_made.len() >= MOST_SAMPLES {
-            return Err(ApiError::new(ErrorCode::Unavailable, "too many samples at once; try again").retry_after(5));
-        }
-        being_made.insert(user);
-        Ok(Place { being_made: Arc::clone(&self.being_made), user })
-    }
-}
-
-/// A place, given back when it is dropped.
-struct Place {
-    being_made: Arc<Mutex<HashSet<Uuid>>>,
-    user: Uuid,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.being_made.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.user);
+    fn place(&self, scope: &Scope) -> ApiResult<Place> {
+        self.places.take(scope, TOLD)
     }
 }
 

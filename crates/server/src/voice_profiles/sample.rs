@@ -12,10 +12,7 @@ use std::{
 
 use api::error::ErrorCode;
 use axum::{
-    extract::{
-        Multipart,
-        multipart::{Field, MultipartError},
-    },
+    extract::multipart::{Field, MultipartError},
     http::StatusCode,
 };
 use bytes::Bytes;
@@ -30,10 +27,14 @@ use super::Maker;
 use crate::{
     decoder::{DecodeError, Decoder, ReadAt, Refusal},
     error::{ApiError, ApiResult},
+    http::form::Fields,
 };
 
 /// Bytes of a sample: 45 s of 16 bit at 96 kHz, one channel, are 8.6 MB.
 const MAX_BYTES: usize = 10_000_000;
+
+/// Bytes of a form: the sample, the version, boundaries and headers of parts.
+pub(super) const MAX_FORM: usize = MAX_BYTES + (64 << 10);
 
 /// Digits of a version.
 const MAX_FIELD: usize = 5;
@@ -51,12 +52,12 @@ pub(super) struct Form {
 }
 
 /// Reads the form.
-pub(super) async fn read(form: Multipart) -> ApiResult<Form> {
+pub(super) async fn read(form: Fields) -> ApiResult<Form> {
     let late = |_| ApiError::new(ErrorCode::RequestTimeout, "the sample comes too slowly");
     timeout(ARRIVES, fields(form)).await.map_err(late)?
 }
 
-async fn fields(mut form: Multipart) -> ApiResult<Form> {
+async fn fields(mut form: Fields) -> ApiResult<Form> {
     let (mut sample, mut version) = (None, None);
     while let Some(field) = form.next_field().await.map_err(|error| broken(&error))? {
         // An owned name, because the field is consumed.

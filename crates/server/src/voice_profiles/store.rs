@@ -51,6 +51,27 @@ pub(crate) async fn own<A: Access>(tx: &mut TenantTx<A>) -> Result<Option<Row>, 
     Ok(row.fetch_optional(tx.conn()).await?)
 }
 
+/// Whether a profile of the transaction's user is still there with a consent that is in force; a withdrawal waits for the end of the
+/// transaction.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn hold(tx: &mut TenantTx<Write>, profile: Uuid) -> Result<bool, DbError> {
+    let scope = tx.scope();
+    // Profiles are not changed, so nobody may lock them; whoever withdraws changes the consent first.
+    let rows = sqlx::query_scalar!(
+        "SELECT c.id FROM tenant.consents c JOIN tenant.voice_profiles p
+             ON p.tenant_id = c.tenant_id AND p.owner_id = c.owner_id AND p.consent_version = c.version
+           WHERE c.tenant_id = $1 AND c.owner_id = $2 AND c.kind = $3 AND c.withdrawn_at IS NULL AND p.id = $4
+           FOR SHARE OF c",
+        scope.tenant(),
+        scope.user(),
+        users::number(ConsentKind::VoiceProfile),
+        profile,
+    );
+    Ok(!rows.fetch_all(tx.conn()).await?.is_empty())
+}
+
 /// The profile of the transaction's user, whatever became of the consent.
 pub(super) async fn any(tx: &mut TenantTx<Write>) -> Result<Option<Uuid>, DbError> {
     let scope = tx.scope();
@@ -118,25 +139,52 @@ pub(super) async fn insert(
 
 /// Records the consent that came with a sample. Each sample has a record of its own, so that a withdrawal of the one before which commits
 /// meanwhile does not take this one back.
-pub(super) async fn give_consent(tx: &mut TenantTx<Write>, version: u16) -> Result<(), DbError> {
-    let scope = tx.scope();
+pub(super) async fn give_consent(tx: &mut TenantTx<Write>, version: u16) -> Result<Uuid, DbError> {
+    let (scope, consent) = (tx.scope(), Uuid::now_v7());
     sqlx::query!(
         "INSERT INTO tenant.consents (tenant_id, id, owner_id, kind, version) VALUES ($1, $2, $3, $4, $5)",
         scope.tenant(),
-        Uuid::now_v7(),
+        consent,
         scope.user(),
         users::number(ConsentKind::VoiceProfile),
         i32::from(version),
     )
     .execute(tx.conn())
     .await?;
+    Ok(consent)
+}
+
+/// Whether a consent is in force; a withdrawal of it waits for the end of the transaction.
+pub(super) async fn hold_consent(tx: &mut TenantTx<Write>, consent: Uuid) -> Result<bool, DbError> {
+    let scope = tx.scope();
+    let row = sqlx::query_scalar!(
+        "SELECT id FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2 AND id = $3 AND withdrawn_at IS NULL
+           FOR UPDATE",
+        scope.tenant(),
+        scope.user(),
+        consent,
+    );
+    Ok(row.fetch_optional(tx.conn()).await?.is_some())
+}
+
+/// Removes the record of a consent that came with a sample of which no profile came; one that was withdrawn stays, as they all do.
+pub(super) async fn forget_consent(tx: &mut TenantTx<Write>, consent: Uuid) -> Result<(), DbError> {
+    let scope = tx.scope();
+    sqlx::query!(
+        "DELETE FROM tenant.consents WHERE tenant_id = $1 AND owner_id = $2 AND id = $3 AND withdrawn_at IS NULL",
+        scope.tenant(),
+        scope.user(),
+        consent,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
-/// Withdraws every consent to voice profiles.
-pub(super) async fn withdraw_consent(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
+/// Withdraws every consent to voice profiles; whether there was one.
+pub(super) async fn withdraw_consent(tx: &mut TenantTx<Write>) -> Result<bool, DbError> {
     let scope = tx.scope();
-    sqlx::query!(
+    let withdrawn = sqlx::query!(
         "UPDATE tenant.consents SET withdrawn_at = now()
            WHERE tenant_id = $1 AND owner_id = $2 AND kind = $3 AND withdrawn_at IS NULL",
         scope.tenant(),
@@ -145,5 +193,5 @@ pub(super) async fn withdraw_consent(tx: &mut TenantTx<Write>) -> Result<(), DbE
     )
     .execute(tx.conn())
     .await?;
-    Ok(())
+    Ok(withdrawn.rows_affected() > 0)
 }

@@ -49,7 +49,7 @@ impl Failure {
         Self::Again(Fault { stage: None, code })
     }
 
-    fn later(code: &'static str) -> Self {
+    pub(super) fn later(code: &'static str) -> Self {
         Self::Later(Fault { stage: None, code })
     }
 

@@ -3,7 +3,7 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
-use insight::redact::Kind;
+use insight::{facts::Facts, redact::Kind};
 use uuid::Uuid;
 
 use super::{
@@ -22,7 +22,10 @@ use crate::{
     db::{DbError, Scope, TenantTx, Write},
     queue::{self, JobKind, Lease},
     recordings, redaction,
-    vault::{keys::VaultError, seal::RecordKind},
+    vault::{
+        keys::{Vault, VaultError},
+        seal::RecordKind,
+    },
 };
 
 /// Stages that one pass of the engine begins together.
@@ -139,11 +142,8 @@ impl Run<'_> {
         let (app, call) = (&self.worker.app, self.lease.call);
         let mut tx = self.write().await?;
         let policy = redaction::policy(&mut tx, &app.vault, call).await?;
-        let facts = match calls::facts::of(&mut tx, &app.vault, call).await {
-            Err(VaultError::Database(error)) => return Err(error.into()),
-            // Names that cannot be read are none that are known.
-            known => known.unwrap_or_default(),
-        };
+        let facts = known(&mut tx, &app.vault, call).await?;
+        let contact_name = facts.contact_name.clone();
         let (documents, heard) = documents.heard();
         let heard = match heard {
             Some(heard) => heard.in_force(&mut tx, app).await?,
@@ -160,6 +160,11 @@ impl Run<'_> {
         let documents = documents.redacted(policy).await?;
         let took = began.elapsed();
         let mut tx = self.write().await?;
+        calls::store::lock(&mut tx, call).await?;
+        // Whom somebody renamed or deleted meanwhile would be named for good: what renames them found no transcript that had to follow.
+        if known(&mut tx, &app.vault, call).await?.contact_name != contact_name {
+            return Err(Failure::again("call_changes").at(Stage::SpeakersResolved));
+        }
         voice::event(heard.as_ref()).record(&mut tx, call).await?;
         resolved.by("local").record(&mut tx, call).await?;
         Event::completed(Stage::Redacted).by("local").took(took).record(&mut tx, call).await?;
@@ -167,6 +172,12 @@ impl Run<'_> {
         documents.commit(&mut tx, &app.vault, (call, run), app.clock.now()).await?;
         calls::store::forget_recognition(&mut tx, &app.vault, call).await?;
         store::set_status(&mut tx, call, (Status::Analyzing, None)).await?;
+        // Who withdrew while names were given is not named: the next try knows it, and costs no attempt.
+        if let Some(heard) = &heard
+            && !heard.is_held(&mut tx).await?
+        {
+            return Err(Failure::later("voice_profile_gone"));
+        }
         self.commit(tx).await
     }
 
@@ -189,6 +200,14 @@ impl Run<'_> {
         tx.commit().await?;
         self.worker.app.changes.wake();
         Ok(())
+    }
+}
+
+/// What is known of the call. Names that cannot be read are none that are known.
+async fn known(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<Facts, Failure> {
+    match calls::facts::of(tx, vault, call).await {
+        Err(VaultError::Database(error)) => Err(error.into()),
+        known => Ok(known.unwrap_or_default()),
     }
 }
 

@@ -100,6 +100,11 @@ impl Heard {
         Ok((profile == Some(self.profile)).then_some(self))
     }
 
+    /// Whether the profile may still be used when the transaction commits: a withdrawal waits for that.
+    pub(super) async fn is_held(&self, tx: &mut TenantTx<Write>) -> Result<bool, DbError> {
+        store::hold(tx, self.profile).await
+    }
+
     /// What it says of the speakers of a transcript.
     pub(super) fn evidence(&self, transcript: &Transcript) -> VoiceMatch {
         let Found::Scores(scores) = &self.found else { return VoiceMatch::Failed };

@@ -1,8 +1,17 @@
 //! Recordings in forms.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use axum::http::{Method, StatusCode};
+use axum::{
+    body::Body,
+    http::{Method, StatusCode},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use chrono::TimeDelta;
@@ -16,7 +25,7 @@ use server::{
 
 use crate::{
     client::Service,
-    people::{Person, opening, recording},
+    people::{BOUNDARY, Person, opening, recording},
 };
 
 /// Names and values of a form.
@@ -96,6 +105,30 @@ async fn what_is_no_recording_is_refused_and_leaves_nothing() {
     assert_eq!(answer.code(), "unsupported_media_type");
     until_empty(&store).await;
     assert_eq!(person.get("/api/calls").await.json(), json!({"items": []}));
+}
+
+#[tokio::test]
+async fn what_stands_around_the_fields_of_a_form_is_not_held_without_an_end() {
+    let service = Service::set(&[("limits.upload_body", "4 MiB")]).await;
+    let person = Person::new(&service).await;
+    let headers = opening("file").replace("\r\n\r\n", "\r\nX-Filler: ");
+    for (path, start) in
+        ["/api/calls/analyze", "/v1/audio/transcriptions"].map(|path| [(path, ""), (path, &*headers)]).concat()
+    {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&sent);
+        let filler = stream::repeat_with(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Bytes::from_static(&[b'x'; 16 << 10])
+        });
+        let body = stream::iter([Bytes::from(start.to_owned())]).chain(filler).map(Ok::<_, std::io::Error>);
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        let request = person.request(Method::POST, path, &[("content-type", &kind)]);
+        let answer = service.send(request.body(Body::from_stream(body)).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        let sent = sent.load(Ordering::Relaxed);
+        assert!(sent < 10, "{path}: {sent} pieces of 16 KiB were taken");
+    }
 }
 
 /// Blobs are removed beside the answer.

@@ -40,7 +40,7 @@ async fn digest(person: &Person<'_>, call: &str) -> String {
 }
 
 /// Everything that is told of a call, but for its transcript.
-async fn told(person: &Person<'_>, call: &str) -> String {
+pub(crate) async fn told(person: &Person<'_>, call: &str) -> String {
     let mut told = digest(person, call).await;
     for part in ["", "/analysis", "/action-items"] {
         told += &String::from_utf8(person.get(&format!("/api/calls/{call}{part}")).await.body).unwrap();
@@ -104,6 +104,69 @@ async fn what_a_person_wrote_stays_when_the_words_that_it_was_found_by_are_corre
     person.send(Method::POST, &format!("/api/calls/{call}/reanalyze"), &[], b"").await;
     work_until(&service, DONE).await;
     assert!(titles(&items(&person, &call).await).contains(&"Ask the lawyer"));
+}
+
+/// The item of the segment that speaks of a revised contract.
+async fn contract(person: &Person<'_>, call: &str) -> Value {
+    let found = items(person, call).await;
+    found.into_iter().find(|item| item["title"].as_str().unwrap().contains("revised contract")).unwrap()
+}
+
+#[tokio::test]
+async fn what_a_person_said_of_an_item_stays_when_its_title_is_still_the_engine_s() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let item = contract(&person, &call).await;
+    let mine = json!({"title": item["title"], "intent": item["intent"], "dueDate": "2026-12-24", "priority": "LOW", "description": "ask Ann"});
+    assert_eq!(person.json(Method::PUT, &path(&item), &mine).await.status, 200);
+    let is_mine = |item: &Value| {
+        (&item["dueDate"], &item["priority"], &item["description"])
+            == (&json!("2026-12-24"), &json!("LOW"), &json!("ask Ann"))
+    };
+    correct(&person, &call, "seg_0003", "I will send to you the revised contract by Friday.").await;
+    assert!(is_mine(&contract(&person, &call).await));
+    // The task is no more, and what the person said of it is still theirs.
+    correct(&person, &call, "seg_0003", "The weather is nice here.").await;
+    assert!(items(&person, &call).await.iter().any(is_mine));
+    assert!(!told(&person, &call).await.contains("revised"));
+}
+
+#[tokio::test]
+async fn no_text_of_an_edited_item_repeats_what_a_correction_took_away() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let item = contract(&person, &call).await;
+    let metadata = json!({"title": "the revised contract", "subject": "revised contract", "location": "Room 4",
+        "bodyPreview": "I will send you the revised contract by Friday", "notes": "the revised contract by Friday",
+        "attendees": [{"name": "the revised contract"}, {"name": "Ann"}]});
+    let mine = json!({"title": "Ask the lawyer", "intent": "task", "intentMetadata": metadata});
+    assert_eq!(person.json(Method::PUT, &path(&item), &mine).await.status, 200);
+    assert!(told(&person, &call).await.contains("revised"));
+    correct(&person, &call, "seg_0003", "The weather is nice here.").await;
+    assert!(!told(&person, &call).await.contains("revised"));
+    let left = items(&person, &call).await;
+    let left = left.iter().find(|item| item["title"] == "Ask the lawyer").unwrap();
+    assert_eq!(
+        (&left["intentMetadata"]["location"], &left["intentMetadata"]["attendees"][0]["name"]),
+        (&json!("Room 4"), &json!("Ann"))
+    );
+}
+
+#[tokio::test]
+async fn the_day_that_a_person_gave_an_item_stays_where_its_words_are_still_said() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let before = items(&person, &call).await;
+    let contract = before.iter().find(|item| item["title"].as_str().unwrap().contains("revised contract")).unwrap();
+    let dated = json!({"title": contract["title"], "dueDate": "2026-04-01", "intent": "task"});
+    assert_eq!(person.json(Method::PUT, &path(contract), &dated).await.status, 200);
+    correct(&person, &call, "seg_0003", "I will send you the revised contract by Friday, dear.").await;
+    let after = items(&person, &call).await;
+    let kept = after.iter().find(|item| item["actionItemId"] == contract["actionItemId"]).unwrap();
+    assert_eq!((&kept["dueDate"], &kept["title"]), (&json!("2026-04-01"), &contract["title"]));
 }
 
 #[tokio::test]
@@ -260,12 +323,12 @@ async fn index_of(person: &Person<'_>, call: &str) {
 }
 
 /// The id of a contact that is added.
-async fn contact(person: &Person<'_>, details: &Value) -> String {
+pub(crate) async fn contact(person: &Person<'_>, details: &Value) -> String {
     contacts::add(person, details).await.rsplit('/').next().unwrap().to_owned()
 }
 
 /// A call with a contact by whose name rules have named a speaker.
-async fn called(person: &Person<'_>, contact: &str) -> String {
+pub(crate) async fn called(person: &Person<'_>, contact: &str) -> String {
     let call = analysed(person, 1).await;
     let link = json!({ "contactId": contact });
     assert_eq!(person.json(Method::PATCH, &format!("/api/calls/{call}/contact"), &link).await.status, 200);
@@ -280,7 +343,7 @@ async fn called(person: &Person<'_>, contact: &str) -> String {
     call
 }
 
-async fn speakers(person: &Person<'_>, call: &str) -> Vec<String> {
+pub(crate) async fn speakers(person: &Person<'_>, call: &str) -> Vec<String> {
     let transcript = person.get(&format!("/api/calls/{call}/transcript")).await.json();
     let names = transcript["speakers"].as_array().unwrap().iter();
     names.map(|one| one["displayName"].as_str().unwrap_or("-").to_owned()).collect()

@@ -33,6 +33,7 @@ mod operation;
 mod people;
 mod places;
 mod redactions;
+mod renamed;
 mod retention;
 mod search;
 mod serving;

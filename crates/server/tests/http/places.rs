@@ -3,7 +3,7 @@
 use axum::{body::Body, http::Method};
 use server::{
     db::{Role, Scope},
-    http::places::{Place, Places, Told},
+    http::places::{Place, Places, Shares, Told},
 };
 use uuid::Uuid;
 
@@ -67,4 +67,20 @@ async fn a_tenant_whose_people_play_as_many_recordings_as_they_may_is_told_of_th
     assert!(!fill(&service.app.plays, other.scope.tenant()).is_empty(), "others have none");
     drop(taken);
     assert_eq!(ask(&person, &path).await.0, 206);
+}
+
+#[test]
+fn a_user_a_tenant_and_everybody_have_their_share_and_what_is_given_back_is_there_again() {
+    let places = Places::new(Shares { user: 2, tenant: 3, all: 4, retry_after: 1 });
+    let somebody = |tenant| Scope::authenticated(Uuid::from_u128(tenant), Uuid::now_v7(), Role::Member);
+    let (ann, bob, cem, dan) = (somebody(1), somebody(1), somebody(2), somebody(2));
+    let take = |scope: &Scope| places.take(scope, TOLD).map_err(|error| error.message());
+    for _ in 0..2 {
+        let mut taken = vec![take(&ann).unwrap(), take(&ann).unwrap()];
+        assert_eq!(take(&ann).err(), Some(TOLD.user));
+        taken.push(take(&bob).unwrap());
+        assert_eq!(take(&bob).err(), Some(TOLD.tenant));
+        taken.push(take(&cem).unwrap());
+        assert_eq!(take(&dan).err(), Some(TOLD.all));
+    }
 }

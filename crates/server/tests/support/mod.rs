@@ -110,6 +110,19 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// A copy of it as it is, by the server's own means.
+    pub async fn copy(&self) -> Self {
+        let name = format!("{}_backup", self.name);
+        let mut superuser = connect(&self.socket, "postgres", "postgres").await;
+        // A copy wants its source to itself.
+        let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
+        sqlx::query(end).bind(&self.name).execute(&mut superuser).await.unwrap();
+        let create = format!("CREATE DATABASE {name} TEMPLATE {} OWNER subrosa_owner", self.name);
+        superuser.execute(AssertSqlSafe(create)).await.unwrap();
+        superuser.close().await.unwrap();
+        Self { name, socket: self.socket.clone() }
+    }
+
     /// Copies the migrated database.
     pub async fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use server::{
     audit::{self, Action, Event, SignedEvent},
     db::{Reason, Scope},
-    deletion::{expiry, mirror, restore, verify},
+    deletion::{blobs::SweepError, expiry, mirror, restore, verify},
     vault::{
         blobs::MirrorPlace,
         chain::{Hash, Link as _},
@@ -66,7 +66,11 @@ impl Installation {
     }
 
     async fn expire(&self) -> u64 {
-        expiry::enforce(&self.database, &self.blobs, &self.vault).await.unwrap()
+        self.try_to_expire().await.unwrap()
+    }
+
+    async fn try_to_expire(&self) -> Result<u64, SweepError> {
+        expiry::enforce(&self.database, &self.blobs, &self.vault, Utc::now()).await
     }
 
     /// The events that are left in the database, and of which there are copies.
@@ -81,6 +85,34 @@ impl Installation {
         let keys = self.vault.public_keys();
         let report = verify::audit(&self.database, &self.blobs, keys).await.unwrap();
         report.faults.iter().map(ToString::to_string).collect()
+    }
+
+    /// Cuts the logs, and takes that back but for copies; `public.events` and `public.anchors` are what the cut leaves in the database.
+    async fn cut_and_take_back(&self) {
+        self.tamper("CREATE TABLE public.before AS TABLE tenant.audit_events").await;
+        assert!(self.expire().await > 0);
+        self.tamper(
+            "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;
+             TRUNCATE tenant.audit_events, tenant.audit_anchors; INSERT INTO tenant.audit_events SELECT * FROM public.before;",
+        )
+        .await;
+    }
+
+    /// Acts while another server cuts the logs as above: once the act waits for this table.
+    async fn while_another_cuts<T>(&self, table: &str, act: impl Future<Output = T>) -> T {
+        let mut other = self.postgres.superuser().await;
+        let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+        other.execute(sqlx::raw_sql(lock)).await.unwrap();
+        let cut = async {
+            let waits =
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let mut observer = self.postgres.superuser().await;
+            while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() == 0 {}
+            let cut = "DELETE FROM tenant.audit_events WHERE sequence NOT IN (SELECT sequence FROM public.events);
+                INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors; COMMIT";
+            other.execute(cut).await.unwrap();
+        };
+        tokio::join!(act, cut).0
     }
 
     async fn tamper(&self, statements: &str) {
@@ -166,7 +198,7 @@ async fn nothing_goes_of_a_log_that_is_not_whole_or_not_copied_nor_what_is_not_o
     installation.log(scope, "now() - interval '7 years'", &subjects(4)).await;
     let tampered = "UPDATE tenant.audit_events SET subject_id = gen_random_uuid() WHERE sequence = 2";
     installation.tamper(tampered).await;
-    let fault = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await.unwrap_err();
+    let fault = installation.try_to_expire().await.unwrap_err();
     assert!(fault.to_string().contains("link 2 was changed"), "{fault}");
     assert_eq!(installation.left(scope).await.0, [1, 2, 3, 4, 5]);
     // What an injected statement could ask for: the event of today.
@@ -180,8 +212,57 @@ async fn nothing_goes_of_a_log_that_is_not_whole_or_not_copied_nor_what_is_not_o
     installation
         .tamper(&format!("UPDATE tenant.chain_heads SET mirrored_sequence = 2 WHERE tenant_id = '{}'", other.tenant()))
         .await;
-    let _ = expiry::enforce(&installation.database, &installation.blobs, &installation.vault).await;
+    let _ = installation.try_to_expire().await;
     assert_eq!(installation.left(other).await.0, [2, 3, 4, 5], "the last that was copied stays, too");
+}
+
+#[tokio::test]
+async fn whoever_changes_what_the_database_calls_over_has_nothing_younger_signed_away() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    // The first is over, and that does not help the others.
+    installation.log(scope, "now() - interval '6 years' - interval '30 minutes'", &subjects(4)).await;
+    let all_but_the_last = "DROP POLICY over ON tenant.audit_events;
+        CREATE OR REPLACE FUNCTION app.audit_over(the_tenant uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS
+          'SELECT mirrored_sequence - 1 FROM tenant.chain_heads h WHERE h.tenant_id = the_tenant AND h.chain = 1';
+        CREATE OR REPLACE FUNCTION app.audit_expired(after_tenant uuid, most integer) RETURNS TABLE (tenant_id uuid)
+          LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT h.tenant_id FROM tenant.chain_heads h
+            WHERE h.chain = 1 AND (after_tenant IS NULL OR h.tenant_id > after_tenant) ORDER BY h.tenant_id LIMIT most'";
+    installation.tamper(all_but_the_last).await;
+    let fault = installation.try_to_expire().await.unwrap_err();
+    assert!(fault.to_string().contains("event 2 is over, but by this machine's clock it is younger"), "{fault}");
+    assert_eq!(installation.left(scope).await, (vec![1, 2, 3, 4, 5], vec![1, 2, 3, 4, 5]));
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_log_that_is_cut_while_it_is_followed_was_not_tampered_with() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    // More than are read at once: the cut ends between two pages, and its anchor is behind the first.
+    installation.log(scope, "now() - interval '7 years'", &subjects(1100)).await;
+    installation.cut_and_take_back().await;
+    let faults = installation.while_another_cuts("tenant.audit_anchors", installation.faults_of_log()).await;
+    assert_eq!(faults, [] as [String; 0]);
+    assert_eq!(installation.left(scope).await, (vec![1101], vec![1101]));
+}
+
+#[tokio::test]
+async fn of_two_servers_that_cut_a_log_the_slower_one_finds_nothing_wrong_and_goes_on() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+    installation.cut_and_take_back().await;
+    let removed = installation.while_another_cuts("tenant.calls", installation.try_to_expire()).await;
+    assert_eq!(removed.unwrap(), 0);
+    assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
+    // As it comes to its own cut, too late.
+    let mut tx = installation.database.system(Reason::Receipts).await.unwrap();
+    let late = "SELECT app.audit_cut($1, 2, sha256(''), 1, sha512(''))";
+    let removed = sqlx::query_scalar::<_, i64>(late).bind(scope.tenant()).fetch_one(tx.conn()).await;
+    assert_eq!(removed.unwrap(), 0);
+    drop(tx);
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
 }
 
 #[tokio::test]
@@ -200,20 +281,24 @@ async fn an_event_about_a_call_under_legal_hold_stays_and_so_do_those_behind_it(
 }
 
 #[tokio::test]
-async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies() {
-    for backup_is_older in [true, false] {
+async fn a_backup_from_before_between_or_after_the_cuts_of_a_log_is_brought_up_to_its_copies() {
+    for cuts_before in 0..=2 {
         let installation = Installation::new().await;
         let scope = installation.tenant().await;
-        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+        // Two that are over, the second of which goes later than the first.
+        let call = installation.call(scope, "held").await;
+        let subjects = [Uuid::now_v7(), call, Uuid::now_v7(), Uuid::now_v7()];
+        installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects).await;
         let backup = "CREATE TABLE public.events AS TABLE tenant.audit_events; CREATE TABLE public.heads AS TABLE tenant.chain_heads;
             CREATE TABLE public.anchors AS TABLE tenant.audit_anchors;";
-        if backup_is_older {
-            installation.tamper(backup).await;
+        for cut in 0..=2 {
+            if cut == cuts_before {
+                installation.tamper(backup).await;
+            }
+            installation.tamper(&format!("UPDATE tenant.calls SET legal_hold = {}", cut == 0)).await;
+            assert_eq!(installation.expire().await, u64::from(cut < 2));
         }
-        assert_eq!(installation.expire().await, 2);
-        if !backup_is_older {
-            installation.tamper(backup).await;
-        }
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
         installation.act(scope).await;
         mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
         let restored = "TRUNCATE tenant.audit_events, tenant.audit_anchors, tenant.chain_heads;
@@ -222,12 +307,12 @@ async fn a_backup_from_before_or_after_a_log_was_cut_is_brought_up_to_its_copies
         installation.tamper(restored).await;
         let (database, blobs) = (&installation.database, &installation.blobs);
         assert!(restore::require_current(database, blobs).await.is_err());
-        let done = restore::check(database, blobs, installation.vault.public_keys()).await.unwrap();
+        let done = restore::check(database, blobs, &installation.vault).await.unwrap();
         assert_eq!(done.rows, 0, "events are put back, and nothing is deleted");
         mirror::catch_up(database, blobs, &installation.vault).await.unwrap();
         restore::require_current(database, blobs).await.unwrap();
         installation.expire().await;
-        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "older: {backup_is_older}");
+        assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "{cuts_before} cuts before");
         assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
     }
 }

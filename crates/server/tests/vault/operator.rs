@@ -30,7 +30,7 @@ async fn after_three_acts() -> (Installation, Database, Vault) {
     let (database, vault) = installation.with_keys(&both).await.unwrap();
     rotation::rotate(&database, &vault, |_| {}).await.unwrap();
     rotation::retire(&database, &vault, &id("k1")).await.unwrap();
-    restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap();
+    restore::check(&database, &installation.blobs, &vault).await.unwrap();
     mirror::catch_up(&database, &installation.blobs, &vault).await.unwrap();
     (installation, database, vault)
 }

@@ -11,11 +11,9 @@ use server::{
         seal::RecordKind,
     },
 };
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::{
     kit::{Installation, open, title},
-    support::{TestDatabase, connect},
     things::{LENGTH, delete, join, rows_left, upload},
 };
 
@@ -28,7 +26,7 @@ async fn a_restored_backup_does_not_serve_until_it_forgot_again() {
     installation.call(other, "gone with its tenant").await;
     delete(&installation, scope, RecordKind::Call, early).await;
 
-    let backup = copy(&installation.postgres).await;
+    let backup = installation.postgres.copy().await;
     let newer = installation.call(scope, "newer than the backup").await;
     let orphan = upload(&installation, scope, newer).await;
     for call in [late, newer] {
@@ -36,7 +34,7 @@ async fn a_restored_backup_does_not_serve_until_it_forgot_again() {
     }
     delete(&installation, other, RecordKind::Tenant, other.tenant()).await;
     // An operator's act, which is in a chain of its own that the backup lacks altogether.
-    restore::check(&installation.database, &installation.blobs, installation.vault.public_keys()).await.unwrap();
+    restore::check(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     restore::require_current(&installation.database, &installation.blobs).await.unwrap();
 
@@ -44,7 +42,7 @@ async fn a_restored_backup_does_not_serve_until_it_forgot_again() {
     assert_eq!(title(&database, &vault, scope, late).await.unwrap(), "deleted");
     let behind = restore::require_current(&database, &installation.blobs).await.unwrap_err();
     assert!(matches!(behind, restore::RestoreError::Behind), "{behind}");
-    let restored = restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap();
+    let restored = restore::check(&database, &installation.blobs, &vault).await.unwrap();
     assert_eq!((restored.receipts, restored.missing), (4, 3));
     restore::require_current(&database, &installation.blobs).await.unwrap();
     assert!(matches!(title(&database, &vault, scope, late).await, Err(VaultError::Gone(_))));
@@ -53,7 +51,7 @@ async fn a_restored_backup_does_not_serve_until_it_forgot_again() {
     assert_eq!(outbox::sweep(&database, &installation.blobs).await.unwrap().parts, 1);
     let key = Key::generate().unwrap();
     assert!(matches!(installation.blobs.read(&key, orphan, LENGTH, 0..9).await, Err(BlobError::Missing(_))));
-    let again = restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap();
+    let again = restore::check(&database, &installation.blobs, &vault).await.unwrap();
     assert_eq!((again.missing, again.rows), (0, 0));
 
     // Its own history goes on from there, and both chains fit their copies.
@@ -81,8 +79,8 @@ async fn a_person_who_was_deleted_and_came_back_is_not_deleted_by_the_old_receip
     join(&mut superuser, host.tenant(), scope.user()).await;
     let back = Scope::authenticated(host.tenant(), scope.user(), Role::Member);
     let call = installation.call(back, "after the return").await;
-    let keys = installation.vault.public_keys();
-    let restored = restore::check(&installation.database, &installation.blobs, keys).await.unwrap();
+    let Installation { database, blobs, vault, .. } = &installation;
+    let restored = restore::check(database, blobs, vault).await.unwrap();
     assert_eq!((restored.receipts, restored.missing, restored.rows), (1, 0, 0));
     assert_eq!(installation.title(back, call).await.unwrap(), "after the return");
 }
@@ -92,7 +90,7 @@ async fn a_backup_that_went_its_own_way_is_refused_and_overwrites_no_copy() {
     let installation = Installation::new().await;
     let scope = installation.tenant().await;
     let (one, two) = (installation.call(scope, "one").await, installation.call(scope, "two").await);
-    let backup = copy(&installation.postgres).await;
+    let backup = installation.postgres.copy().await;
     let receipt = delete(&installation, scope, RecordKind::Call, one).await;
     mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
 
@@ -116,7 +114,7 @@ async fn one_tenants_broken_receipts_keep_no_other_from_being_copied_or_restored
     for scope in scopes {
         calls.push(installation.call(scope, "gone").await);
     }
-    let backup = copy(&installation.postgres).await;
+    let backup = installation.postgres.copy().await;
     for (scope, call) in scopes.iter().zip(&calls) {
         delete(&installation, *scope, RecordKind::Call, *call).await;
     }
@@ -134,7 +132,7 @@ async fn one_tenants_broken_receipts_keep_no_other_from_being_copied_or_restored
     assert_eq!([copied(&scopes[0]).await, copied(&scopes[2]).await], [false, true], "nothing forged is copied");
 
     let (database, vault) = open(&backup, &installation.keys).await.unwrap();
-    let fault = restore::check(&database, &installation.blobs, vault.public_keys()).await.unwrap_err();
+    let fault = restore::check(&database, &installation.blobs, &vault).await.unwrap_err();
     assert!(fault.to_string().contains(&scopes[1].tenant().to_string()), "{fault}");
     assert!(matches!(title(&database, &vault, scopes[2], calls[2]).await, Err(VaultError::Gone(_))));
 }
@@ -149,20 +147,7 @@ async fn a_receipt_of_a_class_that_the_program_does_not_know_is_an_error() {
     assert!(text["horizon"].as_str().unwrap().contains("backups"), "every receipt states the erasure horizon");
     text["class"] = 9.into();
     installation.blobs.put_mirror(MirrorPlace::Receipt(scope.tenant(), 1), &text).await.unwrap();
-    let keys = installation.vault.public_keys();
-    let error = restore::check(&installation.database, &installation.blobs, keys).await.unwrap_err();
+    let Installation { database, blobs, vault, .. } = &installation;
+    let error = restore::check(database, blobs, vault).await.unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
-}
-
-/// A copy of a database as it is, by the server's own means.
-async fn copy(from: &TestDatabase) -> TestDatabase {
-    let name = format!("{}_backup", from.name);
-    let mut superuser = connect(&from.socket, "postgres", "postgres").await;
-    // A copy wants its source to itself.
-    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = $1";
-    sqlx::query(end).bind(&from.name).execute(&mut superuser).await.unwrap();
-    let create = format!("CREATE DATABASE {name} TEMPLATE {} OWNER subrosa_owner", from.name);
-    superuser.execute(AssertSqlSafe(create)).await.unwrap();
-    superuser.close().await.unwrap();
-    TestDatabase { name, socket: from.socket.clone() }
 }

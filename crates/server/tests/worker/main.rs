@@ -26,3 +26,4 @@ mod support;
 mod sweep;
 mod takeover;
 mod voice;
+mod withdrawal;

@@ -1,7 +1,7 @@
 //! One call from its first sample to its transcript: signals flow through diarization and one track a party; at the end
 //! words meet turns.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use super::{
     Engine, Options, Progress, Recording, Stage, TranscribeError, Transcription, Watch,
@@ -22,6 +22,9 @@ use crate::{
 
 /// Words that the model believes less than this on average are worth a warning.
 const MIN_CONFIDENCE: f32 = 0.6;
+
+/// How much each speaker sounds like the voice that is known.
+type Scores = Result<Vec<VoiceScore>, Unusable>;
 
 /// The voices of a recording, while they are compared with one.
 struct Voices<'e> {
@@ -51,7 +54,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
         watch: Watch<'w>,
     ) -> Result<Self, TranscribeError> {
         let front = Front::open(recording, options)?;
-        let open = |voiceprint: &std::sync::Arc<Voiceprint>| voiceprint.open(engine.diarizer.voice_model());
+        let open = |voiceprint: &Arc<Voiceprint>| voiceprint.open(engine.diarizer.voice_model());
         let voices =
             options.voiceprint.as_ref().map(|voiceprint| Voices { known: open(voiceprint), sessions: Vec::new() });
         let (tracks, warnings) = (Vec::new(), Vec::new());
@@ -113,6 +116,9 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     fn diarization_failed(&mut self) {
         self.diarizer = None;
         self.warnings.push(QualityWarning::DiarizationFailed);
+        if let Some(voices) = &mut self.voices {
+            voices.fail();
+        }
     }
 
     fn session_options(&self) -> SessionOptions {
@@ -169,7 +175,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     fn conclude(
         mut self,
         diarized: Option<Vec<Turn>>,
-        voices: Option<Result<Vec<VoiceScore>, Unusable>>,
+        voices: Option<Scores>,
     ) -> Result<Transcription, TranscribeError> {
         let duration = self.front.seconds();
         let split = self.front.split();
@@ -194,7 +200,7 @@ impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     }
 
     /// The turns that the diarization found; `None` where none was asked for, it failed, or it heard nobody. And what the voices score.
-    fn diarized(&mut self) -> (Option<Vec<Turn>>, Option<Result<Vec<VoiceScore>, Unusable>>) {
+    fn diarized(&mut self) -> (Option<Vec<Turn>>, Option<Scores>) {
         let found = self.diarize();
         let voices = self.voices.take().map(|voices| voices.scores(found.as_ref().map(|found| &found.voices[..])));
         (found.map(|found| found.turns), voices)
@@ -244,12 +250,14 @@ impl<'e> Voices<'e> {
 
     /// The words are worth more than whose they are.
     fn fail(&mut self) {
-        self.known = Err(Unusable::Unheard);
+        if self.known.is_ok() {
+            self.known = Err(Unusable::Unheard);
+        }
         self.sessions.clear();
     }
 
     /// How much each speaker sounds like the one that is known: those whom the diarizer told apart, or the parties.
-    fn scores(mut self, told_apart: Option<&[Voice]>) -> Result<Vec<VoiceScore>, Unusable> {
+    fn scores(mut self, told_apart: Option<&[Voice]>) -> Scores {
         let known = self.known?;
         if let Some(voices) = told_apart {
             return Ok(known.scores(voices.iter().enumerate()));

@@ -21,7 +21,7 @@ pub(crate) enum Command {
 pub(crate) fn check(place: &Place) -> ExitCode {
     installation::with(place, Purpose::Restore, async |installation: &Installation| {
         let Installation { database, vault, blobs: store, .. } = installation;
-        let done = restore::check(database, store, vault.public_keys()).await?;
+        let done = restore::check(database, store, vault).await?;
         let swept = blobs::sweep(database, store).await?;
         exit::line(format_args!(
             "{} receipts, {} of them missing here; {} rows and {} parts of objects removed again",

@@ -101,7 +101,7 @@ pub(super) fn schema(segments: &[&str], speakers: &[&str]) -> Value {
 }
 
 fn analysis() -> Shape {
-    let own = &["schemaVersion", "shortSummary", "detailedSummary", "keyPoints", "qualityWarnings"];
+    let own = &["schemaVersion", "engine", "stale", "shortSummary", "detailedSummary", "keyPoints", "qualityWarnings"];
     let statements = || list(&statement().schema());
     Shape::new::<Analysis>(
         own,

@@ -1,5 +1,6 @@
 //! The last tenants' keys, open, so that a request costs no decryption of its tenant's key. Its one invariant: at most
-//! [`CAPACITY`] keys are held, and each is wiped [`LIFETIME`] after it was opened, whether somebody asks for it or not.
+//! [`CAPACITY`] keys are held, each is wiped [`LIFETIME`] after it was opened, whether somebody asks for it or not, and one that was
+//! forgotten does not come back by a request that read it before.
 
 use std::{
     collections::HashMap,
@@ -18,8 +19,8 @@ const CAPACITY: usize = 1024;
 /// How long a key is kept after it was opened: a deleted tenant's key leaves every program within a minute.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// Open keys by tenant, each with when it was opened.
-type Opened = HashMap<Uuid, (Instant, Arc<Key>)>;
+/// Open keys by tenant, each with when it was opened; of one that was forgotten, when that was: who read it before may still put it.
+type Opened = HashMap<Uuid, (Instant, Option<Arc<Key>>)>;
 
 #[derive(Clone, Default)]
 pub(super) struct TenantKeys(Arc<Mutex<Opened>>);
@@ -28,16 +29,28 @@ impl TenantKeys {
     pub(super) fn get(&self, tenant: Uuid) -> Option<Arc<Key>> {
         let keys = self.lock();
         let (opened, key) = keys.get(&tenant)?;
-        (opened.elapsed() < LIFETIME).then(|| Arc::clone(key))
+        key.as_ref().filter(|_| opened.elapsed() < LIFETIME).map(Arc::clone)
     }
 
     pub(super) fn put(&self, tenant: Uuid, key: Arc<Key>) {
+        self.insert(tenant, Some(key));
+    }
+
+    pub(super) fn forget(&self, tenant: Uuid) {
+        self.insert(tenant, None);
+    }
+
+    fn insert(&self, tenant: Uuid, key: Option<Arc<Key>>) {
         let now = Instant::now();
         let mut keys = self.lock();
         keys.retain(|_, (opened, _)| now.duration_since(*opened) < LIFETIME);
-        if keys.len() >= CAPACITY {
-            // More tenants than fit within a minute: which of them goes matters little.
-            let any = keys.keys().next().copied();
+        if key.is_some() && keys.get(&tenant).is_some_and(|(_, held)| held.is_none()) {
+            return;
+        }
+        if keys.len() >= CAPACITY && !keys.contains_key(&tenant) {
+            // More tenants than fit within a minute: which of them goes matters little, but for those that were deleted.
+            let any = keys.iter().find(|(_, (_, held))| held.is_some()).or_else(|| keys.iter().next());
+            let any = any.map(|(tenant, _)| *tenant);
             any.map(|tenant| keys.remove(&tenant));
         }
         // One that sweeps is enough, and it goes on until nothing is left.
@@ -47,10 +60,6 @@ impl TenantKeys {
             runtime.spawn(self.clone().sweep());
         }
         keys.insert(tenant, (now, key));
-    }
-
-    pub(super) fn forget(&self, tenant: Uuid) {
-        self.lock().remove(&tenant);
     }
 
     /// Removes keys as their time comes, until there are none.
@@ -104,5 +113,20 @@ mod tests {
         keys.expire(Instant::now() + LIFETIME);
         assert!(keys.get(two).is_none());
         assert_eq!(Arc::strong_count(&held), 1, "nobody but the test holds it");
+    }
+
+    #[test]
+    fn a_request_that_read_a_key_before_it_was_forgotten_does_not_bring_it_back() {
+        let keys = TenantKeys::default();
+        let (deleted, late) = (Uuid::from_u128(1), key());
+        keys.forget(deleted);
+        keys.put(deleted, Arc::clone(&late));
+        // Nor do others who fill the room.
+        (2..=5000).for_each(|id| keys.put(Uuid::from_u128(id), key()));
+        keys.put(deleted, Arc::clone(&late));
+        assert!(keys.get(deleted).is_none());
+        assert_eq!((Arc::strong_count(&late), keys.lock().len()), (1, CAPACITY));
+        keys.expire(Instant::now() + LIFETIME);
+        assert!(keys.lock().is_empty());
     }
 }
