@@ -26,6 +26,7 @@ use insight::search::{
 use people::Person;
 use serde_json::json;
 use server::{
+    auth::tokens::TokenRole,
     db::Scope,
     search::{
         find::find,
@@ -39,6 +40,9 @@ use uuid::Uuid;
 
 /// Tenants among whom the calls are divided. One of them searches; its calls have sealed transcripts as well, with times of words.
 const TENANTS: usize = 20;
+
+/// Tenants with calls of their own: the one that searches and another. The rest say what that one says, under tokens of their own.
+const MADE: usize = 2;
 
 /// Calls of all tenants when nobody says.
 const CALLS: usize = 2000;
@@ -73,6 +77,8 @@ async fn main() {
     let mut language = Language::new();
     let began = Instant::now();
     let said = fill(&person, &mut language, calls).await;
+    // The token of the beginning has expired behind as many.
+    let person = Person { token: service.token(&person.scope, TokenRole::Owner), ..person };
     println!("{calls} calls of {TENANTS} tenants were made in {:.0} s", began.elapsed().as_secs_f64());
     sizes(&service).await;
     for words in 1..=3 {
@@ -163,7 +169,7 @@ struct Load {
     positions: Vec<Vec<u8>>,
 }
 
-/// Makes the calls, one after the other for each tenant; gives what was said in those of the person's.
+/// Makes the calls; gives what was said in those of the person's.
 async fn fill(person: &Person<'_>, language: &mut Language, calls: usize) -> Vec<Vec<String>> {
     let service = person.service;
     let mut tenants = vec![person.scope];
@@ -173,20 +179,23 @@ async fn fill(person: &Person<'_>, language: &mut Language, calls: usize) -> Vec
     let mut superuser = service.installation.postgres.superuser().await;
     // Nothing is checked that the service itself would never write: that takes most of the time.
     let tables = "SET session_replication_role = replica; SET synchronous_commit = off; CREATE SCHEMA plain;
-        CREATE TABLE plain.calls (id uuid PRIMARY KEY, tenant_id uuid NOT NULL, words tsvector NOT NULL)";
+        CREATE TABLE plain.calls (id uuid NOT NULL, tenant_id uuid NOT NULL, words tsvector NOT NULL, PRIMARY KEY (tenant_id, id));
+        ALTER TABLE tenant.search_postings SET UNLOGGED";
     superuser.execute(sqlx::raw_sql(tables)).await.unwrap();
     let indexes = drop_indexes(&mut superuser).await;
     let (mut said, mut load) = (Vec::new(), Load::default());
-    for number in 0..calls {
-        let (scope, words, call) = (tenants[number % TENANTS], language.call(), Uuid::now_v7());
+    let made = calls / TENANTS * MADE;
+    for number in 0..made {
+        let (scope, words, call) = (tenants[number % MADE], language.call(), Uuid::now_v7());
         add(service, &mut load, (call, scope), &words).await;
-        if load.calls.len() == BATCH || number + 1 == calls {
+        if load.calls.len() == BATCH || number + 1 == made {
             write(&mut superuser, std::mem::take(&mut load)).await;
         }
         if scope == person.scope {
             said.push((call, words));
         }
     }
+    copy(&mut superuser, tenants[MADE - 1], &tenants[MADE..]).await;
     for index in indexes {
         superuser.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(index))).await.unwrap();
     }
@@ -255,6 +264,25 @@ async fn write(superuser: &mut PgConnection, load: Load) {
     let insert = "INSERT INTO plain.calls SELECT c, t, to_tsvector('english', x) FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS u (c, t, x)";
     let insert = sqlx::query(insert).bind(&calls).bind(&tenants).bind(load.texts);
     insert.execute(&mut *superuser).await.unwrap();
+}
+
+/// Gives the calls of one tenant to others as well.
+async fn copy(superuser: &mut PgConnection, from: Scope, others: &[Scope]) {
+    let one = "CREATE TEMP TABLE one_call AS SELECT * FROM tenant.calls WHERE tenant_id = $1";
+    sqlx::query(one).bind(from.tenant()).execute(&mut *superuser).await.unwrap();
+    let one = "CREATE TEMP TABLE one_posting AS SELECT * FROM tenant.search_postings WHERE tenant_id = $1";
+    sqlx::query(one).bind(from.tenant()).execute(&mut *superuser).await.unwrap();
+    for other in others {
+        let insert = "INSERT INTO tenant.calls (tenant_id, id, owner_id, status, language, search_words, search_salt, search_version)
+          SELECT $1, id, $2, status, language, search_words, search_salt, search_version FROM one_call";
+        sqlx::query(insert).bind(other.tenant()).bind(other.user()).execute(&mut *superuser).await.unwrap();
+        let insert = "INSERT INTO tenant.search_postings (tenant_id, call_id, owner_id, call_words, term_frequency, token, positions)
+          SELECT $1, call_id, $2, call_words, term_frequency, substring(sha256(token || uuid_send($1)) FROM 1 FOR 16), positions
+          FROM one_posting";
+        sqlx::query(insert).bind(other.tenant()).bind(other.user()).execute(&mut *superuser).await.unwrap();
+        let insert = "INSERT INTO plain.calls SELECT id, $1, words FROM plain.calls WHERE tenant_id = $2";
+        sqlx::query(insert).bind(other.tenant()).bind(from.tenant()).execute(&mut *superuser).await.unwrap();
+    }
 }
 
 /// Stores transcripts as the service does.
