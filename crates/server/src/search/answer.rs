@@ -75,12 +75,12 @@ pub(super) async fn answer(
             }
         }
     }
-    let (found, why) = merged(words, &meant);
+    let (found, why) = merged(&words, &meant);
     Ok((tx, Answer { found, why, query, corrected }))
 }
 
 /// One order of two, by the sums of reciprocal ranks: also where only one finds something, so that a cursor means the same on each page.
-fn merged(words: Vec<Found>, meant: &[Meant]) -> (Vec<Found>, HashMap<Uuid, Why>) {
+fn merged(words: &[Found], meant: &[Meant]) -> (Vec<Found>, HashMap<Uuid, Why>) {
     let mut why: HashMap<Uuid, Why> =
         words.iter().map(|found| (found.call, Why { matched: Matched::Words, passage: None })).collect();
     let rank = |rank: usize| 1.0 / (K + 1.0 + rank as f64);
