@@ -46,9 +46,6 @@ pub(super) struct Call<'e, 'o, 'w> {
     warnings: Vec<QualityWarning>,
 }
 
-/// How the voices of a call compare with a profile, or why they do not.
-type Scores = Result<Vec<VoiceScore>, Unusable>;
-
 impl<'e, 'o, 'w> Call<'e, 'o, 'w> {
     pub(super) fn open(
         engine: &'e Engine,
