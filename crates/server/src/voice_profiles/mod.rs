@@ -1,7 +1,7 @@
 //! Voice profiles: by which a user is known again in their own calls, when the installation and the user want it (S1). Its one invariant:
 //! a profile rests on a consent that is in force, and goes in the transaction that withdraws it.
 //!
-//! A sample passes through memory alone ([`sample`]); what is stored of it is a blob that only `speech::voiceprint` reads (H12), sealed
+//! A sample passes through memory alone (`sample.rs`); what is stored of it is a blob that only `speech::voiceprint` reads (H12), sealed
 //! under a key of its own, which the user's own transactions alone see.
 
 pub mod routes;
