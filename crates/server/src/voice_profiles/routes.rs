@@ -59,7 +59,6 @@ fn permitted(app: &App, caller: ApiResult<Caller>) -> ApiResult<Caller> {
 pub async fn enrol(State(app): State<App>, caller: ApiResult<Caller>, request: Request) -> ApiResult<Response> {
     let caller = permitted(&app, caller)?;
     caller.session()?;
-    let maker = app.voice_profiles.maker()?;
     let key = idempotency::key_in(request.headers())?.map(str::to_owned);
     let not_a_form = |_| {
         ApiError::new(
@@ -68,6 +67,7 @@ pub async fn enrol(State(app): State<App>, caller: ApiResult<Caller>, request: R
         )
     };
     let fields = Fields::of(request, DefaultBodyLimit::max(sample::MAX_FORM)).await.map_err(not_a_form)?;
+    let maker = app.voice_profiles.maker()?;
     let place = app.voice_profiles.place(caller.scope())?;
     let sent = sample::read(fields).await?;
     let fingerprint = match &key {

@@ -88,7 +88,7 @@ fn table() -> Vec<Row> {
         ("GET /api/users/me/limits", Own, 200, "", Nothing),
         ("GET /api/users/me/stats", Own, 200, "", Nothing),
         // Nobody has models or a profile here; `worker/voice.rs` is about those who have.
-        ("POST /api/users/me/voice-profile", Own, 400, "", Form(&[("file", ""), ("consentVersion", "0")])),
+        ("POST /api/users/me/voice-profile", Own, 415, "", Nothing),
         ("GET /api/users/me/voice-profile/status", Own, 200, "", Nothing),
         ("DELETE /api/users/me/voice-profile", Own, 404, "", Nothing),
         ("POST /api/users/me/export", Own, 202, "", Nothing),

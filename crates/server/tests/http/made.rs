@@ -166,7 +166,8 @@ async fn the_day_that_a_person_gave_an_item_stays_where_its_words_are_still_said
     correct(&person, &call, "seg_0003", "I will send you the revised contract by Friday, dear.").await;
     let after = items(&person, &call).await;
     let kept = after.iter().find(|item| item["actionItemId"] == contract["actionItemId"]).unwrap();
-    assert_eq!((&kept["dueDate"], &kept["title"]), (&json!("2026-04-01"), &contract["title"]));
+    assert_eq!(kept["dueDate"], json!("2026-04-01"));
+    assert!(kept["title"].as_str().unwrap().contains("revised contract"));
 }
 
 #[tokio::test]

@@ -256,7 +256,7 @@ async fn every_operation_has_a_name_of_its_own_for_generated_clients() {
 
 #[tokio::test]
 async fn every_operation_asks_for_a_credential_unless_the_description_says_that_anybody_may() {
-    let service = Service::set(&[("debug.call_events", "true")]).await;
+    let service = Service::set(&[("debug.call_events", "true"), ("voice_profiles.enabled", "true")]).await;
     let document = service.call(Method::GET, "/openapi.json", None).await.json();
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     let mut open = Vec::new();

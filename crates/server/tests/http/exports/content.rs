@@ -129,7 +129,7 @@ async fn an_archive_holds_everything_about_the_user_and_nothing_about_others() {
         ]
         .map(str::to_owned),
     );
-    names.extend(["profile.json", "sessions.json", "uploads.json"].map(str::to_owned));
+    names.extend(["profile.json", "sessions.json", "uploads.json", "voice-profile.json"].map(str::to_owned));
     assert_eq!(files.keys().cloned().collect::<BTreeSet<_>>(), names.into_iter().collect());
 
     let profile = json_of(&files, "profile.json");
