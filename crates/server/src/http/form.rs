@@ -1,12 +1,16 @@
 //! Forms with a file. Its one invariant: what stands around the fields, which the parser holds in memory until it has seen its end, has a
 //! bound; what is in a field passes through.
+//!
+//! The parser takes whatever is ready before it looks at what it has: a sender that is fast would fill the memory, and pieces of a field
+//! would count as what stands around it. So nothing is ready for a moment behind each piece.
 
 use std::{
-    io,
+    io, mem,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Poll, ready},
 };
 
 use axum::{
@@ -16,7 +20,7 @@ use axum::{
         multipart::{Field, MultipartError, MultipartRejection},
     },
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 
 /// Bytes before the first field, and of a part's headers: a few hundred are usual. One piece of the body more may be held.
 const MAX_FRAMING: usize = 64 << 10;
@@ -40,7 +44,7 @@ impl Fields {
         let left = Arc::new(AtomicUsize::new(IN_FIELD));
         let (parts, body) = request.into_parts();
         let counted = Arc::clone(&left);
-        let pieces = body.into_data_stream().map(move |piece| {
+        let mut pieces = body.into_data_stream().map(move |piece| {
             let piece = piece.map_err(io::Error::other)?;
             match counted.load(Ordering::Relaxed) {
                 IN_FIELD => {}
@@ -48,6 +52,16 @@ impl Fields {
                 most => counted.store(most.saturating_sub(piece.len()), Ordering::Relaxed),
             }
             Ok(piece)
+        });
+        let mut is_given = false;
+        let pieces = stream::poll_fn(move |context| {
+            if mem::take(&mut is_given) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let piece = ready!(pieces.poll_next_unpin(context));
+            is_given = piece.is_some();
+            Poll::Ready(piece)
         });
         let mut request = Request::from_parts(parts, Body::from_stream(pieces));
         limit.apply(&mut request);

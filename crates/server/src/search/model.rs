@@ -73,7 +73,9 @@ impl Model {
             Ok(Some(Some(embedder))) => return Some(Arc::clone(self.loaded.get_or_init(|| Arc::new(embedder)))),
             Ok(None) => {
                 if !self.is_missed.swap(true, Ordering::Relaxed) {
-                    log::warning!("search goes by words alone: `subrosa models pull all-minilm-l6-v2`");
+                    log::info!(
+                        "search goes by words alone: for search by meaning, `subrosa models pull all-minilm-l6-v2`"
+                    );
                 }
             }
             Ok(Some(None)) | Err(_) => {

@@ -25,7 +25,7 @@ use server::{
 
 use crate::{
     client::Service,
-    people::{BOUNDARY, Person, opening, recording},
+    people::{BOUNDARY, Person, closing, opening, recording},
 };
 
 /// Names and values of a form.
@@ -129,6 +129,18 @@ async fn what_stands_around_the_fields_of_a_form_is_not_held_without_an_end() {
         let sent = sent.load(Ordering::Relaxed);
         assert!(sent < 10, "{path}: {sent} pieces of 16 KiB were taken");
     }
+}
+
+#[tokio::test]
+async fn a_recording_that_comes_as_fast_as_it_is_taken_is_no_frame_of_the_form() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let title = format!("\r\n{}An offer\r\n{}", opening("title"), closing());
+    let mut sent = vec![Bytes::from(opening("file"))];
+    sent.extend(recording(3, 4 << 20).chunks(16 << 10).map(Bytes::copy_from_slice));
+    sent.push(Bytes::from(title));
+    let answer = service.send(person.streamed(stream::iter(sent).map(Ok))).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", String::from_utf8_lossy(&answer.body));
 }
 
 /// Blobs are removed beside the answer.

@@ -107,7 +107,7 @@ fn operations() -> usize {
 #[tokio::test]
 async fn no_canary_of_any_operation_is_on_any_medium_at_level_trace() {
     let Some(place) = Place::new() else { return };
-    let (report, code) = verify(&place.set(MODEL), &[]).await;
+    let (report, code) = verify(&place.set(MODEL).set("voice_profiles.enabled=true"), &[]).await;
     all_held(&report, code);
     let (_, checks) = rule(&report, "H8");
     let all = format!("{} operations of the service", operations());
