@@ -110,7 +110,8 @@ async fn no_canary_of_any_operation_is_on_any_medium_at_level_trace() {
     let (report, code) = verify(&place.set(MODEL).set("voice_profiles.enabled=true"), &[]).await;
     all_held(&report, code);
     let (_, checks) = rule(&report, "H8");
-    let all = format!("{} operations of the service", operations());
+    // All but the two that make and delete a voice profile: no person speaks here.
+    let all = format!("{} operations of the service", operations() - 2);
     assert!(checks.iter().any(|(looked, ..)| looked.starts_with(&all)), "{all}: {checks:#?}");
     let bytes =
         |rule: &Value| rule["checks"].as_array().unwrap().iter().map(|check| check["bytes"].as_u64().unwrap()).sum();

@@ -53,7 +53,7 @@ pub(super) struct Visit<'a> {
     refused: BTreeSet<String>,
     /// Requests that did not do what they should, and what was answered.
     pub(super) unsuccessful: Vec<String>,
-    /// Operations that are not there, because a setting leaves them out.
+    /// Operations that are not there, because a setting leaves them out, or that a tone cannot use.
     pub(super) off: BTreeSet<&'static str>,
     pub(super) requests: usize,
     /// Whether somebody recognises recordings; what waits for that is not asked otherwise.
