@@ -102,7 +102,8 @@ pub(super) fn others(report: &mut Report, visit: &Visit<'_>) {
 /// H8: that nothing was left out before the log is searched.
 pub(super) fn coverage(report: &mut Report, visit: &Visit<'_>) {
     let (all, (unused, unrefused)) = (visit.operations().len(), visit.missing());
-    let off: Vec<_> = visit.off.iter().map(|operation| format!(", without {operation}, which is off or asks for a person")).collect();
+    let off: Vec<_> =
+        visit.off.iter().map(|operation| format!(", without {operation}, which is off or asks for a person")).collect();
     let looked = format!("{all} operations of the service{}, {} requests", off.concat(), visit.requests);
     let mut lacking = Vec::new();
     for (what, operations) in [("not seen to succeed", unused), ("not seen to refuse", unrefused)] {
