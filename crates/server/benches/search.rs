@@ -377,5 +377,7 @@ async fn recall(person: &Person<'_>, words: usize, queries: &[String]) {
         plain += expected.len();
         ours += found.len();
     }
-    println!("{words} words: recall {:.4}, {both} of {plain} calls; {ours} found", both as f64 / plain as f64);
+    let recall = both as f64 / plain as f64;
+    println!("{words} words: recall {recall:.4}, {both} of {plain} calls; {ours} found");
+    assert!(recall >= 0.99, "search finds too few");
 }

@@ -23,7 +23,8 @@ GRANT SELECT, INSERT, UPDATE ON tenant.audit_anchors TO subrosa_jobs;
 CREATE POLICY over ON tenant.audit_events AS RESTRICTIVE FOR DELETE TO subrosa_jobs USING (at <= now() - interval '6 years');
 GRANT DELETE ON tenant.audit_events TO subrosa_jobs;
 
--- Reason 104, receipts: tenants, deleted ones too, whose first event is over, or of whose events that went copies are left.
+-- Reason 104, receipts: tenants, deleted ones too, whose first event is over and not the last that was copied, or of whose events that went
+-- copies are left.
 CREATE FUNCTION app.audit_expired(after_tenant uuid, most integer) RETURNS TABLE (tenant_id uuid)
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
@@ -32,28 +33,29 @@ BEGIN
   RETURN QUERY SELECT h.tenant_id FROM tenant.chain_heads h LEFT JOIN tenant.audit_anchors a ON a.tenant_id = h.tenant_id
     WHERE h.chain = 1 AND (after_tenant IS NULL OR h.tenant_id > after_tenant)
       AND (a.copies_removed < a.sequence OR (SELECT e.at FROM tenant.audit_events e WHERE e.tenant_id = h.tenant_id
-        ORDER BY e.sequence LIMIT 1) <= now() - interval '6 years')
+        AND e.sequence < h.mirrored_sequence ORDER BY e.sequence LIMIT 1) <= now() - interval '6 years')
     ORDER BY h.tenant_id LIMIT most;
 END
 $$;
 
 -- Reason 104: the last event that may go now of the first thousand. They go in order, so the first that stays keeps all behind it: one that
--- is younger, that speaks of a call under legal hold, or that was not copied; and the last one that was copied, with which copies outside
--- are compared.
-CREATE FUNCTION app.audit_over(the_tenant uuid) RETURNS bigint
+-- is younger, by the clock of the database or than the program asks, that speaks of a call under legal hold, or that was not copied; and the
+-- last one that was copied, with which copies outside are compared.
+CREATE FUNCTION app.audit_over(the_tenant uuid, youngest timestamptz) RETURNS bigint
   LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
   PERFORM app.require(104::smallint);
   RETURN (SELECT coalesce(min(f.sequence) FILTER (WHERE NOT f.may_go) - 1, max(f.sequence), 0) FROM (
-    SELECT e.sequence, e.at <= now() - interval '6 years' AND e.sequence < h.mirrored_sequence AND NOT EXISTS (
+    SELECT e.sequence, e.at <= least(youngest, now() - interval '6 years') AND e.sequence < h.mirrored_sequence AND NOT EXISTS (
         SELECT FROM tenant.calls c WHERE c.tenant_id = e.tenant_id AND c.id = e.subject_id AND c.legal_hold) AS may_go
       FROM tenant.audit_events e JOIN tenant.chain_heads h ON h.tenant_id = e.tenant_id AND h.chain = 1
       WHERE e.tenant_id = the_tenant ORDER BY e.sequence LIMIT 1000) AS f);
 END
 $$;
 
--- Reason 104: removes events up to one that may go, whose hash the anchor has; returns how many: none where another server was faster.
+-- Reason 104: removes events up to one that may go, whose hash the anchor has; returns how many: none where another server was faster,
+-- or a legal hold.
 CREATE FUNCTION app.audit_cut(the_tenant uuid, up_to bigint, the_hash bytea, the_key integer, the_signature bytea) RETURNS bigint
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
@@ -65,9 +67,16 @@ BEGIN
   IF up_to <= (SELECT a.sequence FROM tenant.audit_anchors a WHERE a.tenant_id = the_tenant) THEN
     RETURN 0;
   END IF;
-  IF up_to > app.audit_over(the_tenant) OR NOT EXISTS (
-      SELECT FROM tenant.audit_events e WHERE e.tenant_id = the_tenant AND e.sequence = up_to AND e.hash = the_hash) THEN
+  IF NOT EXISTS (SELECT FROM tenant.audit_events e WHERE e.tenant_id = the_tenant AND e.sequence = up_to AND e.hash = the_hash)
+      OR EXISTS (SELECT FROM tenant.audit_events e
+        WHERE e.tenant_id = the_tenant AND e.sequence <= up_to AND e.at > now() - interval '6 years')
+      OR NOT EXISTS (SELECT FROM tenant.chain_heads h
+        WHERE h.tenant_id = the_tenant AND h.chain = 1 AND up_to < h.mirrored_sequence) THEN
     RAISE EXCEPTION 'these events are not over' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  -- A call came under legal hold since they were looked at.
+  IF up_to > app.audit_over(the_tenant, 'infinity') THEN
+    RETURN 0;
   END IF;
   DELETE FROM tenant.audit_events e WHERE e.tenant_id = the_tenant AND e.sequence <= up_to;
   GET DIAGNOSTICS removed = ROW_COUNT;
@@ -99,11 +108,11 @@ BEGIN
 END
 $$;
 
-GRANT EXECUTE ON FUNCTION app.audit_expired(uuid, integer), app.audit_over(uuid), app.audit_cut(uuid, bigint, bytea, integer, bytea),
+GRANT EXECUTE ON FUNCTION app.audit_expired(uuid, integer), app.audit_over(uuid, timestamptz), app.audit_cut(uuid, bigint, bytea, integer, bytea),
   app.audit_anchor(uuid), app.audit_copies_removed(uuid, bigint) TO subrosa_app;
 GRANT CREATE ON SCHEMA app TO subrosa_jobs;
 ALTER FUNCTION app.audit_expired(uuid, integer) OWNER TO subrosa_jobs;
-ALTER FUNCTION app.audit_over(uuid) OWNER TO subrosa_jobs;
+ALTER FUNCTION app.audit_over(uuid, timestamptz) OWNER TO subrosa_jobs;
 ALTER FUNCTION app.audit_cut(uuid, bigint, bytea, integer, bytea) OWNER TO subrosa_jobs;
 ALTER FUNCTION app.audit_anchor(uuid) OWNER TO subrosa_jobs;
 ALTER FUNCTION app.audit_copies_removed(uuid, bigint) OWNER TO subrosa_jobs;

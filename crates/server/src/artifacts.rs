@@ -1,8 +1,6 @@
 //! What stages make of a call, one sealed document a kind. Its one invariant: a document is stored in its place or not at all; storing
 //! it again replaces it, and then it was stored later than before.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -125,44 +123,6 @@ pub async fn get_of_run<A: Access>(
     (key, run): (&Key, Uuid),
 ) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
     open(tx, place, (key, Some(run))).await
-}
-
-/// Opens the documents of these calls that are sealed under the keys of their calls, in this order until they have more than `most`
-/// bytes: what is behind is left out, and so is what is not there. One statement for all.
-///
-/// # Errors
-/// [`VaultError::Broken`] when one was tampered with.
-pub async fn get_all<A: Access>(
-    tx: &mut TenantTx<A>,
-    artifact: Artifact,
-    (calls, keys): (&[Uuid], &HashMap<Uuid, Key>),
-    most: usize,
-) -> Result<HashMap<Uuid, Zeroizing<Vec<u8>>>, VaultError> {
-    let tenant = tx.scope().tenant();
-    // The lengths are known without reading the documents.
-    let rows = sqlx::query!(
-        r#"SELECT call_id, sealed AS "sealed!: Vec<u8>" FROM (
-             SELECT a.call_id, a.sealed,
-                    sum(octet_length(a.sealed)) OVER (ORDER BY c.place ROWS UNBOUNDED PRECEDING) - octet_length(a.sealed) AS before
-             FROM unnest($3::uuid[]) WITH ORDINALITY AS c (id, place)
-             JOIN tenant.artifacts a ON a.tenant_id = $1 AND a.call_id = c.id AND a.kind = $2
-               AND a.run_id IS NULL AND a.sealed IS NOT NULL) s
-           WHERE before < $4"#,
-        tenant,
-        artifact as i16,
-        calls,
-        i64::try_from(most).unwrap_or(i64::MAX),
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    let mut opened = HashMap::with_capacity(rows.len());
-    for row in rows {
-        let Some(key) = keys.get(&row.call_id) else { continue };
-        let stored = Stored { key, field: artifact.field(row.call_id), sealed: &row.sealed };
-        opened.insert(row.call_id, content::open(&stored)?);
-    }
-    Ok(opened)
 }
 
 async fn open<A: Access>(

@@ -54,8 +54,8 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
     // Boxed: together these are more than the stack of a small thread has room for.
     let (exports, work) = (Box::pin(exports::run(app)), Box::pin(work));
     tokio::select! {
-        ((), (), (), (), (), (), (), ()) = async {
-            tokio::join!(upkeep(app), leftovers(app), walk(app), index(app), remember(app), close(app), exports, work)
+        ((), (), (), (), (), (), (), (), ()) = async {
+            tokio::join!(upkeep(app), audit_events(app), leftovers(app), walk(app), index(app), remember(app), close(app), exports, work)
         } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
@@ -66,7 +66,7 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
 }
 
 /// Copies receipts and the audit log out of the database, and removes what is over: objects whose key is gone, recordings, uploads,
-/// answers that are not given again, processing events, audit events. Each may be repeated from anywhere; what fails now is done in a minute.
+/// answers that are not given again, processing events. Each may be repeated from anywhere; what fails now is done in a minute.
 async fn upkeep(app: &App) {
     every(app, UPKEEP, async || {
         if let Err(error) = mirror::catch_up(&app.database, &app.blobs, &app.vault).await {
@@ -88,11 +88,24 @@ async fn upkeep(app: &App) {
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");
         }
-        if let Err(error) = expiry::enforce(&app.database, &app.blobs, &app.vault, app.clock.now()).await {
-            log::warning!(fault = &error, "audit events that are over were not all removed");
-        }
         if let Err(error) = tokens::follow(app).await {
             log::warning!(fault = &error, "the keys that sign tokens were not looked at");
+        }
+    })
+    .await;
+}
+
+/// Audit events that are over. By themselves, because those that a legal hold has kept for years may be many, and what may be a day old at
+/// most does not wait for them.
+async fn audit_events(app: &App) {
+    every(app, UPKEEP, async || {
+        let enforce = expiry::enforce(&app.database, &app.blobs, &app.vault, app.clock.now());
+        tokio::select! {
+            enforced = enforce => if let Err(error) = enforced {
+                log::warning!(fault = &error, "audit events that are over were not all removed");
+            },
+            // The next program goes on with it.
+            () = app.operation.stopped() => {}
         }
     })
     .await;

@@ -4,6 +4,8 @@
 //!
 //! Rows go before their copies, and how far copies are gone is written down: whoever comes after a program that died in between goes on.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Months, Utc};
 use uuid::Uuid;
 
@@ -93,11 +95,7 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault, now: Dat
     let (mut removed, mut first_fault, mut after) = (0, None, None::<Uuid>);
     loop {
         let mut tx = database.system(Reason::Receipts).await?;
-        let tenants =
-            sqlx::query_scalar!(r#"SELECT tenant_id AS "tenant!" FROM app.audit_expired($1, $2)"#, after as _, PAGE)
-                .fetch_all(tx.conn())
-                .await
-                .map_err(DbError::from)?;
+        let tenants = expired(&mut tx, after).await?;
         drop(tx);
         let Some(last) = tenants.last() else { return first_fault.map_or(Ok(removed), Err) };
         after = Some(*last);
@@ -109,6 +107,31 @@ pub async fn enforce(database: &Database, blobs: &Blobs, vault: &Vault, now: Dat
             }
         }
     }
+}
+
+/// How many logs have events that were over so long ago that they should be gone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn overdue(database: &Database, late: Duration, now: DateTime<Utc>) -> Result<u64, DbError> {
+    let (mut overdue, mut after) = (0, None::<Uuid>);
+    loop {
+        let mut tx = database.system(Reason::Receipts).await?;
+        let tenants = expired(&mut tx, after).await?;
+        let Some(last) = tenants.last() else { return Ok(overdue) };
+        after = Some(*last);
+        for tenant in tenants {
+            let gone = anchor(&mut tx, tenant).await?.map_or(0, |anchor| anchor.sequence);
+            overdue += u64::from(over(&mut tx, tenant, now - KEPT - late).await? > gone);
+        }
+    }
+}
+
+/// Tenants of whose logs something is over, after one of them.
+async fn expired(tx: &mut SystemTx, after: Option<Uuid>) -> Result<Vec<Uuid>, DbError> {
+    let tenants =
+        sqlx::query_scalar!(r#"SELECT tenant_id AS "tenant!" FROM app.audit_expired($1, $2)"#, after as _, PAGE);
+    Ok(tenants.fetch_all(tx.conn()).await?)
 }
 
 /// Shortens one log, some events at a time, none of which is younger than `youngest`. Where another server was faster, the rest is left to
@@ -138,6 +161,15 @@ async fn shorten(
     }
 }
 
+/// The last event of the first thousand of a log that may go and is no younger than `youngest`; 0 for none.
+///
+/// # Errors
+/// When the transaction fails.
+pub async fn over(tx: &mut SystemTx, tenant: Uuid, youngest: DateTime<Utc>) -> Result<i64, DbError> {
+    let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1, $2) AS "over!""#, tenant, youngest);
+    Ok(over.fetch_one(tx.conn()).await?)
+}
+
 /// Removes the next events of a log behind its anchor, and the copies of those that went before; returns how many went.
 async fn cut(
     database: &Database,
@@ -154,8 +186,7 @@ async fn cut(
     }
     let from = known.map_or(0, |known| known.sequence);
     let mut tx = database.system(Reason::Receipts).await?;
-    let over = sqlx::query_scalar!(r#"SELECT app.audit_over($1) AS "over!""#, tenant).fetch_one(tx.conn()).await;
-    let over = over.map_err(DbError::from)?;
+    let over = over(&mut tx, tenant, youngest).await?;
     drop(tx);
     if over <= from {
         return Ok(0);

@@ -98,11 +98,13 @@ async fn copy_links<C: Chained>(
             return Err(Fault::Cut { tenant, found: after, known: end.sequence }.into());
         }
     }
-    let mut tx = database.system(Reason::Receipts).await?;
-    sqlx::query!("SELECT app.chain_mirrored($1, $2, $3)", tenant, end.chain, after)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(DbError::from)?;
-    tx.commit().await?;
+    note(database, (tenant, C::CHAIN), after).await?;
     Ok(copies)
+}
+
+/// Writes down how far a chain was copied.
+pub(super) async fn note(database: &Database, (tenant, chain): (Uuid, Chain), up_to: i64) -> Result<(), DbError> {
+    let mut tx = database.system(Reason::Receipts).await?;
+    sqlx::query!("SELECT app.chain_mirrored($1, $2, $3)", tenant, chain as i16, up_to).fetch_one(tx.conn()).await?;
+    tx.commit().await
 }

@@ -91,12 +91,10 @@ pub async fn require_current(database: &Database, blobs: &Blobs) -> Result<(), R
 }
 
 async fn require_chain<C: Chained>(database: &Database, blobs: &Blobs, tenant: Uuid) -> Result<(), RestoreError> {
-    // The page begins behind the tenant's chain before this one, so its first row is this chain, if there is one.
-    let end = mirror::ends(database, (tenant, C::CHAIN as i16 - 1), 1).await?.pop();
-    let end = end.filter(|end| (end.tenant, end.chain) == (tenant, C::CHAIN as i16));
-    let (ours, mirrored) = end.map_or((0, 0), |end| (end.sequence, end.mirrored));
+    let (ours, mirrored) = end_of::<C>(database, tenant).await?;
     let copied = blobs.mirrored_after(C::place(tenant, mirrored)).await?.pop().unwrap_or(mirrored);
-    if copied > ours {
+    // Another server may have written and copied more since; a link is there before its copy.
+    if copied > ours && copied > end_of::<C>(database, tenant).await?.0 {
         return Err(RestoreError::Behind);
     }
     if copied == 0 {
@@ -110,6 +108,14 @@ async fn require_chain<C: Chained>(database: &Database, blobs: &Blobs, tenant: U
         return Err(Fault::Changed { tenant, sequence: copied }.into());
     }
     Ok(())
+}
+
+/// The last link of a tenant's chain, and the last that was copied.
+async fn end_of<C: Chained>(database: &Database, tenant: Uuid) -> Result<(i64, i64), DbError> {
+    // The page begins behind the tenant's chain before this one, so its first row is this chain, if there is one.
+    let end = mirror::ends(database, (tenant, C::CHAIN as i16 - 1), 1).await?.pop();
+    let end = end.filter(|end| (end.tenant, end.chain) == (tenant, C::CHAIN as i16));
+    Ok(end.map_or((0, 0), |end| (end.sequence, end.mirrored)))
 }
 
 /// Applies every receipt of the store that the database lacks, and puts receipts and events back. It may be repeated. What is wrong
@@ -183,6 +189,7 @@ async fn catch_up<C: Chained>(
     if let Some((sequence, hash)) = older.or(over) {
         walker.resume_behind(tenant, sequence, hash);
     }
+    let last = copies.last().copied();
     for sequence in copies {
         let copy = chains::copy::<C>(blobs, keys, tenant, sequence).await?;
         walker.step(&copy)?;
@@ -195,6 +202,10 @@ async fn catch_up<C: Chained>(
                 restored.missing += 1;
             }
         }
+    }
+    // All of it was compared with its copies just now. The one that the backup takes for the last may be over and gone.
+    if let Some(last) = last {
+        mirror::note(database, (tenant, C::CHAIN), last).await?;
     }
     Ok(restored)
 }

@@ -79,7 +79,7 @@ async fn follow<C: Chained>(database: &Database, blobs: &Blobs, keys: &[PublicKe
     }
     for gone in copied {
         let mut gone = Followed::new(gone, None, keys);
-        gone.compare_all::<C>(blobs, keys).await?;
+        gone.compare_all::<C>(database, blobs, keys).await?;
         report.add(gone.report);
     }
     Ok(report)
@@ -153,16 +153,23 @@ impl Followed {
         blobs: &Blobs,
         keys: &[PublicKey],
     ) -> Result<Option<Report>, SweepError> {
-        self.compare_all::<C>(blobs, keys).await?;
+        self.compare_all::<C>(database, blobs, keys).await?;
         let again =
             !self.report.faults.is_empty() && chains::was_cut::<C>(database, keys, self.tenant, self.over).await?;
         Ok((!again).then_some(self.report))
     }
 
     /// All copies of the chain, but of what is over, against what the database has in their places.
-    async fn compare_all<C: Chained>(&mut self, blobs: &Blobs, keys: &[PublicKey]) -> Result<(), SweepError> {
+    async fn compare_all<C: Chained>(
+        &mut self,
+        database: &Database,
+        blobs: &Blobs,
+        keys: &[PublicKey],
+    ) -> Result<(), SweepError> {
         let Self { tenant, over, .. } = *self;
-        for sequence in blobs.mirrored_after(C::place(tenant, over)).await? {
+        let copies = blobs.mirrored_after(C::place(tenant, over)).await?;
+        self.read_up_to::<C>(database, keys, copies.last().copied().unwrap_or_default()).await?;
+        for sequence in copies {
             self.report.copies += 1;
             let fault = match chains::copy::<C>(blobs, keys, tenant, sequence).await {
                 Ok(copy) => difference(&self.hashes, tenant, sequence, copy.position().hash),
@@ -173,6 +180,33 @@ impl Followed {
             self.report.faults.extend(fault);
         }
         Ok(())
+    }
+
+    /// Follows what was added since, up to a copy: a link is there before its copy, so one that was copied while others were read is not
+    /// missing.
+    async fn read_up_to<C: Chained>(
+        &mut self,
+        database: &Database,
+        keys: &[PublicKey],
+        copied: i64,
+    ) -> Result<(), SweepError> {
+        loop {
+            let last = self.hashes.last_key_value().map_or(self.over, |(last, _)| *last);
+            if last >= copied {
+                return Ok(());
+            }
+            let mut tx = database.system(Reason::Receipts).await?;
+            let page = C::page(&mut tx, (self.tenant, last), PAGE).await?;
+            drop(tx);
+            let tenant = self.tenant;
+            let mut added = page.iter().filter(|link| link.position().tenant == tenant).peekable();
+            if added.peek().is_none() {
+                return Ok(());
+            }
+            for link in added {
+                self.step(link, keys);
+            }
+        }
     }
 }
 

@@ -48,6 +48,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a server may take to stop: it ends sessions at once and writes out at most `shared_buffers` (128 MiB).
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long processes may take to end behind their server, which takes milliseconds.
+const LEFT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Between two looks at a server that starts or stops; it announces neither.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -56,6 +59,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Embedded {
     child: Child,
     socket: PathBuf,
+    /// Where all processes of the server work.
+    files: PathBuf,
     /// Held for as long as the program may write to the directory.
     _lock: File,
 }
@@ -96,12 +101,14 @@ impl Embedded {
         cluster::end_orphan(directory, STOP_TIMEOUT).await?;
         cluster::create_once(directory, &binaries, account).await?;
         let socket = cluster::socket(directory, account)?;
+        let files = files(directory);
+        let files = files.canonicalize().map_err(|error| PostgresError::File(files, error))?;
         let mut command = Command::new(binaries.postgres());
         command.args(cluster::settings(directory, &socket)).current_dir(directory).env_clear().stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(cluster::start_log(directory)?).process_group(0);
         account::drop_privileges(&mut command, account);
         let child = command.spawn().map_err(|error| PostgresError::Spawn(binaries.postgres(), error))?;
-        let mut embedded = Self { child, socket, _lock: lock };
+        let mut embedded = Self { child, socket, files, _lock: lock };
         embedded.prepare(directory).await?;
         Ok(embedded)
     }
@@ -128,17 +135,23 @@ impl Embedded {
         PostgresError::Ended
     }
 
-    /// Stops the server: sessions end, what is committed is on the disk.
+    /// Stops the server: sessions end, what is committed is on the disk, and no process of it is left.
     pub async fn stop(mut self) -> Result<(), PostgresError> {
         self.signal(Signal::SIGINT);
-        match time::timeout(STOP_TIMEOUT, self.child.wait()).await {
-            Ok(_) => Ok(()),
-            Err(_) => {
-                // Nothing is lost: the next start recovers.
-                self.signal(Signal::SIGQUIT);
-                Err(PostgresError::Stop)
-            }
+        if time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {
+            // Nothing is lost: the next start recovers.
+            self.signal(Signal::SIGQUIT);
+            return Err(PostgresError::Stop);
         }
+        // The one that writes the log ends by itself when nobody is left who could say something. What is left behind a server that
+        // crashed, the next start ends.
+        let left = async {
+            while !cluster::processes_in(&self.files).is_empty() {
+                time::sleep(LOOK).await;
+            }
+        };
+        let _ = time::timeout(LEFT_TIMEOUT, left).await;
+        Ok(())
     }
 
     /// Waits until the server answers, then makes the database and the roles; doing that again changes nothing.

@@ -99,11 +99,13 @@ async fn open(app: &App, tx: &mut TenantTx<Read>, found: &[Found]) -> ApiResult<
     let mut read: Vec<(Row, CallDocument)> = rows.into_iter().zip(documents).collect();
     calls::store::name_actions(tx, &app.vault, &mut read).await?;
     let mut calls: HashMap<Uuid, _> = read.into_iter().map(|(row, document)| (row.id, (row, document))).collect();
-    let keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
-    let mut texts = artifacts::get_all(tx, Artifact::SearchTexts, (&ids, &keys), OPENED).await?;
+    let mut keys = app.vault.record_keys(tx, RecordKind::Call, &ids).await?;
+    let (texts, _) = artifacts::among(tx, &ids, Artifact::SearchTexts, OPENED).await?;
+    let mut texts: HashMap<Uuid, _> = texts.into_iter().map(|one| (one.call, one)).collect();
     let shown = found.iter().filter_map(|one| {
         let (row, document) = calls.remove(&one.call)?;
-        Some(Opened { score: one.score, row, document, texts: texts.remove(&one.call) })
+        let texts = texts.remove(&one.call).zip(keys.remove(&one.call));
+        Some(Opened { score: one.score, row, document, texts })
     });
     Ok(shown.collect())
 }

@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use api::search::{Highlight, Matched, SearchField, SearchHit, Snippet};
 use insight::search::{finder::Finder, memory::Mark, snippet::snippet};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::{
     Said, Text,
@@ -15,8 +14,10 @@ use super::{
     texts,
 };
 use crate::{
+    artifacts::{Artifact, Sealed},
     calls::{CallDocument, store::Row},
     error::{ApiError, ApiResult},
+    vault::key::Key,
 };
 
 /// Snippets of a call.
@@ -31,7 +32,7 @@ pub(super) struct Opened {
     pub(super) row: Row,
     pub(super) document: CallDocument,
     /// [`Said`] as JSON; `None` where no more is opened.
-    pub(super) texts: Option<Zeroizing<Vec<u8>>>,
+    pub(super) texts: Option<(Sealed, Key)>,
 }
 
 impl Opened {
@@ -41,7 +42,8 @@ impl Opened {
         let Self { score, row, document, texts: kept } = self;
         let language = row.language();
         let said = match kept {
-            Some(json) => serde_json::from_slice(&json).map_err(|_| ApiError::internal("texts that are none"))?,
+            Some((sealed, key)) => serde_json::from_slice(&sealed.open(Artifact::SearchTexts, &key)?)
+                .map_err(|_| ApiError::internal("texts that are none"))?,
             None => Said { language: language.map(str::to_owned), ..Said::default() },
         };
         let texts = texts(&document, &said, language);

@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use crate::{
     calls::legal_hold,
     db::{Database, DbError, Locked, Reason, StartTx, TenantTx, Write},
-    deletion::blobs,
+    deletion::{blobs, expiry},
     retention,
     vault::{
         keys::{Vault, VaultError},
@@ -229,13 +230,15 @@ pub struct Ages {
     pub deletion: Duration,
     /// The oldest processing event.
     pub event: Duration,
+    /// Audit logs with events that were over longer ago than what is late may be.
+    pub logs: u64,
 }
 
-/// Looks at the clocks.
+/// Looks at the clocks. Audit events that are over may stay for as long as `late`.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn ages(database: &Database) -> Result<Ages, DbError> {
+pub async fn ages(database: &Database, late: Duration, now: DateTime<Utc>) -> Result<Ages, DbError> {
     let mut tx = database.system(Reason::Sweep).await?;
     let event: f64 =
         sqlx::query_scalar!(r#"SELECT app.processing_events_age() AS "age!""#).fetch_one(tx.conn()).await?;
@@ -246,5 +249,6 @@ pub async fn ages(database: &Database) -> Result<Ages, DbError> {
         retention: seconds(retention::lag_seconds(database).await?),
         deletion: seconds(blobs::lag_seconds(database).await?),
         event: seconds(event),
+        logs: expiry::overdue(database, late, now).await?,
     })
 }

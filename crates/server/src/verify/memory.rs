@@ -29,10 +29,19 @@ pub struct Memory {
 struct Mapping {
     from: u64,
     to: u64,
-    /// Device and inode of what is shared with other processes.
-    shared: Option<(String, String)>,
+    /// What is shared with other processes.
+    shared: Option<Shared>,
     /// What the kernel calls it; nothing where it is anonymous.
     name: String,
+}
+
+/// What tells shared memory apart, in whichever process and wherever in it: a part of a file, which may have no name.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Shared {
+    device: String,
+    inode: String,
+    offset: String,
+    bytes: u64,
 }
 
 impl Mapping {
@@ -64,7 +73,7 @@ impl Memory {
 
 fn look_into(
     id: u32,
-    seen: &mut HashSet<(String, String)>,
+    seen: &mut HashSet<Shared>,
     own: (&Search, &mut Searched),
     shared: (&Search, &mut Searched),
 ) -> io::Result<()> {
@@ -100,11 +109,18 @@ fn mappings(id: u32) -> io::Result<Vec<Mapping>> {
 fn mapping(line: &str) -> Option<Mapping> {
     let mut words = line.split_whitespace();
     let (from, to) = words.next()?.split_once('-')?;
-    let (rights, _, device, inode) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (rights, offset, device, inode) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let address = |hexadecimal| u64::from_str_radix(hexadecimal, 16).ok();
-    let shared = rights.ends_with('s').then(|| (device.to_owned(), inode.to_owned()));
+    let (from, to) = (address(from)?, address(to)?);
+    let place = || Shared {
+        device: device.to_owned(),
+        inode: inode.to_owned(),
+        offset: offset.to_owned(),
+        bytes: to.saturating_sub(from),
+    };
+    let shared = rights.ends_with('s').then(place);
     let name = words.collect::<Vec<_>>().join(" ");
-    rights.starts_with("rw").then_some(Mapping { from: address(from)?, to: address(to)?, shared, name })
+    rights.starts_with("rw").then_some(Mapping { from, to, shared, name })
 }
 
 struct Part<'a> {
@@ -168,7 +184,9 @@ mod tests {
         let line = "7f00-7f80 rw-s 00000000 00:01 1026 /dev/zero (deleted)";
         let shared = mapping(line).unwrap();
         assert_eq!((shared.from, shared.to, shared.name.as_str()), (0x7f00, 0x7f80, "/dev/zero (deleted)"));
-        assert_eq!(shared.shared, Some(("00:01".to_owned(), "1026".to_owned())));
+        let (again, behind) = (line.replace("7f00-7f80", "8f00-8f80"), line.replace("00000000", "00000080"));
+        assert_eq!(mapping(&again).unwrap().shared, shared.shared, "the same in another process");
+        assert_ne!(mapping(&behind).unwrap().shared, shared.shared, "another part of it");
         assert!(mapping("7f00-7f80 r-xp 00000000 08:01 77 /usr/bin/postgres").is_none());
         assert!(mapping("7f00-7f80 rw-p 00000000 00:00 0").is_some_and(|own| own.shared.is_none()));
     }

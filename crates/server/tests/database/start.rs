@@ -16,7 +16,7 @@ use nix::{
 };
 use server::{
     db::{Address, Locked, Owner, StartError, Tls},
-    postgres::{Embedded, PostgresError},
+    postgres::{Embedded, PostgresError, processes},
 };
 use sqlx::{AssertSqlSafe, Executor};
 
@@ -258,6 +258,28 @@ async fn somebody_elses_process_in_the_directory_is_left_alone() {
     assert!(shell.try_wait().unwrap().is_none(), "it was ended");
     drop(shell.stdin.take());
     shell.wait().unwrap();
+}
+
+/// The process that writes the server's log ends by itself when nobody is left to write to it, a moment after the server.
+#[tokio::test]
+async fn a_server_that_was_stopped_has_left_no_process_behind() {
+    let directory = directory();
+    let embedded = Embedded::start(&directory, ACCOUNT).await.unwrap();
+    let (files, server) = (directory.join("cluster"), postmaster(&directory));
+    let logger = processes(&files).into_iter().find(|id| {
+        fs::read_to_string(format!("/proc/{id}/cmdline")).is_ok_and(|command| command.starts_with("postgres: logger"))
+    });
+    let logger = Pid::from_raw(logger.unwrap().try_into().unwrap());
+    kill(logger, Signal::SIGSTOP).unwrap();
+    let stopped = tokio::spawn(embedded.stop());
+    while fs::exists(format!("/proc/{server}/exe")).unwrap() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(processes(&files).len(), 1);
+    assert!(!stopped.is_finished());
+    kill(logger, Signal::SIGCONT).unwrap();
+    stopped.await.unwrap().unwrap();
+    assert!(processes(&files).is_empty());
 }
 
 /// What the test below runs in a process of its own, which then ends without a word to the server.

@@ -1,5 +1,7 @@
 //! Audit events end after six years, by the clock of the database, and what is left is proved whole.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use server::{
     audit::{self, Action, Event, SignedEvent},
@@ -11,7 +13,7 @@ use server::{
         seal::RecordKind,
     },
 };
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 use uuid::Uuid;
 
 use crate::kit::Installation;
@@ -70,7 +72,17 @@ impl Installation {
     }
 
     async fn try_to_expire(&self) -> Result<u64, SweepError> {
-        expiry::enforce(&self.database, &self.blobs, &self.vault, Utc::now()).await
+        self.expire_by(Utc::now()).await
+    }
+
+    /// By another clock than that of the database.
+    async fn expire_by(&self, now: DateTime<Utc>) -> Result<u64, SweepError> {
+        expiry::enforce(&self.database, &self.blobs, &self.vault, now).await
+    }
+
+    /// Logs that should have been cut so long ago.
+    async fn overdue(&self, late: Duration) -> u64 {
+        expiry::overdue(&self.database, late, Utc::now()).await.unwrap()
     }
 
     /// The events that are left in the database, and of which there are copies.
@@ -100,19 +112,31 @@ impl Installation {
 
     /// Acts while another server cuts the logs as above: once the act waits for this table.
     async fn while_another_cuts<T>(&self, table: &str, act: impl Future<Output = T>) -> T {
+        let cut = "DELETE FROM tenant.audit_events WHERE sequence NOT IN (SELECT sequence FROM public.events);
+            INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors;";
+        self.while_it_waits_for(table, act, async |other: &mut PgConnection| _ = other.execute(cut).await.unwrap())
+            .await
+    }
+
+    /// Acts, and does something else once the act waits for this table, in the session that has locked it or beside that.
+    async fn while_it_waits_for<T>(
+        &self,
+        table: &str,
+        act: impl Future<Output = T>,
+        meanwhile: impl AsyncFnOnce(&mut PgConnection),
+    ) -> T {
         let mut other = self.postgres.superuser().await;
         let lock = AssertSqlSafe(format!("BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
         other.execute(sqlx::raw_sql(lock)).await.unwrap();
-        let cut = async {
+        let meanwhile = async {
             let waits =
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
             let mut observer = self.postgres.superuser().await;
             while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() == 0 {}
-            let cut = "DELETE FROM tenant.audit_events WHERE sequence NOT IN (SELECT sequence FROM public.events);
-                INSERT INTO tenant.audit_anchors SELECT * FROM public.anchors; COMMIT";
-            other.execute(cut).await.unwrap();
+            meanwhile(&mut other).await;
+            other.execute("COMMIT").await.unwrap();
         };
-        tokio::join!(act, cut).0
+        tokio::join!(act, meanwhile).0
     }
 
     async fn tamper(&self, statements: &str) {
@@ -134,7 +158,10 @@ async fn an_audit_event_goes_after_six_years_with_its_copy_and_not_before() {
     installation.log(young, "now() - interval '6 years' + interval '1 hour'", &subjects(2)).await;
     let second = MirrorPlace::AuditEvent(scope.tenant(), 2);
     let copy: SignedEvent = installation.blobs.mirror(second).await.unwrap().unwrap();
+    let (hour, day) = (Duration::from_secs(3600), Duration::from_secs(86400));
+    assert_eq!((installation.overdue(hour).await, installation.overdue(day).await), (1, 0));
     assert_eq!(installation.expire().await, 2);
+    assert_eq!(installation.overdue(Duration::ZERO).await, 0);
     assert_eq!(installation.left(scope).await, (vec![3, 4, 5], vec![3, 4, 5]));
     assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
     // As a program leaves it that dies before all copies are gone.
@@ -148,6 +175,33 @@ async fn an_audit_event_goes_after_six_years_with_its_copy_and_not_before() {
     mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
     assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
     restore::require_current(&installation.database, &installation.blobs).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_program_whose_clock_is_behind_that_of_the_database_takes_no_event_for_tampered_with() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '6 years' - interval '90 minutes'", &subjects(4)).await;
+    assert_eq!(installation.expire_by(Utc::now() - TimeDelta::hours(1)).await.unwrap(), 1);
+    assert_eq!(installation.expire_by(Utc::now() + TimeDelta::hours(9)).await.unwrap(), 1);
+    assert_eq!(installation.left(scope).await.0, [3, 4, 5]);
+}
+
+#[tokio::test]
+async fn an_event_that_is_written_and_copied_while_logs_are_followed_is_not_missing() {
+    let installation = Installation::new().await;
+    let (scope, later) = (installation.tenant().await, installation.tenant().await);
+    assert!(scope.tenant() < later.tenant(), "what follows comes back to a log that was read to its end");
+    for one in [scope, later] {
+        installation.log(one, "now() - interval '1 year'", &subjects(2)).await;
+    }
+    let written = async |_: &mut PgConnection| {
+        installation.act(scope).await;
+        mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+    };
+    let faults = installation.while_it_waits_for("tenant.audit_anchors", installation.faults_of_log(), written).await;
+    assert_eq!(faults, [] as [String; 0]);
+    assert_eq!(installation.left(scope).await, (vec![1, 2, 3, 4], vec![1, 2, 3, 4]));
 }
 
 #[tokio::test]
@@ -223,7 +277,7 @@ async fn whoever_changes_what_the_database_calls_over_has_nothing_younger_signed
     // The first is over, and that does not help the others.
     installation.log(scope, "now() - interval '6 years' - interval '30 minutes'", &subjects(4)).await;
     let all_but_the_last = "DROP POLICY over ON tenant.audit_events;
-        CREATE OR REPLACE FUNCTION app.audit_over(the_tenant uuid) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS
+        CREATE OR REPLACE FUNCTION app.audit_over(the_tenant uuid, youngest timestamptz) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER AS
           'SELECT mirrored_sequence - 1 FROM tenant.chain_heads h WHERE h.tenant_id = the_tenant AND h.chain = 1';
         CREATE OR REPLACE FUNCTION app.audit_expired(after_tenant uuid, most integer) RETURNS TABLE (tenant_id uuid)
           LANGUAGE sql STABLE SECURITY DEFINER AS 'SELECT h.tenant_id FROM tenant.chain_heads h
@@ -275,6 +329,12 @@ async fn an_event_about_a_call_under_legal_hold_stays_and_so_do_those_behind_it(
     installation.tamper("UPDATE tenant.calls SET legal_hold = true").await;
     assert_eq!(installation.expire().await, 1);
     assert_eq!(installation.left(scope).await.0, [2, 3, 4]);
+    // As a server asks that looked before the call was held.
+    let mut tx = installation.database.system(Reason::Receipts).await.unwrap();
+    let before = "SELECT app.audit_cut(tenant_id, sequence, hash, 1, sha512('')) FROM app.audit_events($1, 2, 1)";
+    let removed = sqlx::query_scalar::<_, i64>(before).bind(scope.tenant()).fetch_one(tx.conn()).await;
+    assert_eq!(removed.unwrap(), 0);
+    drop(tx);
     installation.tamper("UPDATE tenant.calls SET legal_hold = false").await;
     assert_eq!(installation.expire().await, 2);
     assert_eq!(installation.left(scope).await.0, [4]);
@@ -315,4 +375,36 @@ async fn a_backup_from_before_between_or_after_the_cuts_of_a_log_is_brought_up_t
         assert_eq!(installation.left(scope).await, (vec![3, 4, 5, 6], vec![3, 4, 5, 6]), "{cuts_before} cuts before");
         assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
     }
+}
+
+#[tokio::test]
+async fn a_backup_whose_last_copied_event_is_over_and_gone_goes_on_from_the_copies_that_are_left() {
+    let installation = Installation::new().await;
+    let scope = installation.tenant().await;
+    installation.log(scope, "now() - interval '7 years'", &subjects(3)).await;
+    // As long as nothing came later: the last of them is what copies are compared with.
+    installation
+        .tamper(
+            "CREATE TABLE public.events AS SELECT * FROM tenant.audit_events WHERE sequence < 4;
+             CREATE TABLE public.heads AS SELECT h.tenant_id, h.chain, 3::bigint AS sequence, e.hash, 3::bigint AS mirrored_sequence
+               FROM tenant.chain_heads h JOIN tenant.audit_events e ON e.tenant_id = h.tenant_id AND e.sequence = 3 WHERE h.chain = 1",
+        )
+        .await;
+    assert_eq!(installation.expire().await, 3);
+    installation.expire().await;
+    assert_eq!(installation.left(scope).await, (vec![4], vec![4]));
+    installation
+        .tamper(
+            "TRUNCATE tenant.audit_events, tenant.audit_anchors, tenant.chain_heads;
+             INSERT INTO tenant.audit_events SELECT * FROM public.events;
+             INSERT INTO tenant.chain_heads (tenant_id, chain, sequence, hash, mirrored_sequence)
+               SELECT tenant_id, chain, sequence, hash, mirrored_sequence FROM public.heads",
+        )
+        .await;
+    restore::check(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+    installation.act(scope).await;
+    mirror::catch_up(&installation.database, &installation.blobs, &installation.vault).await.unwrap();
+    installation.expire().await;
+    assert_eq!(installation.left(scope).await, (vec![4, 5], vec![4, 5]));
+    assert_eq!(installation.faults_of_log().await, [] as [String; 0]);
 }

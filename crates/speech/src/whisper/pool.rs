@@ -1,17 +1,15 @@
 //! The recogniser pool: one thread a core, one queue for all calls. A window is encoded, its language is decided (in
 //! order, with its successor in view), then it is decoded; on a GPU the windows of several calls make one batch.
-//!
-//! Invariant: a batch is in exactly one place: the queue of windows, the waiting room (its language is not decided
-//! yet), the ready queue, or a thread's hands. Decoding goes before encoding, so encoded batches do not pile up.
+
+mod queues;
 
 use std::{
-    collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, Sender, channel},
+        mpsc::{Receiver, channel},
     },
     thread::JoinHandle,
     time::Duration,
@@ -20,8 +18,6 @@ use std::{
 use super::{
     decode::{Decoder, Member, Request, mel_bands},
     encoder::Encoder,
-    language::LanguageTrack,
-    network::Encoded,
     tokenizer::Tokenizer,
     window::Window,
 };
@@ -29,6 +25,7 @@ use crate::{
     transcribe::{Device, Task},
     transcript::Word,
 };
+use queues::{Batch, Job, Queues, Stream, Work, fail};
 
 /// Windows in one batch on a GPU: enough to fill it with a small model, 1.5 GB of encoder states with a large one.
 const CUDA_BATCH: usize = 16;
@@ -78,77 +75,12 @@ pub struct Session {
     received: usize,
 }
 
-/// What the pool knows of a session.
-struct Stream {
-    request: Request,
-    language: Option<String>,
-    track: Mutex<LanguageTrack>,
-    results: Sender<Result<Heard, String>>,
-    abandoned: AtomicBool,
-}
-
-struct Job {
-    stream: Arc<Stream>,
-    index: usize,
-    window: Window,
-    language: Option<String>,
-}
-
-struct Batch {
-    jobs: Vec<Job>,
-    encoded: Encoded,
-}
-
-impl Batch {
-    fn decided(&self) -> bool {
-        self.jobs.iter().all(|job| job.language.is_some() || job.abandoned())
-    }
-}
-
-impl Job {
-    fn abandoned(&self) -> bool {
-        self.stream.abandoned.load(Ordering::Relaxed)
-    }
-
-    /// Whether two windows may be in one batch.
-    fn goes_with(&self, other: &Self) -> bool {
-        // A batch is decoded when the last of its languages is decided, which may take the next window of its stream. A
-        // caller that feeds several streams in turn would wait for one while the next window of another is still to come.
-        let wait_alike =
-            Arc::ptr_eq(&self.stream, &other.stream) || (self.language.is_some() && other.language.is_some());
-        let (own, others) = (&self.stream.request, &other.stream.request);
-        // The decoder wants the start of transcript at the same place in every prompt, and searches with as many beams.
-        wait_alike && own.context.len() == others.context.len() && own.beams == others.beams
-    }
-}
-
-#[derive(Default)]
-struct Queues {
-    windows: VecDeque<Job>,
-    waiting: Vec<Batch>,
-    ready: VecDeque<Batch>,
-    closed: bool,
-}
-
 struct Shared {
     tokenizer: Arc<Tokenizer>,
     /// Windows in one batch: on a GPU many, on a CPU each core is busy with one.
     batch: usize,
     queues: Mutex<Queues>,
     work: Condvar,
-}
-
-enum Work {
-    Encode(Vec<Job>),
-    Decode(Batch),
-}
-
-impl Work {
-    fn jobs(&self) -> &[Job] {
-        match self {
-            Self::Encode(jobs) | Self::Decode(Batch { jobs, .. }) => jobs,
-        }
-    }
 }
 
 impl Recogniser {
@@ -275,37 +207,6 @@ impl Drop for Session {
         queues.promote();
         drop(queues);
         self.shared.work.notify_all();
-    }
-}
-
-impl Queues {
-    /// Moves batches whose languages are all decided from the waiting room to the ready queue.
-    fn promote(&mut self) {
-        let mut i = 0;
-        while i < self.waiting.len() {
-            if self.waiting[i].decided() {
-                self.ready.push_back(self.waiting.remove(i));
-            } else {
-                i += 1;
-            }
-        }
-    }
-
-    fn next(&mut self, batch: usize) -> Option<Work> {
-        if let Some(batch) = self.ready.pop_front() {
-            return Some(Work::Decode(batch));
-        }
-        let first = self.windows.pop_front()?;
-        let mut jobs = vec![first];
-        let mut i = 0;
-        while jobs.len() < batch && i < self.windows.len() {
-            if jobs[0].goes_with(&self.windows[i]) {
-                jobs.extend(self.windows.remove(i));
-            } else {
-                i += 1;
-            }
-        }
-        Some(Work::Encode(jobs))
     }
 }
 
@@ -444,12 +345,6 @@ fn context(tokenizer: &Tokenizer, options: &SessionOptions) -> Vec<String> {
         texts.into_iter().flatten().flat_map(|text| tokenizer.encode(&format!(" {}", text.trim()))).collect();
     let surplus = tokens.len().saturating_sub(MAX_CONTEXT_TOKENS);
     tokens.split_off(surplus)
-}
-
-fn fail(jobs: &[Job], reason: &str) {
-    for job in jobs {
-        let _ = job.stream.results.send(Err(reason.to_owned()));
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -99,20 +99,21 @@ impl Media<'_> {
             rules.iter().for_each(|rule| report.left_out(*rule, looked));
             return Ok(());
         }
-        let processes = self.cluster.clone().map(|cluster| postgres::processes(&cluster));
-        let processes = match processes {
-            Ok(processes) if !processes.is_empty() => processes,
-            Ok(_) => {
-                rules.iter().for_each(|rule| report.unproven(*rule, looked, MAY_TRACE));
-                return Ok(());
-            }
+        let cluster = match &self.cluster {
+            Ok(cluster) => cluster,
             Err(why) => {
-                rules.iter().for_each(|rule| report.unproven(*rule, looked, &why));
+                rules.iter().for_each(|rule| report.unproven(*rule, looked, why));
                 return Ok(());
             }
         };
         let held = word();
         let session = database::holding(uncontexted, &held).await?;
+        // Not before: the session may be one that was opened for this.
+        let processes = postgres::processes(cluster);
+        if processes.is_empty() {
+            rules.iter().for_each(|rule| report.unproven(*rule, looked, MAY_TRACE));
+            return Ok(());
+        }
         let mut needles = self.canaries.needles(None);
         needles.push(Needle::exactly(CONTROL, held.as_bytes()));
         let searches = (search(&self.canaries.needles(Some(call)))?, search(&needles)?);

@@ -54,7 +54,8 @@ pub(super) async fn database(report: &mut Report, locked: &Locked) -> Result<(),
 
 /// H2, H13 and H14: how old the oldest things are. By the clock of the database.
 pub(super) async fn clocks(report: &mut Report, app: &App) -> Result<(), VerifyError> {
-    let Ages { recording, retention, deletion, event } = database::ages(&app.database).await?;
+    let ages = database::ages(&app.database, LATE, app.clock.now()).await?;
+    let Ages { recording, retention, deletion, event, logs } = ages;
     let ttl = app.operation.config.worker.audio_ttl;
     let said = |age: Duration| humantime::format_duration(Duration::from_secs(age.as_secs())).to_string();
     report.is(Rule::H2, format!("worker.audio_ttl, {}", said(ttl)), ttl <= MAX_TTL, "at most a day");
@@ -70,6 +71,9 @@ pub(super) async fn clocks(report: &mut Report, app: &App) -> Result<(), VerifyE
     );
     let looked = "processing events of all tenants, by the clock of the database";
     report.is(Rule::H14, looked, event <= EVENTS + LATE, format!("the oldest is {} old", said(event)));
+    let looked = "audit events of all tenants, six years after what they speak of";
+    let late = if logs == 0 { "none is overdue".to_owned() } else { format!("overdue in {logs} logs") };
+    report.is(Rule::H14, looked, logs == 0, late);
     let looked = "deletions of all tenants whose bytes are still there";
     report.is(Rule::H13, looked, deletion <= MAX_TTL, format!("the oldest is {} old", said(deletion)));
     Ok(())

@@ -38,8 +38,10 @@ const UNTIL_THE_END: &str = "GET /api/calls/{id}/events";
 /// What a setting turns on (S1 and S2 of the contract), and is like nothing to everybody until then.
 const OFF_BY_DEFAULT: [&str; 2] = ["GET /api/debug/calls/{id}/events", "GET /api/users/me/voice-profile/status"];
 
-/// What takes a person's voice to be used; a tone is refused, for whatever reason comes first.
-const NEEDS_A_VOICE: [&str; 2] = ["POST /api/users/me/voice-profile", "DELETE /api/users/me/voice-profile"];
+/// What takes a person's voice to be used, and how it is refused without one: where it is off, where a model is missing, and otherwise
+/// because a tone is nobody's voice and nothing was stored that could be deleted.
+const NEEDS_A_VOICE: [(&str, &[u16]); 2] =
+    [("POST /api/users/me/voice-profile", &[404, 422, 503]), ("DELETE /api/users/me/voice-profile", &[404])];
 
 /// What somebody sees who visits.
 pub(super) struct Visit<'a> {
@@ -184,7 +186,7 @@ impl<'a> Visit<'a> {
                 // It was there, and the request was right: that is why the other one was refused.
                 is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
             } else if answer.status == 404 && OFF_BY_DEFAULT.contains(&step.operation)
-                || NEEDS_A_VOICE.contains(&step.operation)
+                || NEEDS_A_VOICE.iter().any(|(asked, with)| *asked == step.operation && with.contains(&answer.status))
             {
                 self.off.insert(step.operation);
             } else {
