@@ -12,6 +12,7 @@ mod calls;
 mod client;
 mod contacts;
 mod cookies;
+mod corrected_tasks;
 mod corrections;
 mod crossfire;
 mod deletions;
