@@ -45,5 +45,6 @@ mod support;
 mod tenants;
 mod tokens;
 mod transcripts;
+mod turns;
 mod tus;
 mod users;
