@@ -133,14 +133,14 @@ async fn a_task_that_was_ticked_off_stays_so_in_its_new_words_beside_one_that_a_
     let call = analysed(&person, 1).await;
     let sent = contract(&person, &call).await;
     set_status(&person, &sent, "DONE").await;
-    let mine = json!({"title": "Send you the signed contract by Monday", "intent": sent["intent"],
+    let mine = json!({"title": "Send you twelve blue chairs", "intent": sent["intent"],
         "ownerSpeakerId": "spk_1", "sourceSegmentIds": ["seg_0003"]});
     let mine = add(&person, &call, &mine).await;
-    correct(&person, &call, "seg_0003", "I will send you the signed contract by Monday.").await;
+    correct(&person, &call, "seg_0003", "I will send you twelve blue chairs.").await;
     let after = items(&person, &call).await;
     let now = after.iter().find(|item| item["actionItemId"] == sent["actionItemId"]).expect("it is done still");
     assert_eq!(now["status"], "DONE");
-    assert!(now["title"].as_str().unwrap().contains("signed contract"), "{now}");
+    assert!(now["title"].as_str().unwrap().contains("blue chairs"), "{now}");
     assert!(after.contains(&mine) && !told(&person, &call).await.contains("revised"));
     // Of what a person added, only what its owner is called follows.
     name(&person, &call, "spk_1", "Ines Moor").await;
@@ -148,7 +148,7 @@ async fn a_task_that_was_ticked_off_stays_so_in_its_new_words_beside_one_that_a_
     let mine = after.iter().find(|item| item["actionItemId"] == mine["actionItemId"]).unwrap();
     assert_eq!(
         (&mine["owner"]["displayName"], &mine["title"]),
-        (&json!("Ines Moor"), &json!("Send you the signed contract by Monday"))
+        (&json!("Ines Moor"), &json!("Send you twelve blue chairs"))
     );
 }
 
