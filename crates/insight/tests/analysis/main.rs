@@ -3,6 +3,7 @@
 
 mod corrected;
 mod digests;
+mod fields;
 mod kit;
 mod llm;
 mod llm_hostile;

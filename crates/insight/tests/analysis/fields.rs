@@ -1,0 +1,126 @@
+//! Every field of an analysis with what is found in it, and with what looks like it and is none of it: a field that stays empty fails here,
+//! and so does one that takes anything.
+
+use insight::analysis::{
+    analyze,
+    document::{Analysis, Statement},
+    mood::document::{Formality, Tone},
+    task::document::Intent,
+};
+use speech::transcript::Transcript;
+
+use crate::{
+    kit::{call, tuesday},
+    score::turns,
+};
+
+/// Utterances of each kind that a field has at the least.
+const ROWS: usize = 15;
+
+#[test]
+fn every_field_holds_what_belongs_to_it_and_nothing_else() {
+    let (mut wrong, mut rows) = (Vec::new(), 0);
+    for field in include_str!("fields.tsv").split("# field ").skip(1) {
+        let (name, table) = field.split_once('\n').unwrap();
+        let lines = table.lines().filter(|line| !line.is_empty());
+        let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once('\t').expect(line)).collect();
+        let nothing = lines.iter().filter(|(_, expected)| *expected == "-").count();
+        assert!(nothing >= ROWS && lines.len() - nothing >= ROWS, "{name}: {nothing} of {}", lines.len());
+        rows += lines.len();
+        for (said, expected) in lines {
+            let transcript = between_ana_and_ben(said);
+            let found = found(name, &analyze(&transcript, &tuesday()));
+            let wanted: Vec<&str> = expected.split("; ").filter(|one| *one != "-").collect();
+            let fits = wanted.len() == found.len() && wanted.iter().zip(&found).all(|(one, text)| text.contains(one));
+            if !fits {
+                wrong.push(format!("{name}: {said}\n    {wanted:?} but {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {rows}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn between_ana_and_ben(said: &str) -> Transcript {
+    let mut transcript = call("en", &turns(said));
+    for (speaker, name) in transcript.speakers.iter_mut().zip(["Ana", "Ben"]) {
+        speaker.display_name = Some(name.to_owned());
+    }
+    transcript
+}
+
+/// A field as the table writes it.
+fn found(field: &str, analysis: &Analysis) -> Vec<String> {
+    let texts = |statements: &[Statement]| statements.iter().map(|one| one.text.clone()).collect();
+    let of = |intent: Intent| analysis.action_items.iter().filter(move |item| item.intent == intent);
+    // Whom it goes to.
+    let to = |intent| {
+        let names = of(intent).map(|item| item.intent_metadata.to_name.clone());
+        names.map(|name| name.unwrap_or_else(|| "nobody".to_owned())).collect()
+    };
+    match field {
+        "decisions" => texts(&analysis.decisions),
+        "commitments" => texts(&analysis.commitments),
+        "openQuestions" => texts(&analysis.open_questions),
+        "risks" => texts(&analysis.risks),
+        "opportunities" => texts(&analysis.opportunities),
+        "nextSteps" => analysis.next_steps.iter().map(|step| step.text.clone()).collect(),
+        "peopleMentioned" => analysis.people_mentioned.iter().map(|person| person.name.clone()).collect(),
+        "keyDiscussionPoints" => analysis.key_discussion_points.iter().map(|point| point.text.clone()).collect(),
+        "tags" => analysis.tags.clone(),
+        "tone" => analysis.tone.iter().filter_map(tone).collect(),
+        "email" => to(Intent::Email),
+        "message" => to(Intent::Message),
+        "reminder" => {
+            let times = of(Intent::Reminder).map(|item| item.intent_metadata.remind_at);
+            times.map(|at| at.map_or("no time".to_owned(), |at| at.to_rfc3339())).collect()
+        }
+        other => panic!("no such field: {other}"),
+    }
+}
+
+/// How formal, and what it sounds like; nothing where it is neither here nor there.
+fn tone(tone: &Tone) -> Option<String> {
+    let formality = match tone.formality {
+        Formality::Formal => "formal",
+        Formality::SemiFormal => "semi-formal",
+        Formality::Informal => "informal",
+    };
+    let plain = tone.formality == Formality::SemiFormal && tone.descriptors.is_empty();
+    let words = [formality].into_iter().chain(tone.descriptors.iter().map(String::as_str));
+    (!plain).then(|| words.collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn what_is_found_says_who_said_it_and_where() {
+    let said = [
+        (0, "We decided to move the launch to May."),
+        (1, "I'll send you the contract by Friday."),
+        (0, "Who has the keys to the cellar?"),
+        (1, "No idea, I spoke with Teresa."),
+    ];
+    let found = analyze(&call("en", &said), &tuesday());
+    let one = |statement: &Statement| (statement.owner_speaker.clone(), statement.source_segment_ids.join(" "));
+    assert_eq!(found.decisions.iter().map(one).collect::<Vec<_>>(), [(Some("spk_1".into()), "seg_0001".into())]);
+    assert_eq!(found.commitments.iter().map(one).collect::<Vec<_>>(), [(Some("spk_2".into()), "seg_0002".into())]);
+    assert_eq!(found.commitments[0].due_date.map(|day| day.to_string()).as_deref(), Some("2026-03-13"));
+    let open = [(Some("spk_1".into()), "seg_0003 seg_0004".into())];
+    assert_eq!(found.open_questions.iter().map(one).collect::<Vec<_>>(), open);
+    assert_eq!(found.people_mentioned[0].source_segment_ids, ["seg_0004"]);
+}
+
+/// A score, in a call of a quarter of an hour, of each of these fields.
+#[test]
+fn points_say_when_in_the_call_they_came_and_what_they_are_about() {
+    let said = [
+        (0, "The pump in the cellar leaks since the flood."),
+        (1, "Has anybody looked at the pump?"),
+        (0, "The plumber came on Sunday and wants nine hundred dollars for the pump."),
+        (1, "The insurance of the house pays for the pump after every flood."),
+        (0, "Then the plumber gets the order for a new pump tomorrow."),
+    ];
+    let points = analyze(&call("en", &said), &tuesday()).key_discussion_points;
+    let told: Vec<_> = points.iter().map(|point| (point.topic.as_deref(), &point.source_segment_ids[0][..])).collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told.iter().all(|(topic, _)| *topic == Some("pump")), "{told:?}");
+    assert_eq!(format!("{:?} {:?}", points[0].phase, points[3].phase), "Opening Closing");
+}
