@@ -108,12 +108,11 @@ fn what_is_found_says_who_said_it_and_where() {
     assert_eq!(found.people_mentioned[0].source_segment_ids, ["seg_0004"]);
 }
 
-/// A score, in a call of a quarter of an hour, of each of these fields.
 #[test]
 fn points_say_when_in_the_call_they_came_and_what_they_are_about() {
     let said = [
         (0, "The pump in the cellar leaks since the flood."),
-        (1, "Has anybody looked at the pump?"),
+        (1, "Has anybody looked at the pump in the cellar in the meantime?"),
         (0, "The plumber came on Sunday and wants nine hundred dollars for the pump."),
         (1, "The insurance of the house pays for the pump after every flood."),
         (0, "Then the plumber gets the order for a new pump tomorrow."),
