@@ -202,7 +202,8 @@ fn numbers(words: &[Word<'_>], segment: usize, page: &Page, items: &[Item], lang
 fn grouped(words: &[Word<'_>], language: Language) -> Option<(usize, f64)> {
     let is_digits = |raw: &str| raw.bytes().all(|byte| byte.is_ascii_digit());
     let first = words.first()?.raw;
-    let is_first = language != Language::En && (1..=3).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
+    let is_first =
+        language != Language::En && (1..=3).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
     // A group has three digits; decimals follow the last one.
     let is_group = |word: &Word<'_>| {
         let (group, decimals) = word.raw.split_once([',', '.']).unwrap_or((word.raw, ""));

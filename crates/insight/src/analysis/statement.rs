@@ -69,6 +69,7 @@ pub(super) fn open_questions(call: &Call<'_>) -> Vec<Statement> {
 
 /// The sentence of an answer from `first` on that says that there is none.
 fn unanswered(call: &Call<'_>, first: usize) -> Option<usize> {
-    let turn = (first..call.sentences.len()).take_while(|at| call.sentences[*at].speaker == call.sentences[first].speaker);
+    let turn =
+        (first..call.sentences.len()).take_while(|at| call.sentences[*at].speaker == call.sentences[first].speaker);
     turn.take(ANSWER).find(|at| call.sentences[*at].lexicon().any("unanswered", &call.sentences[*at].words))
 }
