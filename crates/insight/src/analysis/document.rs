@@ -3,6 +3,7 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use speech::transcript::QualityWarning;
 
 use super::mood::document::{Sentiment, Tone};
@@ -98,6 +99,9 @@ pub struct Analysis {
     /// A person corrected the transcript since: what rested on that is taken out, and what would be found now is not in it yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// What another version of the program wrote and this one does not know: it passes through.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 impl Analysis {

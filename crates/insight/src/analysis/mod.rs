@@ -77,6 +77,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         tags: topics,
         quality_warnings: transcript.pipeline.warnings.clone(),
         stale: false,
+        rest: serde_json::Map::new(),
     }
 }
 

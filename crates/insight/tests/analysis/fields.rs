@@ -3,10 +3,12 @@
 
 use insight::analysis::{
     analyze,
+    corrected::{Gone, corrected},
     document::{Analysis, Statement},
     mood::document::{Formality, Tone},
     task::document::Intent,
 };
+use serde_json::json;
 use speech::transcript::Transcript;
 
 use crate::{
@@ -122,4 +124,23 @@ fn points_say_when_in_the_call_they_came_and_what_they_are_about() {
     assert_eq!(told.len(), 4, "{told:?}");
     assert!(told.iter().all(|(topic, _)| *topic == Some("pump")), "{told:?}");
     assert_eq!(format!("{:?} {:?}", points[0].phase, points[3].phase), "Opening Closing");
+}
+
+#[test]
+fn fields_of_another_version_pass_through_and_lose_what_a_correction_took() {
+    let written = json!({
+        "schemaVersion": 3, "engine": "llm", "oneLineSummary": "The roof leaks.",
+        "weather": { "roof": ["The roof leaks.", "The safe is green."], "degrees": 12 },
+        "place": { "text": "A cellar", "sourceSegmentIds": ["seg_0002"] },
+        "colour": "green safe",
+    });
+    let analysis: Analysis = serde_json::from_value(written.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&analysis).unwrap(), written);
+    let before = call("en", &[(0, "The roof leaks."), (1, "The safe is green.")]);
+    let mut after = before.clone();
+    after.segments[1].text = "The door is open.".to_owned();
+    let gone = Gone::between(&before, &after);
+    let left = corrected(analysis, (&gone, &after), analyze(&after, &tuesday()));
+    assert_eq!(left.rest["weather"], json!({ "roof": ["The roof leaks."], "degrees": 12 }));
+    assert!(!left.rest.contains_key("place") && !left.rest.contains_key("colour"));
 }
