@@ -38,11 +38,11 @@ const NO_NAMES: [&str; 9] =
 /// The words at `first` that may be a name.
 fn name(call: &Call<'_>, sentence: &Sentence<'_>, first: usize) -> usize {
     let is_name = |at: &usize| {
-        let listed = |list: &&str| sentence.lexicon().find(list, &sentence.words, *at).is_some();
+        let listed = |list: &str| sentence.lexicon().find(list, &sentence.words, *at).is_some();
         sentence.words.get(*at).is_some_and(|word| {
             let whole = word.key.len() > 1 && !word.key.ends_with("'s");
             let plain = word.capital && word.placeholder.is_none() && whole;
-            plain && !call.common.contains(&word.key) && !NO_NAMES.iter().any(|list| listed(&list))
+            plain && !call.common.contains(&word.key) && !NO_NAMES.iter().any(|list| listed(list))
         })
     };
     (first..first + NAME_WORDS).take_while(is_name).count()

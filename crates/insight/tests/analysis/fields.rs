@@ -1,6 +1,8 @@
 //! Every field of an analysis with what is found in it, and with what looks like it and is none of it: a field that stays empty fails here,
 //! and so does one that takes anything.
 
+use std::collections::BTreeMap;
+
 use insight::analysis::{
     analyze,
     corrected::{Gone, corrected},
@@ -16,30 +18,74 @@ use crate::{
     score::turns,
 };
 
+/// What was written when the rules were done; its first run found 75 of 87 and invented 3.
+const HELD_OUT: &str = include_str!("fields-held-out.tsv");
+
+/// Fields of the table.
+const FIELDS: usize = 13;
+
 /// Utterances of each kind that a field has at the least.
 const ROWS: usize = 15;
 
-#[test]
-fn every_field_holds_what_belongs_to_it_and_nothing_else() {
-    let (mut wrong, mut rows) = (Vec::new(), 0);
-    for field in include_str!("fields.tsv").split("# field ").skip(1) {
-        let (name, table) = field.split_once('\n').unwrap();
-        let lines = table.lines().filter(|line| !line.is_empty());
-        let lines: Vec<(&str, &str)> = lines.map(|line| line.split_once('\t').expect(line)).collect();
-        let nothing = lines.iter().filter(|(_, expected)| *expected == "-").count();
-        assert!(nothing >= ROWS && lines.len() - nothing >= ROWS, "{name}: {nothing} of {}", lines.len());
-        rows += lines.len();
-        for (said, expected) in lines {
-            let transcript = between_ana_and_ben(said);
-            let found = found(name, &analyze(&transcript, &tuesday()));
+/// The rows of a table, and those of which something else is found.
+#[derive(Default)]
+struct Score {
+    rows: usize,
+    found: usize,
+    missed: usize,
+    invented: usize,
+    wrong: Vec<String>,
+}
+
+impl Score {
+    fn of(table: &str) -> Self {
+        let mut score = Self::default();
+        for (field, said, expected) in rows(table) {
+            let found = found(field, &analyze(&between_ana_and_ben(said), &tuesday()));
             let wanted: Vec<&str> = expected.split("; ").filter(|one| *one != "-").collect();
-            let fits = wanted.len() == found.len() && wanted.iter().zip(&found).all(|(one, text)| text.contains(one));
-            if !fits {
-                wrong.push(format!("{name}: {said}\n    {wanted:?} but {found:?}"));
+            let missed = wanted.iter().filter(|one| !found.iter().any(|text| text.contains(**one))).count();
+            let invented = found.iter().filter(|text| !wanted.iter().any(|one| text.contains(one))).count();
+            score.rows += 1;
+            score.found += wanted.len() - missed;
+            (score.missed, score.invented) = (score.missed + missed, score.invented + invented);
+            if missed + invented > 0 || wanted.len() != found.len() {
+                score.wrong.push(format!("{field}: {said}\n    {wanted:?} but {found:?}"));
             }
         }
+        score
     }
-    assert!(wrong.is_empty(), "{} of {rows}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Field, what is said, and what is found.
+fn rows(table: &str) -> Vec<(&str, &str, &str)> {
+    let fields = table.split("# field ").skip(1).map(|field| field.split_once('\n').unwrap());
+    let rows = fields.flat_map(|(field, rows)| {
+        let rows = rows.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        rows.map(move |line| (field, line.split_once('\t').unwrap()))
+    });
+    rows.map(|(field, (said, expected))| (field, said, expected)).collect()
+}
+
+#[test]
+fn every_field_holds_what_belongs_to_it_and_nothing_else() {
+    let table = include_str!("fields.tsv");
+    let mut kinds: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for (field, _, expected) in rows(table) {
+        kinds.entry(field).or_default()[usize::from(expected == "-")] += 1;
+    }
+    assert_eq!(kinds.len(), FIELDS);
+    assert!(kinds.values().flatten().all(|rows| *rows >= ROWS), "{kinds:?}");
+    let score = Score::of(table);
+    assert!(score.wrong.is_empty(), "{} of {}\n{}", score.wrong.len(), score.rows, score.wrong.join("\n"));
+}
+
+#[test]
+fn of_what_was_held_out_most_is_found_and_little_invented() {
+    let Score { rows, found, missed, invented, wrong } = Score::of(HELD_OUT);
+    assert_eq!(rows, 167);
+    // An eighth missed and a thirtieth invented at most.
+    let fits = missed * 8 <= found + missed && invented * 30 <= found + missed;
+    assert!(fits, "{found} found, {missed} missed, {invented} invented\n{}", wrong.join("\n"));
 }
 
 fn between_ana_and_ben(said: &str) -> Transcript {
