@@ -45,10 +45,10 @@ pub struct Analysis {
     /// `executiveSummary` again, for older clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detailed_summary: Option<String>,
-    /// Texts of high importance, for older clients.
+    /// Texts of high importance, for older clients: of items of sections, or of discussion points where there are no sections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub key_points: Vec<String>,
-    /// What was said, by subject.
+    /// What was said, by subject; absent from the local engine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sections: Vec<Section>,
     /// What the call was about.
@@ -154,7 +154,7 @@ pub struct Section {
     pub id: String,
     /// The subject.
     pub title: String,
-    /// `discussion` from this engine.
+    /// `discussion` where the engine has no other word.
     pub r#type: String,
     /// The sentence that says most.
     #[serde(skip_serializing_if = "Option::is_none")]

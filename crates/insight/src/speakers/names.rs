@@ -138,6 +138,13 @@ fn fold(word: &str) -> String {
     word.nfkd().filter(|c| !is_diacritic(*c)).flat_map(char::to_lowercase).nfc().collect::<String>().replace('ß', "ss")
 }
 
+/// Characters of the shortest name; a vowel sign is none of its own.
+const NAME_CHARS: usize = 2;
+
+fn is_long(part: &str) -> bool {
+    part.chars().filter(|c| !is_combining_mark(*c)).count() >= NAME_CHARS
+}
+
 /// A party's name.
 pub(super) struct Name {
     /// What is looked for: the whole name, and its first part.
@@ -150,39 +157,33 @@ impl Name {
         let (parts, honoured) = parts(name);
         let first = parts.first()?.clone();
         let whole = parts.concat();
-        if unspaced::is_in(&whole) {
-            // 田中 太郎 is written 田中太郎, too; and 金 alone is no name.
-            let forms = [parts, vec![whole], vec![first]];
-            let forms = forms.into_iter().enumerate().filter(|(at, _)| *at < 2 || !honoured).map(|(_, form)| form);
-            let forms: Vec<_> = forms.filter(|form| unspaced::is_name(&form.concat())).collect();
-            return (!forms.is_empty()).then_some(Self { forms });
-        }
-        if first.chars().count() < 2 {
-            return None;
-        }
         let mut forms = vec![parts];
         // "Maria Lopez" is called Maria; "Mr Lopez Garcia" is not called Lopez alone.
         if !honoured {
-            forms.push(vec![first]);
+            forms.push(vec![first.clone()]);
         }
-        Some(Self { forms })
+        if unspaced::is_in(&whole) {
+            // 田中 太郎 is written 田中太郎, too; and 王 is no name, nor a part of one that could be told from another word's.
+            forms.push(vec![whole]);
+            forms.retain(|form| form.iter().all(|part| is_long(part)));
+        } else if !is_long(&first) {
+            forms.clear();
+        }
+        (!forms.is_empty()).then_some(Self { forms })
     }
 
     /// Whether the two may be mistaken for each other: by a form of both, or by one that another goes on from without a space.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let within = |one: &Self, other: &Self| {
-            let words = || other.forms.iter().map(|form| form.concat());
-            one.forms
-                .iter()
-                .map(|form| form.concat())
-                .any(|form| unspaced::is_in(&form) && words().any(|word| word.contains(&form)))
-        };
-        self.forms.iter().any(|form| other.forms.contains(form)) || within(self, other) || within(other, self)
+        let words = |name: &Self| name.forms.iter().map(|form| form.concat()).collect::<Vec<_>>();
+        let (ours, theirs) = (words(self), words(other));
+        let goes_on = |one: &String, other: &String| unspaced::is_in(one) && other.contains(one.as_str());
+        let alike = |one, other| one == other || goes_on(one, other) || goes_on(other, one);
+        ours.iter().any(|one| theirs.iter().any(|other| alike(one, other)))
     }
 
     /// Whether `word` is a part of the name that may stand without spaces around it.
     fn has(&self, word: &str) -> bool {
-        self.forms.iter().flatten().any(|part| part == word) && unspaced::is_name(word)
+        self.forms.iter().flatten().any(|part| part == word)
     }
 
     /// Tokens of the name that begins at `at`.

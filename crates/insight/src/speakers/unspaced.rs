@@ -1,6 +1,6 @@
 //! Words of scripts that put no spaces around them: Han, kana, Thai, Lao, Myanmar, Khmer, and Hangul, which joins titles and endings to
 //! names. Its one invariant: a name is found only where its run of letters ends, or goes on with a word that is known to stand beside
-//! names; 王伟 is not in 王伟明, and nothing of one character is a name.
+//! names; 王伟 is not in 王伟明.
 
 use unicode_normalization::char::is_combining_mark;
 
@@ -17,17 +17,9 @@ const SCRIPTS: [(char, char); 9] = [
     ('\u{20000}', '\u{3FFFF}'),
 ];
 
-/// Characters of the shortest name; a vowel sign is none of its own.
-const NAME_CHARS: usize = 2;
-
 /// Whether `text` holds a letter of such a script.
 pub(super) fn is_in(text: &str) -> bool {
     text.chars().any(|c| SCRIPTS.iter().any(|(first, last)| (*first..=*last).contains(&c)))
-}
-
-/// Whether `name` is long enough to be looked for without spaces around it.
-pub(super) fn is_name(name: &str) -> bool {
-    is_in(name) && name.chars().filter(|c| !is_combining_mark(*c)).count() >= NAME_CHARS
 }
 
 /// What a piece of a run of letters is.

@@ -51,7 +51,7 @@ fn who_greets_a_party_by_name_is_the_other_one() {
 }
 
 /// What the first speaker says, what the contact is called, and whether that shows who is who.
-const UNSPACED: [(&str, &str, bool); 48] = [
+const UNSPACED: [(&str, &str, bool); 52] = [
     // Chinese
     ("您好王伟先生", "王伟", true),
     ("你好，王伟，你在吗？", "王伟", true),
@@ -65,6 +65,10 @@ const UNSPACED: [(&str, &str, bool); 48] = [
     ("您好小王伟先生", "王伟", false),
     ("你好王先生", "王", false),
     ("你好王先生", "王 伟", false),
+    ("您好王伟先生", "王 伟", true),
+    ("你好王伟明", "王 伟", false),
+    ("튀김 민수 씨", "김 민수", false),
+    ("Hello Ken", "Ken 田中", true),
     ("王伟的太太在吗？", "王伟", false),
     ("明天您好", "明天", false),
     // Japanese

@@ -94,11 +94,9 @@ impl Tasks {
     pub(super) fn next_steps(&self, call: &Call<'_>) -> Vec<NextStep> {
         let steps = self.tasks.iter().filter(|task| task.weight == Weight::Step || task.intent == Intent::Meeting);
         let mut steps: Vec<(usize, NextStep)> = steps.map(|task| (task.sentence, task.step(call))).collect();
-        for at in 0..call.sentences.len() {
-            if steps.iter().all(|(other, _)| *other != at) {
-                steps.extend(announced(call, at).map(|step| (at, step)));
-            }
-        }
+        let taken: BTreeSet<usize> = steps.iter().map(|(at, _)| *at).collect();
+        let free = (0..call.sentences.len()).filter(|at| !taken.contains(at));
+        steps.extend(free.filter_map(|at| Some((at, announced(call, at)?))));
         steps.sort_by_key(|(at, _)| *at);
         steps.into_iter().map(|(_, step)| step).collect()
     }
