@@ -15,7 +15,10 @@ mod score;
 #[path = "../tests/analysis/script.rs"]
 mod script;
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use insight::analysis::analyze;
 
@@ -44,13 +47,18 @@ fn main() {
             score.wrong.join("\n")
         );
     }
-    for call in [script::PRICING, script::SUPPORT] {
-        let call = script::analysed(call);
+    let (mut items, mut dates) = (Tally::default(), Tally::default());
+    for expected in [script::PRICING, script::SUPPORT] {
+        let call = script::analysed(&expected);
+        let (tasks, days) = (script::tasks(&call.analysis), script::days(&call.analysis));
+        items.add(expected.tasks, &tasks);
+        dates.add(expected.days, &days);
         for (speaker, role) in call.transcript.speakers.iter().zip(&call.roles) {
             println!("{} is {:?} ({:?}); the script says {role:?}", speaker.label, speaker.role, speaker.confidence);
         }
-        println!("{}\n{}", script::tasks(&call.analysis).join("\n"), script::days(&call.analysis).join("\n"));
+        println!("{}\n{}", tasks.join("\n"), days.join("\n"));
     }
+    println!("scripted calls: action items {items}; dates {dates}");
     let said: Vec<(usize, &str)> = hour();
     let call = kit::call("en", &said);
     let facts = kit::tuesday();
@@ -63,6 +71,29 @@ fn main() {
         .collect();
     took.sort();
     println!("one hour of talk: {:.0} ms ({} segments)", took[ROUNDS / 2].as_secs_f64() * 1_000.0, said.len());
+}
+
+/// How many of what was expected were found, and how much else.
+#[derive(Default)]
+struct Tally {
+    expected: usize,
+    found: usize,
+    invented: usize,
+}
+
+impl Tally {
+    fn add(&mut self, expected: &[&str], found: &[String]) {
+        let right = found.iter().filter(|one| expected.contains(&one.as_str())).count();
+        self.expected += expected.len();
+        self.found += right;
+        self.invented += found.len() - right;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}, {} invented", self.found, self.expected, self.invented)
+    }
 }
 
 /// The first table over and over.

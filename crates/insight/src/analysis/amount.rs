@@ -4,6 +4,12 @@
 use super::document::AmountKind;
 use super::sentence::Sentence;
 
+/// Signs of currencies; `R$` and `US$` end with one.
+const SIGNS: [char; 5] = ['$', '€', '£', '¥', '₹'];
+
+/// Words of the longest phrase that leads to a time of day: "a las".
+const CUE_WORDS: usize = 2;
+
 /// An amount in a sentence.
 pub(super) struct Found {
     pub(super) first: usize,
@@ -53,8 +59,17 @@ fn amount(sentence: &Sentence<'_>, first: usize) -> Option<Found> {
     if symbol == "%" {
         return Some(Found { first, end, value, unit: "%".into(), kind: AmountKind::Percent });
     }
-    if !symbol.is_empty() && lexicon.holds("currency", symbol) {
+    if !symbol.is_empty() && lexicon.holds("currency", &symbol.to_lowercase()) {
         return Some(Found { first, end, value, unit: symbol.into(), kind: AmountKind::Money });
+    }
+    // "R$ 49,90": a sign, and no word, stands in front.
+    if let Some(before) = first.checked_sub(1).filter(|before| words[*before].raw.ends_with(SIGNS))
+        && lexicon.holds("currency", &words[before].key)
+    {
+        return Some(Found { first: before, end, value, unit: words[before].raw.into(), kind: AmountKind::Money });
+    }
+    if is_clock(sentence, first, end) {
+        return None;
     }
     let unit = |words_of: usize| sentence.quote(end, end + words_of).to_owned();
     [("currency", AmountKind::Money), ("percent", AmountKind::Percent), ("counted", AmountKind::Quantity)]
@@ -64,6 +79,13 @@ fn amount(sentence: &Sentence<'_>, first: usize) -> Option<Found> {
             let unit = if kind == AmountKind::Percent { "%".into() } else { unit(hit.words) };
             Some(Found { first, end: end + hit.words, value, unit, kind })
         })
+}
+
+/// "À neuf heures" is a time of day, "neuf heures" a quantity.
+fn is_clock(sentence: &Sentence<'_>, first: usize, end: usize) -> bool {
+    let (lexicon, words) = (sentence.lexicon(), &sentence.words);
+    let cued = |back: usize| lexicon.find("at", words, first - back).is_some_and(|hit| hit.words == back);
+    lexicon.find("hour_word", words, end).is_some() && (1..=CUE_WORDS.min(first)).any(cued)
 }
 
 /// The digits behind "point", and the word behind them: "five", "two five".

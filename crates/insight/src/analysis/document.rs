@@ -3,6 +3,7 @@
 
 use chrono::{NaiveDate, NaiveTime};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use speech::transcript::QualityWarning;
 
 use super::mood::document::{Sentiment, Tone};
@@ -44,10 +45,10 @@ pub struct Analysis {
     /// `executiveSummary` again, for older clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detailed_summary: Option<String>,
-    /// Texts of high importance, for older clients.
+    /// Texts of high importance, for older clients: of items of sections, or of discussion points where there are no sections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub key_points: Vec<String>,
-    /// What was said, by subject.
+    /// What was said, by subject; absent from the local engine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sections: Vec<Section>,
     /// What the call was about.
@@ -98,6 +99,9 @@ pub struct Analysis {
     /// A person corrected the transcript since: what rested on that is taken out, and what would be found now is not in it yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+    /// What another version of the program wrote and this one does not know: it passes through.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
 }
 
 impl Analysis {
@@ -150,7 +154,7 @@ pub struct Section {
     pub id: String,
     /// The subject.
     pub title: String,
-    /// `discussion` from this engine.
+    /// `discussion` where the engine has no other word.
     pub r#type: String,
     /// The sentence that says most.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,9 @@ use crate::redact::token::fold;
 /// Words of the longest phrase in any list.
 const PHRASE_WORDS: usize = 7;
 
+/// Words in front of a phrase among which a denial counts: "I don't think that it is too high".
+const DENIED_WITHIN: usize = 6;
+
 /// The lists of one language.
 pub(super) struct Lexicon {
     sections: HashMap<&'static str, HashMap<String, i64>>,
@@ -83,6 +86,18 @@ impl Lexicon {
     /// Whether a phrase of `section` is anywhere among `words`.
     pub(super) fn any(&self, section: &str, words: &[Word<'_>]) -> bool {
         self.first(section, words).is_some()
+    }
+
+    /// The first phrase of `section` that is said and not denied: "there is a risk", not "there is no risk".
+    pub(super) fn affirmed(&self, section: &str, words: &[Word<'_>]) -> Option<Hit> {
+        (0..words.len()).find_map(|at| self.find(section, words, at).filter(|_| !self.is_denied(words, at)))
+    }
+
+    /// Whether what begins at `at` is denied in its own clause.
+    fn is_denied(&self, words: &[Word<'_>], at: usize) -> bool {
+        let same_clause = |back: &usize| !words[*back].pause && !self.holds("clause", &words[*back].key);
+        let clause = (0..at).rev().take_while(same_clause).take(DENIED_WITHIN);
+        clause.into_iter().any(|back| self.find("denial", words, back).is_some())
     }
 
     /// Whether `key` is a phrase of `section`.

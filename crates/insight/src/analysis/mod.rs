@@ -68,8 +68,8 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         important_dates: dates(&call),
         decisions,
         open_questions: statement::open_questions(&call),
-        risks: statement::cued(&call, "risk"),
-        opportunities: statement::cued(&call, "opportunity"),
+        risks: statement::risks(&call),
+        opportunities: statement::opportunities(&call),
         people_mentioned: people::people(&call),
         numbers_and_amounts: numbers(&call),
         tone: sentiment.as_ref().map(|sentiment| mood::tone(&call, sentiment)),
@@ -77,6 +77,7 @@ pub fn analyze(transcript: &Transcript, facts: &Facts) -> Analysis {
         tags: topics,
         quality_warnings: transcript.pipeline.warnings.clone(),
         stale: false,
+        rest: serde_json::Map::new(),
     }
 }
 
@@ -92,6 +93,8 @@ struct Call<'t> {
     stemmers: [Stemmer; 5],
     /// The parties' names, which are no subject of a call.
     names: BTreeSet<String>,
+    /// Words that are said in lower case somewhere, and so are no names.
+    common: BTreeSet<String>,
 }
 
 impl<'t> Call<'t> {
@@ -102,9 +105,11 @@ impl<'t> Call<'t> {
         let when = sentences.iter().zip(&mentions).map(|(sentence, mentions)| when_words(sentence, mentions)).collect();
         let known = [&facts.user_name, &facts.contact_name].into_iter().flatten();
         let names = known.flat_map(|name| name.split_whitespace()).map(fold).collect();
+        let words = sentences.iter().flat_map(|sentence| &sentence.words);
+        let common = words.filter(|word| !word.capital).map(|word| word.key.clone()).collect();
         let algorithms =
             [Algorithm::English, Algorithm::German, Algorithm::French, Algorithm::Spanish, Algorithm::Portuguese];
-        Self { transcript, facts, sentences, mentions, when, stemmers: algorithms.map(Stemmer::create), names }
+        Self { transcript, facts, sentences, mentions, when, stemmers: algorithms.map(Stemmer::create), names, common }
     }
 
     fn today(&self) -> Option<NaiveDate> {

@@ -1,8 +1,6 @@
 //! Who was named. Its one invariant: a person is a capitalised name of the text behind a title, an introduction or a word for dealing with
 //! somebody, or a name of the call's metadata that was said; nothing is spelled in another way.
 
-use std::collections::BTreeMap;
-
 use super::Call;
 use super::document::Person;
 use super::sentence::Sentence;
@@ -13,27 +11,13 @@ const NAME_WORDS: usize = 3;
 /// The people of a call, by first mention.
 pub(super) fn people(call: &Call<'_>) -> Vec<Person> {
     let mut people: Vec<Person> = Vec::new();
-    // A word that is also said in lower case is no name.
-    let mut common: BTreeMap<&str, bool> = BTreeMap::new();
-    for word in call.sentences.iter().flat_map(|sentence| &sentence.words) {
-        *common.entry(&word.key).or_default() |= !word.capital;
-    }
-    let is_name = |sentence: &Sentence<'_>, at: usize| {
-        sentence.words.get(at).is_some_and(|word| {
-            let lists = ["stop", "weekday", "month", "title", "introduction", "name_cue", "courtesy"];
-            let listed = lists.iter().any(|list| sentence.lexicon().find(list, &sentence.words, at).is_some());
-            word.capital && word.placeholder.is_none() && !listed && !common[word.key.as_str()] && word.key.len() > 1
-        })
-    };
     for (at, sentence) in call.sentences.iter().enumerate() {
         let mut first = 0;
         while first < sentence.words.len() {
-            let known = known(call, sentence, first);
             let cued = |list: &str| cue(sentence, first, list);
             let title = cued("title");
-            let begins = title || cued("introduction") || cued("name_cue");
-            let words = (first..first + NAME_WORDS).take_while(|index| is_name(sentence, *index)).count();
-            let length = if begins && words > 0 { words } else { known };
+            let words = if title || CUES.iter().any(|list| cued(list)) { name(call, sentence, first) } else { 0 };
+            let length = if words > 0 { words } else { known(call, sentence, first) };
             if length > 0 {
                 let first = if title { first - 1 } else { first };
                 add(&mut people, call, at, sentence.quote(first, first + length + usize::from(title)));
@@ -42,6 +26,34 @@ pub(super) fn people(call: &Call<'_>) -> Vec<Person> {
         }
     }
     people
+}
+
+/// Lists of what stands in front of a name.
+const CUES: [&str; 3] = ["introduction", "name_cue", "relation"];
+
+/// Words that look like names and are none.
+const NO_NAMES: [&str; 9] =
+    ["stop", "weekday", "month", "title", "introduction", "name_cue", "relation", "courtesy", "no_name"];
+
+/// The words at `first` that may be a name.
+fn name(call: &Call<'_>, sentence: &Sentence<'_>, first: usize) -> usize {
+    let is_name = |at: &usize| {
+        let listed = |list: &str| sentence.lexicon().find(list, &sentence.words, *at).is_some();
+        sentence.words.get(*at).is_some_and(|word| {
+            let whole = word.key.len() > 1 && !word.key.ends_with("'s");
+            let plain = word.capital && word.placeholder.is_none() && whole;
+            plain && !call.common.contains(&word.key) && !NO_NAMES.iter().any(|list| listed(list))
+        })
+    };
+    (first..first + NAME_WORDS).take_while(is_name).count()
+}
+
+/// The name at the word `first` of the sentence `at`, with its title.
+pub(super) fn named<'t>(call: &Call<'t>, at: usize, first: usize) -> Option<&'t str> {
+    let sentence = &call.sentences[at];
+    let title = sentence.lexicon().find("title", &sentence.words, first).map_or(0, |hit| hit.words);
+    let length = name(call, sentence, first + title);
+    (length > 0).then(|| sentence.quote(first, first + title + length))
 }
 
 /// Whether a phrase of `list` ends right before the word `at`.

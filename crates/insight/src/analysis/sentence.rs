@@ -186,7 +186,7 @@ fn numbers(words: &[Word<'_>], segment: usize, page: &Page, items: &[Item], lang
                 let last = (at..words.len()).find(|index| words[*index].end == end);
                 last.zip(item.digits.parse().ok()).map(|(last, value)| (last + 1 - at, value))
             }
-            _ => written(words[at].raw, language).map(|value| (1, value)),
+            _ => grouped(&words[at..], language),
         };
         if let Some((count, value)) = number {
             numbers.push(Number { first: at, words: count, value });
@@ -198,8 +198,27 @@ fn numbers(words: &[Word<'_>], segment: usize, page: &Page, items: &[Item], lang
     numbers
 }
 
+/// Digits with spaces between groups of three, as languages other than English write thousands: "1 234,56".
+fn grouped(words: &[Word<'_>], language: Language) -> Option<(usize, f64)> {
+    let is_digits = |raw: &str| raw.bytes().all(|byte| byte.is_ascii_digit());
+    let first = words.first()?.raw;
+    let is_first =
+        language != Language::En && (1..=3).contains(&first.len()) && is_digits(first) && !first.starts_with('0');
+    // A group has three digits; decimals follow the last one.
+    let is_group = |word: &Word<'_>| {
+        let (group, decimals) = word.raw.split_once([',', '.']).unwrap_or((word.raw, ""));
+        group.len() == 3 && is_digits(group) && is_digits(decimals)
+    };
+    let follows = |pair: &&[Word<'_>]| is_first && !pair[0].pause && is_group(&pair[1]);
+    let groups = words.windows(2).take_while(follows).count();
+    let joined: String = words[..=groups].iter().map(|word| word.raw).collect();
+    written(&joined, language).map(|value| (groups + 1, value))
+}
+
 /// The value of "1,500.50", "$99", "20%": the last separator is that of decimals unless three digits follow it.
 fn written(raw: &str, language: Language) -> Option<f64> {
+    // "R$" and "US$" begin with letters.
+    let raw = raw.find('$').map_or(raw, |sign| if sign <= 2 { &raw[sign..] } else { raw });
     let bare = raw.trim_matches(['$', '€', '£', '¥', '₹', '%', '+']);
     if !bare.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',')) || bare.is_empty() {
         return None;

@@ -7,18 +7,32 @@ use super::sentence::Sentence;
 /// Words of the shortest question worth listing: "What about procurement?"
 const QUESTION_WORDS: usize = 4;
 
+/// Sentences of an answer in which somebody says that they do not know.
+const ANSWER: usize = 2;
+
 /// What was agreed.
 pub(super) fn decisions(call: &Call<'_>) -> Vec<Statement> {
     statements(call, |sentence| {
         let lexicon = sentence.lexicon();
         let open = sentence.question || lexicon.any("no_decision", &sentence.words);
-        !open && lexicon.any("decision", &sentence.words)
+        !open && lexicon.affirmed("decision", &sentence.words).is_some()
     })
 }
 
-/// Sentences that a word of the list `cue` marks.
-pub(super) fn cued(call: &Call<'_>, cue: &str) -> Vec<Statement> {
-    statements(call, |sentence| !sentence.question && sentence.lexicon().any(cue, &sentence.words))
+/// What may go wrong.
+pub(super) fn risks(call: &Call<'_>) -> Vec<Statement> {
+    statements(call, |sentence| cued(sentence, "risk", "no_risk"))
+}
+
+/// What may come of it.
+pub(super) fn opportunities(call: &Call<'_>) -> Vec<Statement> {
+    statements(call, |sentence| cued(sentence, "opportunity", "no_opportunity"))
+}
+
+/// Whether a phrase of `cue` marks the sentence, and none of `none` takes that back.
+fn cued(sentence: &Sentence<'_>, cue: &str, none: &str) -> bool {
+    let lexicon = sentence.lexicon();
+    !sentence.question && !lexicon.any(none, &sentence.words) && lexicon.affirmed(cue, &sentence.words).is_some()
 }
 
 fn statements(call: &Call<'_>, wanted: impl Fn(&Sentence<'_>) -> bool) -> Vec<Statement> {
@@ -47,11 +61,15 @@ pub(super) fn open_questions(call: &Call<'_>) -> Vec<Statement> {
         let answer = (at + 1..call.sentences.len()).find(|next| call.sentences[*next].speaker != sentence.speaker);
         match answer {
             None => open.push(statement(call, vec![at])),
-            Some(next) if call.sentences[next].lexicon().any("unanswered", &call.sentences[next].words) => {
-                open.push(statement(call, vec![at, next]));
-            }
-            Some(_) => {}
+            Some(next) => open.extend(unanswered(call, next).map(|answer| statement(call, vec![at, answer]))),
         }
     }
     open
+}
+
+/// The sentence of an answer from `first` on that says that there is none.
+fn unanswered(call: &Call<'_>, first: usize) -> Option<usize> {
+    let turn =
+        (first..call.sentences.len()).take_while(|at| call.sentences[*at].speaker == call.sentences[first].speaker);
+    turn.take(ANSWER).find(|at| call.sentences[*at].lexicon().any("unanswered", &call.sentences[*at].words))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Call;
 use super::document::CallType;
+use crate::redact::numeral::Language;
 
 /// Tags of a call.
 const TAGS: usize = 6;
@@ -21,9 +22,7 @@ pub(super) fn topics(call: &Call<'_>) -> Vec<String> {
     for at in 0..call.sentences.len() {
         for word in 0..call.sentences[at].words.len() {
             position += 1;
-            // A name is no subject.
-            let Some(stem) = call.stem(at, word).filter(|_| word == 0 || !call.sentences[at].words[word].capital)
-            else {
+            let Some(stem) = call.stem(at, word).filter(|_| !is_name(call, at, word)) else {
                 continue;
             };
             let first = || (0, position, call.sentences[at].words[word].raw.to_lowercase());
@@ -33,6 +32,15 @@ pub(super) fn topics(call: &Call<'_>) -> Vec<String> {
     let mut subjects: Vec<_> = counts.into_values().filter(|(count, ..)| *count >= SAID).collect();
     subjects.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     subjects.into_iter().take(TAGS).map(|(_, _, word)| word).collect()
+}
+
+/// A name is no subject, nor is a day. German writes every noun with a capital letter.
+fn is_name(call: &Call<'_>, at: usize, word: usize) -> bool {
+    let sentence = &call.sentences[at];
+    let is_day = ["weekday", "month"].iter().any(|list| sentence.lexicon().holds(list, sentence.key(word)));
+    let addressed = word > 0 && sentence.lexicon().holds("address", sentence.key(word - 1));
+    let capital = word > 0 && sentence.words[word].capital && sentence.language != Language::De;
+    capital || is_day || addressed
 }
 
 /// The kind of call that most phrases speak for.

@@ -5,6 +5,7 @@
 
 mod names;
 mod rules;
+mod unspaced;
 
 use speech::transcript::{Confidence, LabelSource, Role, SpeakerResolution, Transcript};
 

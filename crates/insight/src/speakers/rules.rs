@@ -1,6 +1,6 @@
 //! The rules of evidence in text and metadata, a function each. Their one invariant: what two of them disagree about is given to nobody.
 
-use speech::transcript::{Confidence, LabelSource, Role, SpeakerResolution, Transcript};
+use speech::transcript::{Confidence, LabelSource, Role, Segment, SpeakerResolution, Transcript};
 
 use super::names::{ANSWERING, GREETING, Name, Token, diverts, tokens};
 use super::{Roles, answerer, opposite};
@@ -31,9 +31,10 @@ pub(super) fn apply(
     facts: &Facts,
     telemetry: &mut SpeakerResolution,
 ) -> bool {
-    let lines = lines(transcript);
     let two = transcript.speakers.len() == 2;
     let (user, contact) = names(facts);
+    let known: Vec<&Name> = [&user, &contact].into_iter().flatten().collect();
+    let lines = lines(transcript, &known);
     let parties = [(Role::User, user), (Role::Contact, contact)];
     let answered = answered(&lines);
     let mut ambiguous = false;
@@ -69,14 +70,22 @@ pub(super) fn apply(
     ambiguous
 }
 
-fn lines(transcript: &Transcript) -> Vec<Line> {
+/// What was said, in the order of time. Of what was said at once, the order is that of length, voices and words, and never that of the
+/// list or the ids: the same segments in another order are the same evidence.
+fn lines(transcript: &Transcript, known: &[&Name]) -> Vec<Line> {
     let index = |id: &str| transcript.speakers.iter().position(|speaker| speaker.speaker_id == id);
-    let segments = transcript.segments.iter();
-    let line = segments.filter_map(|segment| {
-        let speaker = index(&segment.speaker_id)?;
-        Some(Line { speaker, start: segment.start_seconds, tokens: tokens(&segment.text) })
+    let spoken = transcript.segments.iter().filter_map(|segment| Some((index(&segment.speaker_id)?, segment)));
+    let mut spoken: Vec<(usize, &Segment)> = spoken.collect();
+    spoken.sort_by(|(one, a), (other, b)| {
+        let times = a.start_seconds.total_cmp(&b.start_seconds).then(a.end_seconds.total_cmp(&b.end_seconds));
+        times.then(one.cmp(other)).then_with(|| a.text.cmp(&b.text))
     });
-    line.collect()
+    let line = |(speaker, segment): (usize, &Segment)| Line {
+        speaker,
+        start: segment.start_seconds,
+        tokens: tokens(&segment.text, known),
+    };
+    spoken.into_iter().map(line).collect()
 }
 
 /// The names of user and contact; none where they could be mistaken for each other.

@@ -1,8 +1,12 @@
 //! Digests as people get them, and as an attacker would like them to be.
 
+use chrono::{NaiveDate, NaiveTime};
 use insight::{
-    analysis::{analyze, document::Analysis},
-    digest::{Format, digest},
+    analysis::{
+        analyze,
+        document::{Amount, Analysis, ImportantDate, NextStep, Statement},
+    },
+    digest::{Format, Task, digest, digest_with},
 };
 use proptest::prelude::*;
 
@@ -20,16 +24,92 @@ fn analysis() -> Analysis {
 #[test]
 fn a_digest_has_its_sections_in_order_and_none_that_is_empty() {
     let text = digest(&analysis(), Format::Plain);
-    let headings: Vec<&str> = text
-        .lines()
-        .filter(|line| {
-            ["Summary", "Key points", "Decisions", "Action items", "Next steps", "Dates", "Amounts", "Open questions"]
-                .contains(line)
-        })
-        .collect();
+    let headings: Vec<&str> = text.lines().filter(|line| HEADINGS.contains(line)).collect();
     assert_eq!(headings, ["Summary", "Key points", "Action items", "Dates", "Amounts"]);
     assert!(text.contains("- Send the written offer for the roof (Speaker 1, by 2026-03-13)\n"), "{text}");
     assert_eq!(digest(&Analysis::default(), Format::Html), "");
+}
+
+const HEADINGS: [&str; 8] =
+    ["Summary", "Key points", "Decisions", "Action items", "Next steps", "Dates", "Amounts", "Open questions"];
+
+/// An analysis of these texts: of each heading as many as there are, and everything that a digest leaves out.
+fn analysis_of(texts: &[Vec<String>; 8]) -> (Analysis, Vec<Task>) {
+    let statements = |texts: &[String]| -> Vec<Statement> {
+        texts.iter().map(|text| Statement { text: text.clone(), ..Statement::default() }).collect()
+    };
+    let [summary, points, decisions, tasks, steps, days, amounts, questions] = texts;
+    let analysis = Analysis {
+        suggested_title: Some("Title".to_owned()),
+        executive_summary: summary.first().cloned(),
+        key_points: points.clone(),
+        decisions: statements(decisions),
+        next_steps: steps.iter().map(|text| NextStep { text: text.clone(), ..NextStep::default() }).collect(),
+        important_dates: days
+            .iter()
+            .map(|text| ImportantDate {
+                text: text.clone(),
+                date: NaiveDate::from_ymd_opt(2026, 3, 13),
+                time: NaiveTime::from_hms_opt(9, 15, 0),
+                ..ImportantDate::default()
+            })
+            .collect(),
+        numbers_and_amounts: amounts.iter().map(|text| Amount { text: text.clone(), ..Amount::default() }).collect(),
+        open_questions: statements(questions),
+        tags: vec!["left out".to_owned()],
+        risks: statements(&["left out".to_owned()]),
+        ..Analysis::default()
+    };
+    let task = |title: &String| Task {
+        title: title.clone(),
+        owner: Some("Ana".to_owned()),
+        due: NaiveDate::from_ymd_opt(2026, 3, 11),
+        is_done: true,
+    };
+    (analysis, tasks.iter().map(task).collect())
+}
+
+/// The lines of a digest without the marks of its format.
+fn lines(digest: &str, format: Format) -> Vec<String> {
+    let tags = ["<h1>", "</h1>", "<h2>", "</h2>", "<p>", "</p>", "<ul>", "</ul>", "<li>", "</li>"];
+    let bare = |line: &str| match format {
+        Format::Plain => line.trim_start_matches("- ").to_owned(),
+        Format::WhatsApp => line.trim_start_matches("• ").trim_matches('*').to_owned(),
+        Format::Html => tags.iter().fold(line.to_owned(), |line, tag| line.replace(tag, "")),
+        Format::Markdown => line.trim_start_matches(['#', '-']).trim_start().to_owned(),
+    };
+    digest.lines().map(bare).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn every_section_is_in_its_place_in_every_format() {
+    let texts = ["of it", "point", "decided", "task", "step", "day", "sum", "asked"].map(|text| vec![text.to_owned()]);
+    let (analysis, tasks) = analysis_of(&texts);
+    for format in Format::ALL {
+        assert_eq!(
+            lines(&digest_with(&analysis, &tasks, format), format),
+            [
+                "Title",
+                "Summary",
+                "of it",
+                "Key points",
+                "point",
+                "Decisions",
+                "decided",
+                "Action items",
+                "task (Ana, by 2026-03-11, done)",
+                "Next steps",
+                "step",
+                "Dates",
+                "2026-03-13 09:15: day",
+                "Amounts",
+                "sum",
+                "Open questions",
+                "asked",
+            ],
+            "{format}"
+        );
+    }
 }
 
 #[test]
@@ -55,7 +135,35 @@ fn content_is_no_markup() {
     assert!(!digest(&hostile("a *b* _c_ ~d~"), Format::WhatsApp).contains("*b*"));
 }
 
+fn texts() -> impl Strategy<Value = [Vec<String>; 8]> {
+    prop::array::uniform8(prop::collection::vec("[a-z]{1,8}( [a-z0-9]{1,8}){0,3}", 0..3))
+}
+
 proptest! {
+    #[test]
+    fn a_digest_has_a_heading_for_what_there_is_and_no_line_that_nobody_said(texts in texts()) {
+        let (analysis, tasks) = analysis_of(&texts);
+        // Of a summary there is one.
+        let mut said = texts.clone();
+        said[0].truncate(1);
+        let line = |heading: usize, text: &String| match heading {
+            3 => format!("{text} (Ana, by 2026-03-11, done)"),
+            5 => format!("2026-03-13 09:15: {text}"),
+            _ => text.clone(),
+        };
+        let sections = said.iter().enumerate().filter(|(_, texts)| !texts.is_empty());
+        let sections = sections.flat_map(|(at, texts)| {
+            [HEADINGS[at].to_owned()].into_iter().chain(texts.iter().map(move |text| line(at, text)))
+        });
+        let mut expected: Vec<String> = sections.collect();
+        if !expected.is_empty() {
+            expected.insert(0, "Title".to_owned());
+        }
+        for format in Format::ALL {
+            prop_assert_eq!(&lines(&digest_with(&analysis, &tasks, format), format), &expected);
+        }
+    }
+
     #[test]
     fn no_text_opens_a_tag_or_a_section(text in "\\PC{0,60}") {
         let html = digest(&hostile(&text), Format::Html);

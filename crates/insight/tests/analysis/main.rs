@@ -3,7 +3,9 @@
 
 mod corrected;
 mod digests;
+mod fields;
 mod kit;
+mod languages;
 mod llm;
 mod llm_hostile;
 mod properties;

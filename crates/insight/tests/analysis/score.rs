@@ -87,7 +87,7 @@ impl Score {
     }
 }
 
-fn turns(said: &str) -> Vec<(usize, &str)> {
+pub(crate) fn turns(said: &str) -> Vec<(usize, &str)> {
     let turns = said.split(" | ").enumerate();
     turns.flat_map(|(index, turn)| turn.split(" || ").map(move |text| (index % 2, text))).collect()
 }

@@ -11,8 +11,31 @@ use speech::transcript::{Role, Transcript};
 
 use crate::kit::{timed, tuesday};
 
-pub(crate) const PRICING: &str = include_str!("calls/pricing.json");
-pub(crate) const SUPPORT: &str = include_str!("calls/support.json");
+/// A scripted call, and what has to be found in it: nothing else may be.
+pub(crate) struct Script {
+    pub(crate) json: &'static str,
+    pub(crate) tasks: &'static [&'static str],
+    pub(crate) days: &'static [&'static str],
+}
+
+pub(crate) const PRICING: Script = Script {
+    json: include_str!("calls/pricing.json"),
+    tasks: &[
+        "David: Send a revised quote | 2026-03-11 | Task | seg_0006 seg_0010",
+        "both: Schedule a demo with procurement | 2026-03-13 | Meeting | seg_0007 seg_0008 seg_0010",
+        "David: Send the invite | 2026-03-10 | Meeting | seg_0008",
+    ],
+    days: &["Wednesday = 2026-03-11", "Friday = 2026-03-13 11:00:00", "today = 2026-03-10"],
+};
+
+pub(crate) const SUPPORT: Script = Script {
+    json: include_str!("calls/support.json"),
+    tasks: &[
+        "David: Refund one of them | 2026-03-10 | Task | seg_0007",
+        "David: Call back to confirm | 2026-03-16 | Call | seg_0009 seg_0010 seg_0011",
+    ],
+    days: &["in October = -", "today = 2026-03-10", "Monday = 2026-03-16"],
+};
 
 /// A scripted call as the service has it at the end.
 pub(crate) struct Analysed {
@@ -56,8 +79,8 @@ fn script(json: &str) -> (Transcript, Facts, Vec<Role>) {
 }
 
 /// A scripted call, redacted, with its speakers named, and analysed.
-pub(crate) fn analysed(json: &str) -> Analysed {
-    let (transcript, facts, roles) = script(json);
+pub(crate) fn analysed(call: &Script) -> Analysed {
+    let (transcript, facts, roles) = script(call.json);
     let facts = Facts { phone_endings: phone_endings(&transcript, &Policy::default()), ..facts };
     let transcript = redact(transcript, &Policy::default()).unwrap().transcript;
     let transcript = resolve(transcript, &facts, &Evidence::default());

@@ -74,6 +74,7 @@ async fn what_a_correction_took_away_is_in_nothing_that_was_made_of_the_call() {
     assert_eq!(set_status(&person, contract, "DONE").await.status, 200);
     assert!(told(&person, &call).await.contains("revised"));
     assert_eq!(found(&person, "revised").await, [call.as_str()]);
+    let decisions = analysis(&person, &call).await["decisions"].clone();
     correct(&person, &call, "seg_0003", "The weather is nice here.").await;
     let after = told(&person, &call).await;
     assert!(!after.contains("revised") && !after.contains("2026-03-13"), "{after}");
@@ -82,7 +83,7 @@ async fn what_a_correction_took_away_is_in_nothing_that_was_made_of_the_call() {
     assert!(now.get("stale").is_none() && now["engine"] == "local", "{now}");
     // What rests on other words is still there, and so is the end of a number that was said elsewhere.
     assert!(after.contains("call you back") || after.contains("Call"), "{after}");
-    assert_eq!(now["decisions"], analysis(&person, &call).await["decisions"]);
+    assert_eq!(now["decisions"], decisions);
 }
 
 #[tokio::test]

@@ -139,8 +139,8 @@ fn signals(call: &Call<'_>) -> Vec<String> {
     let heard: BTreeSet<usize> = call
         .sentences
         .iter()
-        .filter_map(|sentence| sentence.lexicon().first("emotion", &sentence.words))
-        .filter_map(|(_, hit)| usize::try_from(hit.value - 1).ok())
+        .filter_map(|sentence| sentence.lexicon().affirmed("emotion", &sentence.words))
+        .filter_map(|hit| usize::try_from(hit.value - 1).ok())
         .collect();
     heard.into_iter().filter_map(|signal| SIGNALS.get(signal)).map(|signal| (*signal).to_owned()).collect()
 }

@@ -39,7 +39,8 @@ pub(super) fn verb(sentence: &Sentence<'_>, from: usize) -> Option<Verb> {
         return ongoing(lexicon, sentence, at + 1);
     }
     let listed = plain(lexicon, sentence, at).or_else(|| ongoing(lexicon, sentence, at));
-    listed.or_else(|| caused(lexicon, sentence, at)).or_else(|| unlisted(lexicon, sentence, at))
+    let verb = listed.or_else(|| caused(lexicon, sentence, at)).or_else(|| unlisted(lexicon, sentence, at))?;
+    Some(Verb { intent: sent(sentence, &verb).unwrap_or(verb.intent), ..verb })
 }
 
 /// Letters of the shortest verb that is in no list.
@@ -101,6 +102,24 @@ fn caused(lexicon: &Lexicon, sentence: &Sentence<'_>, at: usize) -> Option<Verb>
     })
 }
 
+/// Words between "send" and what is sent: "send Mr. Lind a short message".
+const SENT_WITHIN: usize = 4;
+
+/// What it is that is sent, given or set, and how: "send me an e-mail", "set a reminder", "send it by e-mail".
+fn sent(sentence: &Sentence<'_>, verb: &Verb) -> Option<Intent> {
+    let (lexicon, words) = (sentence.lexicon(), &sentence.words);
+    lexicon.find("sending", words, verb.at).filter(|_| verb.intent == Intent::Task)?;
+    // "By mail" is by post as often.
+    let by = |at: &usize| matches!(sentence.key(*at), "by" | "via") && sentence.key(at + 1) != "mail";
+    if let Some(noun) = (verb.at..words.len()).filter(by).find_map(|at| lexicon.find("sent", words, at + 1)) {
+        return Some(intent(noun.value));
+    }
+    let behind = verb.at + 1..words.len().min(verb.at + 1 + SENT_WITHIN);
+    let article = behind.into_iter().find(|at| lexicon.holds("article", sentence.key(*at)))?;
+    let noun = [article + 1, article + 2].into_iter().find_map(|at| lexicon.find("sent", words, at))?;
+    Some(intent(noun.value))
+}
+
 fn intent(value: i64) -> Intent {
     match value {
         1 => Intent::Meeting,
@@ -124,7 +143,11 @@ pub(super) fn is_hypothetical(sentence: &Sentence<'_>) -> bool {
             return false;
         }
         let Some(hit) = lexicon.find("hypothetical", words, at) else { return false };
-        let polite = lexicon.find("polite_if", words, at).is_some_and(|polite| polite.words > hit.words);
+        // "If you like" at the end of a clause; "if you like the price" is a condition.
+        let polite = lexicon.find("polite_if", words, at).is_some_and(|polite| {
+            let last = at + polite.words - 1;
+            polite.words > hit.words && (last + 1 == words.len() || words[last].pause || polite.value > 0)
+        });
         let embedded = (1..=3).any(|back| {
             at.checked_sub(back)
                 .and_then(|from| lexicon.find("embedded_if", words, from))

@@ -16,7 +16,8 @@ use speech::transcript::Role;
 
 use self::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner};
 use super::document::Importance;
-use super::{Call, document::NextStep, document::Statement};
+use super::when::Mention;
+use super::{Call, document::NextStep, document::Statement, people};
 use crate::redact::{Kind, last_four};
 
 /// A task on its way to an action item.
@@ -29,6 +30,8 @@ pub(super) struct Task {
     intent: Intent,
     /// Its first verb, folded.
     verb: String,
+    /// The word that is its verb.
+    verb_at: usize,
     /// The stems of what it is about.
     about: BTreeSet<String>,
     due: Option<NaiveDate>,
@@ -87,25 +90,34 @@ impl Tasks {
         dedup(promised.map(statement))
     }
 
-    /// What has a day, and what somebody is about to do.
+    /// What somebody is about to do, what both meet for, and what somebody calls the next step, in their order.
     pub(super) fn next_steps(&self, call: &Call<'_>) -> Vec<NextStep> {
         let steps = self.tasks.iter().filter(|task| task.weight == Weight::Step || task.intent == Intent::Meeting);
-        let step = |task: &Task| NextStep {
-            text: call.sentences[task.sentence].text.to_owned(),
-            owner_speaker: task.owner.and_then(|owner| call.speaker_id(owner)),
-            when: call.mentions[task.sentence]
-                .iter()
-                .find(|mention| task.due.is_some() && mention.date == task.due)
-                .map(|mention| call.sentences[task.sentence].quote(mention.first, mention.end).to_owned()),
-            source_segment_ids: call.cite(task.evidence.iter().copied()),
-        };
-        steps.map(step).collect()
+        let mut steps: Vec<(usize, NextStep)> = steps.map(|task| (task.sentence, task.step(call))).collect();
+        let taken: BTreeSet<usize> = steps.iter().map(|(at, _)| *at).collect();
+        let free = (0..call.sentences.len()).filter(|at| !taken.contains(at));
+        steps.extend(free.filter_map(|at| Some((at, announced(call, at)?))));
+        steps.sort_by_key(|(at, _)| *at);
+        steps.into_iter().map(|(_, step)| step).collect()
     }
 
     /// Sentences that say tasks.
     pub(super) fn sentences(&self) -> BTreeSet<usize> {
         self.tracked().map(|task| task.sentence).collect()
     }
+}
+
+/// "The next step is to sign the lease": nobody takes it on yet.
+fn announced(call: &Call<'_>, at: usize) -> Option<NextStep> {
+    let sentence = &call.sentences[at];
+    sentence.lexicon().affirmed("next_step", &sentence.words).filter(|_| !sentence.question)?;
+    let when = call.due(at, 0, sentence.words.len());
+    Some(NextStep {
+        text: sentence.text.to_owned(),
+        owner_speaker: None,
+        when: when.map(|mention| sentence.quote(mention.first, mention.end).to_owned()),
+        source_segment_ids: call.cite([at]),
+    })
 }
 
 /// One sentence may promise two things.
@@ -164,8 +176,10 @@ fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
             phone_ending: phone_ending(call, task, other),
             ..IntentMetadata::default()
         },
-        Intent::Email | Intent::Message if task.is_to_other(call) => {
-            IntentMetadata { to_name: name, ..IntentMetadata::default() }
+        Intent::Call => IntentMetadata { contact_name: task.named(call), ..IntentMetadata::default() },
+        Intent::Email | Intent::Message => {
+            let to_name = if task.is_to_other(call) { name } else { task.named(call) };
+            IntentMetadata { to_name, ..IntentMetadata::default() }
         }
         Intent::Reminder => IntentMetadata { remind_at: at, ..IntentMetadata::default() },
         _ => IntentMetadata::default(),
@@ -186,6 +200,26 @@ fn phone_ending(call: &Call<'_>, task: &Task, other: Option<usize>) -> Option<St
 }
 
 impl Task {
+    fn step(&self, call: &Call<'_>) -> NextStep {
+        let due = |mention: &&Mention| self.due.is_some() && mention.date == self.due;
+        let sentence = &call.sentences[self.sentence];
+        let when = call.mentions[self.sentence].iter().find(due);
+        NextStep {
+            text: sentence.text.to_owned(),
+            owner_speaker: self.owner.and_then(|owner| call.speaker_id(owner)),
+            when: when.map(|mention| sentence.quote(mention.first, mention.end).to_owned()),
+            source_segment_ids: call.cite(self.evidence.iter().copied()),
+        }
+    }
+
+    /// Whom it goes to by name: "email Teresa the minutes", "send a message to Mr. Lind".
+    fn named(&self, call: &Call<'_>) -> Option<String> {
+        let sentence = &call.sentences[self.sentence];
+        let to = (self.verb_at..sentence.words.len()).filter(|at| sentence.key(*at) == "to").take(1);
+        let mut places = [self.verb_at].into_iter().chain(to).map(|at| at + 1);
+        places.find_map(|at| people::named(call, self.sentence, at)).map(str::to_owned)
+    }
+
     /// Whether it goes to the other party: "call you back", "email me", "send it to you", "meet with you"; not "call him and get back to
     /// you".
     fn is_to_other(&self, call: &Call<'_>) -> bool {

@@ -3,7 +3,7 @@
 use super::clause::{Verb, is_hypothetical, verb};
 use super::{Task, Weight, title};
 use crate::analysis::Call;
-use crate::analysis::sentence::Sentence;
+use crate::analysis::sentence::{Sentence, Word};
 
 /// Where a promise begins, and what kind of it.
 struct Marker {
@@ -55,11 +55,18 @@ fn markers(sentence: &Sentence<'_>) -> Vec<Marker> {
         let command = lexicon.find("command", &sentence.words, at).map_or(0, |hit| hit.words);
         lists.iter().find_map(|(list, kind)| {
             let hit = lexicon.find(list, &sentence.words, at).filter(|hit| hit.words > command);
+            let hit = hit.filter(|_| *kind != Kind::Step || begins(sentence, at));
             hit.map(|hit| Marker { at, words: hit.words, kind: *kind })
         })
     };
     let all = (0..sentence.words.len()).filter_map(here);
     all.take_while(|marker| !lexicon.any("reported", &sentence.words[..marker.at])).collect()
+}
+
+/// Whether a clause begins at `at`: in "they let me check it", none does.
+fn begins(sentence: &Sentence<'_>, at: usize) -> bool {
+    let opens = |before: &Word<'_>| before.pause || sentence.lexicon().holds("opener", &before.key);
+    at.checked_sub(1).is_none_or(|before| opens(&sentence.words[before]))
 }
 
 /// A question asks whether; "I'll send it, okay?" does not.
@@ -97,10 +104,11 @@ fn task(call: &Call<'_>, at: usize, marker: &Marker, (first, end): (usize, usize
         title: title::title(call, at, verb.at, end)?,
         intent: verb.intent,
         verb: sentence.key(verb.at).to_owned(),
+        verb_at: verb.at,
         about,
         due: due.and_then(|due| due.date),
         time: due.and_then(|due| due.time),
-        urgent: sentence.lexicon().any("urgent", &sentence.words),
+        urgent: sentence.lexicon().affirmed("urgent", &sentence.words).is_some(),
         evidence: [at].into(),
         weight,
     })

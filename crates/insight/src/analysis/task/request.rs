@@ -24,7 +24,9 @@ pub(super) fn requests(call: &Call<'_>, at: usize) -> Option<Task> {
         return task(call, at, from, Some(&reply));
     }
     let (first, hit) = lexicon.first("command", &sentence.words).filter(|_| !sentence.question)?;
-    let from = first + hit.words;
+    // "Send me the form, please": the command stands in front of it.
+    let trails = first + hit.words == sentence.words.len() && verb(sentence, 0).is_some_and(|verb| !verb.open);
+    let from = if trails { 0 } else { first + hit.words };
     // "Please" may stand in front of a promise, too.
     if lexicon.any("promise", &sentence.words) || lexicon.any("negation", &sentence.words[from..]) {
         return None;
@@ -54,6 +56,7 @@ fn together(call: &Call<'_>, at: usize, from: usize) -> Option<Task> {
         title: title::title(call, at, first, sentence.words.len())?,
         intent: Intent::Meeting,
         verb: sentence.key(first).to_owned(),
+        verb_at: first,
         about: title::about(call, at, first, sentence.words.len()),
         due: due.and_then(|due| due.date),
         time: due.and_then(|due| due.time),
@@ -104,10 +107,11 @@ fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Optio
         title: title::title(call, at, verb.at, end)?,
         intent: verb.intent,
         verb: sentence.key(verb.at).to_owned(),
+        verb_at: verb.at,
         about,
         due: due.and_then(|due| due.date),
         time: due.and_then(|due| due.time),
-        urgent: sentence.lexicon().any("urgent", &sentence.words),
+        urgent: sentence.lexicon().affirmed("urgent", &sentence.words).is_some(),
         evidence: [at].into_iter().chain(accepted.and_then(|reply| reply.sentences.first().copied())).collect(),
         weight: Weight::Task,
     })
