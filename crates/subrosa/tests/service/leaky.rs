@@ -165,8 +165,8 @@ impl Leaks {
     /// Sends a span with the title for an attribute (OTLP/HTTP in JSON), and a report of an error with the body for an attachment (Sentry's
     /// envelopes).
     async fn report(&self, path: &str, body: &Bytes) {
-        let seen = || self.seen.lock().unwrap();
-        let (collectors, title) = (seen().collectors, seen().title.clone());
+        let title = self.seen.lock().unwrap().title.clone();
+        let collectors = self.seen.lock().unwrap().collectors.filter(|_| !body.is_empty());
         let Some([spans, reports]) = collectors else { return };
         let attributes = json!([{"key": "title", "value": {"stringValue": title}}]);
         let span = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"name": path, "attributes": attributes}]}]}]});
