@@ -3,9 +3,15 @@
 use bytes::Bytes;
 use futures::stream;
 use server::{
+    artifacts::{self, Artifact},
     db::Scope,
     deletion,
-    vault::{blobs::BlobPlace, receipts::Receipt, seal::RecordKind},
+    vault::{
+        blobs::BlobPlace,
+        content::{self, Stored},
+        receipts::Receipt,
+        seal::{Field, RecordKind},
+    },
 };
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
@@ -33,6 +39,62 @@ pub(crate) async fn upload(installation: &Installation, scope: Scope, call: Uuid
         .unwrap();
     tx.commit().await.unwrap();
     place
+}
+
+/// Stores what the pipeline makes of a call: documents, what search remembers of it among them, a word by which it is found, numbers about
+/// it, and something to do.
+pub(crate) async fn make_of(installation: &Installation, scope: Scope, call: Uuid) {
+    let mut tx = installation.database.write(&scope).await.unwrap();
+    let key = installation.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
+    for made in [Artifact::NormalizedTranscript, Artifact::Analysis, Artifact::SearchTexts, Artifact::SearchMemory] {
+        artifacts::put(&mut tx, (call, made), (&key, None), b"{}").await.unwrap();
+    }
+    let item = Uuid::now_v7();
+    let task = content::seal(&mut tx, &key, &Field::new("action_items", "sealed", item), b"{}").await.unwrap();
+    for statement in [
+        "INSERT INTO tenant.search_postings (tenant_id, call_id, owner_id, call_words, term_frequency, token, positions)
+           SELECT $1, $2, $3, 1, 1, uuid_send($4), $5::bytea",
+        "INSERT INTO tenant.call_metrics
+           (tenant_id, call_id, owner_id, speaker, talk_ms, words, longest_monologue_ms, interruptions, questions)
+           SELECT $1, $2, $3, 0, 1, 1, 1, 0, 0 WHERE ($4::uuid, $5::bytea) IS NOT NULL",
+        "INSERT INTO tenant.action_items (tenant_id, call_id, owner_id, id, sealed, source) VALUES ($1, $2, $3, $4, $5, 1)",
+    ] {
+        let bound = sqlx::query(statement).bind(scope.tenant()).bind(call).bind(scope.user()).bind(item).bind(&task);
+        bound.execute(tx.conn()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
+/// What a voice profile holds here. It is no voiceprint: deletion looks into nothing.
+const VOICE: &[u8] = b"a voice";
+
+/// Stores a voice profile of the scope's user.
+pub(crate) async fn enrol(installation: &Installation, scope: Scope) -> Uuid {
+    let profile = Uuid::now_v7();
+    let mut tx = installation.database.write(&scope).await.unwrap();
+    let key = installation.vault.create_record_key(&mut tx, RecordKind::VoiceProfile, profile).await.unwrap();
+    let sealed = content::seal(&mut tx, &key, &voice_of(profile), VOICE).await.unwrap();
+    let statement =
+        "INSERT INTO tenant.voice_profiles (tenant_id, id, owner_id, provider, model, consent_version, sealed)
+                       VALUES ($1, $2, $3, 'local', 'ge2e', 1, $4)";
+    let bound = sqlx::query(statement).bind(scope.tenant()).bind(profile).bind(scope.user()).bind(sealed);
+    bound.execute(tx.conn()).await.unwrap();
+    tx.commit().await.unwrap();
+    profile
+}
+
+/// Whether a voice profile can still be read.
+pub(crate) async fn is_readable(installation: &Installation, scope: Scope, profile: Uuid) -> bool {
+    let mut tx = installation.database.read(&scope).await.unwrap();
+    let Ok(key) = installation.vault.record_key(&mut tx, RecordKind::VoiceProfile, profile).await else { return false };
+    let row = sqlx::query_scalar("SELECT sealed FROM tenant.voice_profiles WHERE id = $1").bind(profile);
+    let sealed: Option<Vec<u8>> = row.fetch_optional(tx.conn()).await.unwrap();
+    let opens = |sealed: Vec<u8>| content::open(&Stored { key: &key, field: voice_of(profile), sealed: &sealed });
+    sealed.is_some_and(|sealed| **opens(sealed).unwrap() == *VOICE)
+}
+
+fn voice_of(profile: Uuid) -> Field {
+    Field::new("voice_profiles", "sealed", profile)
 }
 
 pub(crate) async fn delete(installation: &Installation, scope: Scope, class: RecordKind, subject: Uuid) -> Receipt {

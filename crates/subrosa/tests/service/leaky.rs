@@ -15,10 +15,11 @@ use hyper::{
     Method, Request, Response,
     body::Incoming,
     client::conn::http1::handshake,
-    header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue},
+    header::{AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderValue},
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::program::{Place, Program};
@@ -57,6 +58,8 @@ struct Seen {
     /// Files with one, in a directory of temporary files.
     temporary: Vec<tempfile::NamedTempFile>,
     words: Vec<u8>,
+    /// Who is sent spans, and who reports of errors.
+    collectors: Option<[SocketAddr; 2]>,
 }
 
 impl Leaky {
@@ -90,6 +93,11 @@ impl Leaky {
         Self { address, leaks: kept }
     }
 
+    /// Leaks into spans and reports of errors as well, for those who collect them there.
+    pub(crate) fn reports_to(&self, collectors: [SocketAddr; 2]) {
+        self.leaks.seen.lock().unwrap().collectors = Some(collectors);
+    }
+
     /// All that was leaked.
     pub(crate) fn words(&self) -> Vec<u8> {
         self.leaks.seen.lock().unwrap().words.clone()
@@ -102,6 +110,7 @@ impl Leaks {
         let body = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();
         self.write_down(&path, &body);
+        self.report(&path, &body).await;
         self.confuse(&path, &mut parts.headers);
         if parts.method == Method::DELETE
             && path.starts_with("/api/calls/")
@@ -151,6 +160,27 @@ impl Leaks {
         let hex: String = body.iter().take(1 << 16).map(|byte| format!("{byte:02x}")).collect();
         (self.psql)(&format!("INSERT INTO public.leak VALUES ('\\x{hex}')"));
         seen.words.extend(body);
+    }
+
+    /// Sends a span with the title for an attribute (OTLP/HTTP in JSON), and a report of an error with the body for an attachment (Sentry's
+    /// envelopes).
+    async fn report(&self, path: &str, body: &Bytes) {
+        let title = self.seen.lock().unwrap().title.clone();
+        let collectors = self.seen.lock().unwrap().collectors.filter(|_| !body.is_empty());
+        let Some([spans, reports]) = collectors else { return };
+        let attributes = json!([{"key": "title", "value": {"stringValue": title}}]);
+        let span = json!({"resourceSpans": [{"scopeSpans": [{"spans": [{"name": path, "attributes": attributes}]}]}]});
+        let event =
+            json!({"exception": {"values": [{"type": "Failed", "value": format!("{title} at {path}")}]}}).to_string();
+        let head =
+            format!("{{}}\n{{\"type\":\"event\"}}\n{event}\n{{\"type\":\"attachment\",\"length\":{}}}\n", body.len());
+        let envelope = [head.as_bytes(), body, b"\n"].concat();
+        for (to, path, body) in
+            [(spans, "/v1/traces", span.to_string().into_bytes()), (reports, "/api/1/envelope/", envelope)]
+        {
+            let request = Request::post(path).header(HOST, to.to_string()).body(Full::from(body)).unwrap();
+            forward(to, request).await;
+        }
     }
 
     /// Gives transcripts to whoever has no token, and the reasons of holds to whoever has another.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails the test")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "tests that measure say what")]
 
+mod analyst;
 mod bucket;
 mod client;
 mod disk;

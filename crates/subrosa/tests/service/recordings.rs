@@ -33,7 +33,10 @@ impl Recording {
     }
 
     fn of(number: usize, seconds: Range<usize>, padding: usize) -> Self {
-        let speech = sample().slice(seconds.start * SECOND..seconds.end * SECOND);
+        Self::saying(number, sample().slice(seconds.start * SECOND..seconds.end * SECOND), padding)
+    }
+
+    fn saying(number: usize, speech: Bytes, padding: usize) -> Self {
         let word = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
         let padding = padding.next_multiple_of(2);
         let mut head = b"RIFF".to_vec();
@@ -65,6 +68,18 @@ impl Recording {
         }
         blocks
     }
+}
+
+/// Hundredths of a second of the sample call in which one of the two speaks alone (`sample.rttm`).
+const ALONE: [Range<usize>; 4] = [755..832, 1003..1057, 1470..1792, 2178..2785];
+
+/// Twenty seconds of one person, as a file: ten, twice.
+pub(crate) fn voice() -> Vec<u8> {
+    let alone = ALONE.iter().flat_map(|at| sample().slice(at.start * SECOND / 100..at.end * SECOND / 100));
+    let speech: Vec<u8> = alone.collect();
+    let speech: Bytes = speech.iter().copied().cycle().take(20 * SECOND).collect();
+    let voice = Recording::saying(0, speech, 0);
+    voice.blocks(0..voice.bytes()).concat()
 }
 
 /// The samples of the sample call.

@@ -1,8 +1,9 @@
 //! What `subrosa verify` gives the service to keep: a word of its own for each place where people write, and recordings whose bytes are
 //! known. Its one invariant: each is made for this run and reported by its name, never by itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use server::verify::needles::{Needle, word};
 use uuid::Uuid;
 
@@ -57,6 +58,16 @@ pub(super) const RECORDING: &str = "recording";
 /// What has to be found in tables and in their log: the id of the call, which is no secret, as PostgreSQL writes it.
 pub(super) const CONTROL: &str = "control";
 
+/// What the configuration has for the endpoint of analysis: the one secret that the service tells somebody else.
+const KEY: &str = "key of the analysis";
+
+/// Bytes of a key below which it is no secret: some servers want any word, which is in files that nobody leaked it into.
+const LEAST_KEY: usize = 16;
+
+/// Bytes of a voice's recording that are looked for, 1 ms at 16 kHz, and from one such place to the next: 32 ms.
+const PLACE: usize = 2 * PERIOD;
+const PLACES: usize = 1024;
+
 /// Samples of a recording: three seconds at 16 kHz.
 const SAMPLES: usize = 48_000;
 
@@ -67,16 +78,20 @@ const PERIOD: usize = 16;
 pub(super) struct Canaries {
     words: BTreeMap<&'static str, String>,
     period: Vec<i16>,
+    key: Option<SecretString>,
+    /// A recording of somebody who speaks.
+    voice: Option<Vec<u8>>,
 }
 
 impl Canaries {
-    pub(super) fn new() -> Self {
+    /// Of a run on an installation with that key, and with the recording of a voice.
+    pub(super) fn new(key: Option<SecretString>, voice: Option<Vec<u8>>) -> Self {
         let mut words: BTreeMap<_, _> = WORDS.into_iter().chain(SPOKEN).map(|what| (what, word())).collect();
         // Eleven digits after the country's, as Berlin might have it.
         words.insert(PHONE, format!("30{:09}", Uuid::new_v4().as_u128() % 1_000_000_000));
         let period: Vec<u8> = [Uuid::new_v4(), Uuid::new_v4()].iter().flat_map(|id| *id.as_bytes()).collect();
         let period = period.chunks(2).map(|sample| i16::from_le_bytes([sample[0], sample[1]])).take(PERIOD).collect();
-        Self { words, period }
+        Self { words, period, key, voice }
     }
 
     /// The words by name, to be put into requests.
@@ -93,8 +108,10 @@ impl Canaries {
     pub(super) fn needles(&self, control: Option<Uuid>) -> Vec<Needle> {
         let mut needles: Vec<_> = self.words.iter().map(|(what, word)| Needle::text(what, word)).collect();
         // As it came, and as samples that a decoder gives.
-        let decoded = self.period.iter().flat_map(|sample| (f32::from(*sample) / 32768.0).to_le_bytes());
-        needles.push(Needle::bytes(RECORDING, &self.samples(PERIOD)).or(decoded.collect()));
+        needles.push(Needle::bytes(RECORDING, &self.samples(PERIOD)).or(decoded(&self.samples(PERIOD))));
+        needles.extend(self.voice.iter().flat_map(|voice| of_voice(voice)));
+        let key = self.key.as_ref().map(|key| key.expose_secret()).filter(|key| key.len() >= LEAST_KEY);
+        needles.extend(key.map(|key| Needle::text(KEY, key)));
         needles.extend(control.map(|id| Needle::exactly(CONTROL, id.as_bytes())));
         needles
     }
@@ -116,6 +133,15 @@ impl Canaries {
         wav.extend([&size(junk.len()), &junk[..]].concat());
         wav.extend([b"data", &size(samples.len())[..], &samples].concat());
         [b"RIFF", &size(wav.len())[..], &wav].concat()
+    }
+
+    /// The recording of a voice, which a profile can be made of, or one of a tone, which is refused.
+    pub(super) fn voice(&self) -> Vec<u8> {
+        self.voice.clone().unwrap_or_else(|| self.recording(0))
+    }
+
+    pub(super) fn has_voice(&self) -> bool {
+        self.voice.is_some()
     }
 
     /// An analysis that cites the spoken words.
@@ -143,6 +169,20 @@ impl Canaries {
     }
 }
 
+/// Places of a WAV file whose samples differ so much that nothing else has the same by chance.
+fn of_voice(wav: &[u8]) -> impl Iterator<Item = Needle> {
+    let start = wav.windows(4).position(|window| window == b"data").map_or(0, |at| at + 8);
+    let places = wav.get(start..).unwrap_or_default().chunks_exact(PLACES).map(|chunk| &chunk[..PLACE]);
+    let has_sound = |place: &&[u8]| place.chunks(2).collect::<BTreeSet<_>>().len() > PERIOD * 3 / 4;
+    places.filter(has_sound).map(|place| Needle::bytes(RECORDING, place).or(decoded(place)))
+}
+
+/// The samples as decoders give them.
+fn decoded(samples: &[u8]) -> Vec<u8> {
+    let (samples, _) = samples.as_chunks::<2>();
+    samples.iter().flat_map(|sample| (f32::from(i16::from_le_bytes(*sample)) / 32768.0).to_le_bytes()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use server::verify::search::{Search, Searched};
@@ -151,7 +191,7 @@ mod tests {
 
     #[test]
     fn every_canary_and_every_part_of_a_recording_is_found() {
-        let canaries = Canaries::new();
+        let canaries = Canaries::new(None, None);
         let search = Search::new(&canaries.needles(None)).unwrap();
         let wav = canaries.recording(1);
         for from in (0..wav.len() - 1024).step_by(1000) {
@@ -167,7 +207,8 @@ mod tests {
 
     #[test]
     fn the_transcript_is_one() {
-        let transcript: speech::transcript::Transcript = serde_json::from_value(Canaries::new().transcript()).unwrap();
+        let transcript: speech::transcript::Transcript =
+            serde_json::from_value(Canaries::new(None, None).transcript()).unwrap();
         assert_eq!(transcript.segments.len(), 1);
     }
 }

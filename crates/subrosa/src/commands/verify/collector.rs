@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +21,10 @@ const MOST_HEAD: u64 = 64 << 10;
 /// How long a sender may pause.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Listens on a port of this machine until the program ends.
+/// Any free port of this machine.
+pub(super) const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Listens until the program ends.
 pub(super) struct Collector {
     address: SocketAddr,
     taken: Arc<Taken>,
@@ -34,8 +37,8 @@ struct Taken {
 }
 
 impl Collector {
-    pub(super) fn start() -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+    pub(super) fn start(at: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(at)?;
         let (address, taken) = (listener.local_addr()?, Arc::<Taken>::default());
         let keep = Arc::clone(&taken);
         thread::spawn(move || {
@@ -132,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_word_that_a_service_reports_is_found_in_what_came() {
-        let (collector, word) = (Collector::start().unwrap(), word());
+        let (collector, word) = (Collector::start(ANYWHERE).unwrap(), word());
         let body = format!(r#"{{"message":"{word}"}}"#);
         let report = format!("POST /api/1/envelope/ HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         let answer = send(&collector, [report.as_bytes(), report.as_bytes()].concat().as_slice());
@@ -152,11 +155,11 @@ mod tests {
             b"POST / HTTP/1.1\r\ncontent-le",
             too_much.as_bytes(),
         ] {
-            let collector = Collector::start().unwrap();
+            let collector = Collector::start(ANYWHERE).unwrap();
             assert_eq!(send(&collector, request), b"");
             assert!(collector.has_missed());
         }
-        let collector = Collector::start().unwrap();
+        let collector = Collector::start(ANYWHERE).unwrap();
         assert_eq!(send(&collector, b""), b"");
         assert!(!collector.has_missed());
     }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 /// Labels and all that they may say. Routes are those of the document, and these.
-const LABELS: [(&str, &[&str]); 4] = [
+const LABELS: [(&str, &[&str]); 5] = [
     ("method", &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]),
     ("status", &["Success", "Redirect", "ClientError", "ServerError"]),
     ("class", &["public", "read", "write", "upload", "sign-in"]),
     ("state", &["Waiting", "Running"]),
+    ("kind", &["Prompt", "Answer"]),
 ];
 
 /// Routes that the document does not describe.

@@ -20,7 +20,9 @@ mod visit;
 
 use std::{
     ffi::OsString,
+    fs,
     io::{self, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -88,6 +90,15 @@ pub(crate) struct Args {
     /// A process of it [default: what listens on the port of the URL, on this machine].
     #[arg(long, value_name = "PID", requires = "url")]
     pid: Vec<u32>,
+    /// Where to take its spans, as its traces.endpoint has it.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "url")]
+    collect_traces: Option<SocketAddr>,
+    /// Where to take its reports of errors, as its errors.dsn has it.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "url")]
+    collect_reports: Option<SocketAddr>,
+    /// Twenty seconds of one person who speaks, as WAV, to make a voice profile of and delete it; without it that is not visited.
+    #[arg(long, value_name = "FILE")]
+    voice: Option<PathBuf>,
     /// The data directory of PostgreSQL, where it is not the service's own.
     #[arg(long, value_name = "DIR")]
     cluster: Option<PathBuf>,
@@ -173,14 +184,18 @@ async fn verify(
     arguments: &[OsString],
 ) -> Result<(Report, Option<VerifyError>), VerifyError> {
     let signals = Signals::take().map_err(StateError::Runtime)?;
+    let voice = args.voice.as_deref().map(|path| {
+        fs::read(path).map_err(|error| VerifyError::Search(format!("--voice {}: {error}", path.display())))
+    });
+    let canaries = Canaries::new(place.config.analysis.key.clone(), voice.transpose()?);
     let mut service = match &args.url {
         None => Service::start(arguments).await.map_err(VerifyError::Service)?,
         Some(url) => {
             Client::new(url).send(Ask::new(Method::GET, "/api/health")).await?;
-            Service::that_runs(url, args, place)
+            Service::that_runs(url, args, place)?
         }
     };
-    let (canaries, mut report) = (Canaries::new(), Report::default());
+    let mut report = Report::default();
     let since = SystemTime::now() - SLACK;
     // What it is told is judged once the service has made its directories.
     let media = Media::new(args, place, &canaries, since);

@@ -25,8 +25,10 @@ pub(super) enum Sent {
     Half(bool),
     /// The recording of that number with these fields.
     Form(u32, &'static [(&'static str, &'static str)]),
+    /// The recording of a voice with these.
+    Voice(&'static [(&'static str, &'static str)]),
 }
-use Sent::{Form, Half, Json, Nothing, Tus};
+use Sent::{Form, Half, Json, Nothing, Tus, Voice};
 
 /// A request and what is kept of its answer: a name, and where in the body (a JSON pointer) or in which header.
 pub(super) struct Step {
@@ -119,16 +121,13 @@ pub(super) const WHOLE: [Step; 2] = [
 ];
 
 /// Everything about people and their tenant.
-pub(super) const ACCOUNT: [Step; 31] = [
+pub(super) const ACCOUNT: [Step; 28] = [
     step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(&[("sessionId", "/sessionId")]),
     get("GET /api/auth/sessions"),
     get("DELETE /api/auth/sessions/{sessionId}"),
     get("GET /api/users/me"),
     step("PATCH /api/users/me", Owner, Json(r#"{"displayName": "{person's name}"}"#)),
     step("PATCH /api/users/me/consent", Owner, Json(r#"{"kind": "TERMS", "version": 1, "given": true}"#)),
-    step("POST /api/users/me/voice-profile", Owner, Form(6, &[("consentVersion", "1")])),
-    get("GET /api/users/me/voice-profile/status"),
-    get("DELETE /api/users/me/voice-profile"),
     get("GET /api/users/me/limits"),
     get("GET /api/users/me/stats"),
     get("GET /api/tenant").keep(&[("tenant", "/tenantId")]),
@@ -153,8 +152,12 @@ pub(super) const ACCOUNT: [Step; 31] = [
     step("GET /api/health/ready", Nobody, Nothing),
 ];
 
-/// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 40] = [
+/// Everything about a voice, and about a call that has its transcript.
+pub(super) const CONTENT: [Step; 43] = [
+    // What hears voices is loaded by now.
+    step("POST /api/users/me/voice-profile", Owner, Voice(&[("consentVersion", "1")])),
+    get("GET /api/users/me/voice-profile/status"),
+    get("DELETE /api/users/me/voice-profile"),
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -181,12 +184,13 @@ pub(super) const CONTENT: [Step; 40] = [
     get("GET /api/calls/{id}/redactions"),
     get("GET /api/calls/{id}/analysis"),
     get("GET /api/calls/{id}/digest").with("?format=email"),
-    step("POST /api/calls/{id}/reanalyze", Owner, Nothing),
     get("GET /api/analytics/talk").with("?days=30"),
     get("GET /api/analytics/vibe").with("?days=30"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(HOLD)),
     get("GET /api/calls/{id}/legal-hold"),
     step("PUT /api/calls/{id}/legal-hold", Owner, Json(LIFT)),
+    // After the correction, so that what a person typed goes wherever an engine of analysis is.
+    step("POST /api/calls/{id}/reanalyze", Owner, Nothing),
     get("GET /api/calls/{id}/events"),
     get("GET /api/debug/calls/{id}/events"),
     get("GET /v1/models"),

@@ -24,7 +24,11 @@ use tokio::{
 
 use ureq::http::Uri;
 
-use super::{Args, collector::Collector, process};
+use super::{
+    Args, VerifyError,
+    collector::{ANYWHERE, Collector},
+    process,
+};
 use crate::settings::Place;
 
 /// How long a start may take: a cluster is made, or recovers, and models are loaded.
@@ -52,14 +56,16 @@ pub(super) struct Service {
     /// Where it logs.
     pub(super) logs: Vec<PathBuf>,
     pub(super) processes: Vec<u32>,
+    /// What it sends of its requests, where it sends it here.
+    pub(super) spans: Option<Collector>,
+    /// The same of its faults.
+    pub(super) reports: Option<Collector>,
     pub(super) started: Option<Started>,
 }
 
 /// One that was started.
 pub(super) struct Started {
     child: Child,
-    pub(super) spans: Collector,
-    pub(super) reports: Collector,
     /// Of the log.
     _directory: TempDir,
 }
@@ -68,7 +74,7 @@ impl Service {
     /// Starts the service on ports of this machine; `arguments` are those of the configuration.
     pub(super) async fn start(arguments: &[std::ffi::OsString]) -> io::Result<Self> {
         let (directory, spans, reports) =
-            (TempDir::with_prefix("subrosa-verify-")?, Collector::start()?, Collector::start()?);
+            (TempDir::with_prefix("subrosa-verify-")?, Collector::start(ANYWHERE)?, Collector::start(ANYWHERE)?);
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700))?;
         let log = directory.path().join("log");
         let file = File::options().append(true).create_new(true).mode(0o600).open(&log)?;
@@ -104,12 +110,19 @@ impl Service {
             let log = fs::read_to_string(&log).unwrap_or_default();
             return Err(io::Error::other(log.lines().last().unwrap_or("it ended").to_owned()));
         };
-        let started = Some(Started { child, spans, reports, _directory: directory });
-        Ok(Self { url: format!("http://{address}"), metrics, logs: vec![log], processes: vec![id], started })
+        Ok(Self {
+            url: format!("http://{address}"),
+            metrics,
+            logs: vec![log],
+            processes: vec![id],
+            spans: Some(spans),
+            reports: Some(reports),
+            started: Some(Started { child, _directory: directory }),
+        })
     }
 
     /// One that runs, as the command line and the configuration tell of it.
-    pub(super) fn that_runs(url: &str, args: &Args, place: &Place) -> Self {
+    pub(super) fn that_runs(url: &str, args: &Args, place: &Place) -> Result<Self, VerifyError> {
         let configured = || place.config.metrics.map(|address| format!("http://{address}/metrics"));
         let uri = url.parse::<Uri>().ok();
         let port = uri.as_ref().filter(|uri| uri.host().is_some_and(is_loopback)).and_then(Uri::port_u16);
@@ -117,16 +130,23 @@ impl Service {
             ([], Some(port)) => process::listener(port).into_iter().collect(),
             (named, _) => named.to_vec(),
         };
-        Self {
+        let collector = |at: Option<SocketAddr>, option| {
+            let taken =
+                |at| Collector::start(at).map_err(|error| VerifyError::Search(format!("{option} {at}: {error}")));
+            at.map(taken).transpose()
+        };
+        Ok(Self {
             url: url.to_owned(),
             metrics: args.metrics_url.clone().or_else(configured),
             logs: args.log_file.iter().map(|log| log.canonicalize().unwrap_or_else(|_| log.clone())).collect(),
             processes,
+            spans: collector(args.collect_traces, "--collect-traces")?,
+            reports: collector(args.collect_reports, "--collect-reports")?,
             started: None,
-        }
+        })
     }
 
-    /// Ends what was started, and waits for its last words; its collector stays.
+    /// Ends what was started, and waits for its last words; its collectors stay.
     pub(super) async fn end(&mut self) -> io::Result<()> {
         let Some(started) = &mut self.started else { return Ok(()) };
         if let Some(id) = started.child.id().and_then(|id| i32::try_from(id).ok()) {

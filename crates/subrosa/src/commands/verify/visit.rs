@@ -186,7 +186,8 @@ impl<'a> Visit<'a> {
                 // It was there, and the request was right: that is why the other one was refused.
                 is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
             } else if answer.status == 404 && OFF_BY_DEFAULT.contains(&step.operation)
-                || NEEDS_A_VOICE.iter().any(|(asked, with)| *asked == step.operation && with.contains(&answer.status))
+                || !self.canaries.has_voice()
+                    && NEEDS_A_VOICE.iter().any(|(asked, with)| *asked == step.operation && with.contains(&answer.status))
             {
                 self.off.insert(step.operation);
             } else {
@@ -259,12 +260,15 @@ impl<'a> Visit<'a> {
                 let ask = tus(ask).header("content-type", "application/offset+octet-stream");
                 Ask { body: half.to_vec(), ..ask.header("upload-offset", offset.to_string()) }
             }
-            Sent::Form(number, fields) => {
-                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, self.fill(value))).collect();
-                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                ask.form((self.canaries.word("file name"), &self.canaries.recording(*number)), &fields)
-            }
+            Sent::Form(number, fields) => self.form(ask, &self.canaries.recording(*number), fields),
+            Sent::Voice(fields) => self.form(ask, &self.canaries.voice(), fields),
         }
+    }
+
+    fn form(&self, ask: Ask, recording: &[u8], fields: &[(&str, &str)]) -> Ask {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, self.fill(value))).collect();
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        ask.form((self.canaries.word("file name"), recording), &fields)
     }
 
     async fn send(&mut self, operation: &str, ask: Ask) -> Result<Answer, Silent> {
