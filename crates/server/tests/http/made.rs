@@ -16,7 +16,7 @@ use server::{
 
 use crate::{
     actions::{add, items, path, renew, set_status, titles},
-    analyses::{DONE, analysed, analysis, work_until},
+    analyses::{DONE, analysed, analysis, heard, work_until},
     client::Service,
     contacts,
     people::Person,
@@ -24,13 +24,13 @@ use crate::{
     transcripts::transcribed,
 };
 
-async fn correct(person: &Person<'_>, call: &str, segment: &str, text: &str) {
+pub(crate) async fn correct(person: &Person<'_>, call: &str, segment: &str, text: &str) {
     let path = format!("/api/calls/{call}/segments/{segment}");
     let answer = person.json(Method::PATCH, &path, &json!({ "text": text })).await;
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
 }
 
-async fn name(person: &Person<'_>, call: &str, speaker: &str, name: &str) {
+pub(crate) async fn name(person: &Person<'_>, call: &str, speaker: &str, name: &str) {
     let path = format!("/api/calls/{call}/speakers/{speaker}");
     assert_eq!(person.json(Method::PATCH, &path, &json!({ "displayName": name })).await.status, 200);
 }
@@ -49,7 +49,7 @@ pub(crate) async fn told(person: &Person<'_>, call: &str) -> String {
 }
 
 /// Lets a language model have made the analysis of a call, which says more than was quoted.
-async fn made_by_model(person: &Person<'_>, call: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) async fn made_by_model(person: &Person<'_>, call: &str, change: impl FnOnce(&mut Value)) {
     let (app, id) = (&person.service.app, call.parse().unwrap());
     let mut stored = analysis(person, call).await;
     stored["engine"] = json!("llm");
@@ -107,7 +107,7 @@ async fn what_a_person_wrote_stays_when_the_words_that_it_was_found_by_are_corre
 }
 
 /// The item of the segment that speaks of a revised contract.
-async fn contract(person: &Person<'_>, call: &str) -> Value {
+pub(crate) async fn contract(person: &Person<'_>, call: &str) -> Value {
     let found = items(person, call).await;
     found.into_iter().find(|item| item["title"].as_str().unwrap().contains("revised contract")).unwrap()
 }
@@ -339,6 +339,7 @@ pub(crate) async fn called(person: &Person<'_>, contact: &str) -> String {
     said.speakers[1].display_name = Some("Ravi Patel".to_owned());
     said.speakers[1].label = "Ravi Patel".to_owned();
     store::put(&mut tx, &app.vault, id, &said).await.unwrap();
+    heard(&mut tx, &app.vault, id).await;
     tx.commit().await.unwrap();
     index_of(person, &call).await;
     call

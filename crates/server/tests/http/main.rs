@@ -18,6 +18,7 @@ mod deletions;
 mod events;
 mod exports;
 mod forms;
+mod held;
 mod houses;
 mod idempotency;
 #[path = "../vault/kit.rs"]
