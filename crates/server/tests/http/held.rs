@@ -137,7 +137,7 @@ async fn a_legal_hold_on_a_damaged_call_is_lifted_all_the_same() {
     person.sql(format!("UPDATE tenant.artifacts SET sealed = {damage} WHERE kind IN (3, 5)")).await;
     hold(&person, &call, false).await;
     assert!(found(&person, "revised").await.is_empty());
-    assert_eq!(person.send(Method::DELETE, &format!("/api/calls/{call}"), &[], b"").await.status, 200);
+    assert_eq!(person.send(Method::DELETE, &format!("/api/calls/{call}"), &[], b"").await.status, 204);
 }
 
 #[tokio::test]
