@@ -23,7 +23,7 @@ use crate::{
 pub enum Artifact {
     /// Who spoke when.
     Diarization = 2,
-    /// What recognition gave, redacted, until somebody corrects it; what a legal hold found before that ([`crate::transcripts::held`]).
+    /// What recognition gave, redacted, until somebody corrects it; what a legal hold found before that (`transcripts/held.rs`).
     RawTranscript = 3,
     /// The transcript of the public contract.
     NormalizedTranscript = 4,
