@@ -21,7 +21,7 @@ use crate::{
 pub enum Artifact {
     /// Who spoke when.
     Diarization = 2,
-    /// What recognition gave.
+    /// What recognition gave, redacted, until somebody corrects it; what a legal hold found before that (`transcripts/held.rs`).
     RawTranscript = 3,
     /// The transcript of the public contract.
     NormalizedTranscript = 4,
@@ -81,6 +81,23 @@ pub async fn put(
     .await
     .map_err(DbError::from)?;
     if stored.rows_affected() == 1 { Ok(()) } else { Err(VaultError::Gone(format!("call {call}"))) }
+}
+
+/// Removes a document that is sealed under the key of its call, if there is one.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub async fn remove(tx: &mut TenantTx<Write>, (call, artifact): (Uuid, Artifact)) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!(
+        "DELETE FROM tenant.artifacts WHERE tenant_id = $1 AND call_id = $2 AND kind = $3 AND run_id IS NULL",
+        tenant,
+        call,
+        artifact as i16,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// When a document that is sealed under the key of its call was stored last; `None` when there is none yet.

@@ -136,17 +136,19 @@ pub(crate) async fn tasks<A: Access>(tx: &mut TenantTx<A>, vault: &Vault, call: 
     Ok(shown.map(task).collect())
 }
 
-/// The words of a call's action items that it is found by: each one's title and what is noted there; not of those that were dismissed.
+/// The words of a call's action items that it is found by: each one's title and what is noted there; not of those that were dismissed, and
+/// only of those that people added where it `is_added`.
 ///
 /// # Errors
 /// As [`tasks`].
 pub(crate) async fn texts<A: Access>(
     tx: &mut TenantTx<A>,
     vault: &Vault,
-    call: Uuid,
+    (call, is_added): (Uuid, bool),
 ) -> Result<Vec<String>, VaultError> {
     let mut rows = store::of_call(tx, call).await?;
     rows.retain(|row| row.status != code_of(&STATUSES, &ActionStatus::Dismissed));
+    rows.retain(|row| !is_added || row.source == code_of(&SOURCES, &ActionSource::Manual));
     let documents = store::open_all(tx, vault, &rows).await?;
     let texts = documents.into_iter().flat_map(|Document { title, description, intent_metadata, .. }| {
         let IntentMetadata { title: subject, location, subject: line, body_preview, notes, .. } = intent_metadata;

@@ -1,5 +1,6 @@
 //! What becomes of an analysis when a person corrects the transcript. Its one invariant: from the transaction on that stores the correction,
-//! nothing that was made of the call says what it took away, but for what people wrote themselves and what a legal hold keeps.
+//! nothing that was made of the call says what it took away, but for what people wrote themselves and what a legal hold keeps until it is lifted
+//! (`transcripts/held.rs`).
 //!
 //! What the local engine found is found anew at once: it takes tenths of a second and costs nothing. A language model is asked again only
 //! when somebody wishes it: until then its analysis is marked as stale, without what rested on the words that were corrected

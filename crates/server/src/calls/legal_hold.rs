@@ -1,5 +1,5 @@
 //! Legal holds: a call under one is deleted by nobody, whatever its age. Its one invariant: a hold is set and lifted with a reason, by
-//! somebody who manages the tenant, and the act is in the audit log.
+//! somebody who manages the tenant, the act is in the audit log, and what was put off for the hold is made good as it is lifted.
 
 use api::{
     calls::{LegalHold, LegalHoldAct, SetLegalHold},
@@ -21,6 +21,7 @@ use crate::{
         extract::{self, Path},
         idempotency::IdempotencyKey,
     },
+    transcripts,
     vault::{
         content::{self, Stored},
         keys::{Vault, VaultError},
@@ -49,7 +50,8 @@ pub async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -
     Ok(Json(show(&mut tx, &app.vault, id).await?))
 }
 
-/// Puts a call under legal hold, or lifts the hold, with a reason.
+/// Puts a call under legal hold, or lifts the hold, with a reason. What people corrected meanwhile goes from its analysis and action items
+/// when the hold is lifted.
 ///
 /// # Errors
 /// `forbidden` unless the caller manages the tenant; `validation_failed` without a reason; `call_not_found`.
@@ -136,6 +138,7 @@ pub(crate) async fn record(
     .map_err(DbError::from)?;
     if !is_held {
         contacts::link::lifted(tx, vault, call).await?;
+        transcripts::held::lifted(tx, vault, call).await?;
     }
     let action = if is_held { Action::SetLegalHold } else { Action::LiftLegalHold };
     audit::record(tx, action, RecordKind::Call as i16, call).await?;

@@ -9,7 +9,7 @@ use axum::{Json, extract::State};
 use uuid::Uuid;
 
 use super::{
-    CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, check_time, code_of, filled,
+    CallDocument, MAX_IDS, MAX_NAME, MAX_TEXT, STATUSES, check_length, check_time, code_of, filled, legal_hold,
     store::{self, Filter, Row},
 };
 use crate::{
@@ -206,14 +206,17 @@ async fn redacted(app: &App, caller: &Caller, call: Uuid, patch: CallPatch) -> A
     Ok(redaction::redacted_words(said, language, policy).await?)
 }
 
-/// Links a call to a contact of its owner's, whose name it has from then on, or to none.
+/// Links a call to a contact of its owner's, whose name it has from then on, or to none. What a call under legal hold is called stays.
+///
+/// # Errors
+/// `validation_failed` when the owner has no such contact; `legal_hold`; `call_not_found`.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/contact", tag = "calls", request_body = ContactLink,
     params(("id" = Uuid, Path), IdempotencyKey),
     responses(
         (status = 200, body = CallDetail),
         (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),
-        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody), (status = 413, body = ErrorBody),
+        (status = 404, body = ErrorBody), (status = 409, body = ErrorBody, description = "The call is under legal hold"), (status = 413, body = ErrorBody),
         (status = 415, body = ErrorBody), (status = 429, body = ErrorBody), (status = 503, body = ErrorBody),
     ),
 )]
@@ -224,7 +227,7 @@ pub async fn link(
     extract::Json(link): extract::Json<ContactLink>,
 ) -> ApiResult<Json<CallDetail>> {
     let mut tx = app.database.write(caller.scope()).await?;
-    store::lock(&mut tx, id).await.map_err(or_call)?;
+    legal_hold::lock_free(&mut tx, id).await?;
     let row = store::get(&mut tx, id).await.map_err(or_call)?;
     contacts::link::relink(&mut tx, &app.vault, &row, link.contact_id).await?;
     tx.commit().await?;

@@ -121,7 +121,7 @@ async fn by_name(tx: &mut TenantTx<Write>, key: &Key, name: &str) -> Result<Vec<
 }
 
 /// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to. The name that it has from whom it was
-/// linked to goes, also where the new contact has none: no name is better than a wrong one.
+/// linked to goes, also where the new contact has none: no name is better than a wrong one. The call is under no legal hold.
 ///
 /// # Errors
 /// When the contact is not one of the owner's; what a transaction may fail with.
@@ -143,7 +143,7 @@ pub(crate) async fn relink(
         (None, name) if name == called => None,
         _ => called,
     };
-    if contact_name != document.contact_name || document.called_behind_hold.is_some() {
+    if contact_name != document.contact_name {
         let called = Called { contact_name, organization };
         call(tx, vault, (row.id, document), called).await?;
     }

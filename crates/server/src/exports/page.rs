@@ -59,7 +59,7 @@ redactions.json      what was taken out of the transcript: kind, segmentId, word
                      said), silentFromMs and silentToMs (what is silent of the recording because of it)
 recording.wav        the recording, where the tenant keeps it, as it is played: silent where something was taken out. The one that was
                      uploaded is at GET /api/calls/ID/audio?redacted=false, for whose call it is and who manages the tenant
-raw-transcript.json  as it was recognised, before it was put in order
+raw-transcript.json  as it was recognised; only where nobody has corrected it, or a legal hold keeps what it said before
 diarization.json     who spoke when
 analysis.json        what was found in it, where it was analysed
 phone-endings.json   the last four digits of telephone numbers that were said, by segment

@@ -74,12 +74,15 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let document = calls::store::open(tx, vault, &row).await?;
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
-    let analysis = analyses::store::get(tx, &key, call).await?.unwrap_or_default();
-    let tasks = action_items::texts(tx, vault, call).await?;
+    // What a legal hold keeps of what was made of the call says what a correction took away: it is not found until it follows.
+    let is_kept = row.is_held() && transcripts::held::corrected(tx, vault, call).await?.is_some();
+    let analysis = if is_kept { None } else { analyses::store::get(tx, &key, call).await? }.unwrap_or_default();
+    let tasks = action_items::texts(tx, vault, (call, is_kept)).await?;
     let before = remembered::before(tx, call, &key).await?;
     let made = tokio::task::spawn_blocking(move || {
         let mut said: Said = serde_json::from_slice(&transcript).map_err(|_| DbError::Unexpected)?;
         said.add(&analysis, tasks);
+        said.is_kept = is_kept;
         let (texts, mut postings) = (texts(&document, &said, row.language.as_deref()), Postings::default());
         for text in &texts {
             postings.add(text.text, text.language, text.weight());

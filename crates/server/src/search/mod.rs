@@ -49,6 +49,9 @@ struct Said {
     /// Action items: titles and notes.
     #[serde(default)]
     tasks: Vec<String>,
+    /// Whether the transcript was corrected under a legal hold, which keeps title and summary of the analysis as they were.
+    #[serde(default)]
+    is_kept: bool,
 }
 
 impl Said {
@@ -96,14 +99,20 @@ impl Text<'_> {
     }
 }
 
-/// Everything that a call is found by, in a fixed order: title and summary are those that lists show. What people write is taken to be in the language of the call.
+/// Everything that a call is found by, in a fixed order: title and summary are those that lists show, but for those of an analysis that a legal
+/// hold keeps. What people write is taken to be in the language of the call.
 fn texts<'a>(document: &'a CallDocument, said: &'a Said, language: Option<&'a str>) -> Vec<Text<'a>> {
     let spoken = said.language.as_deref().or(language);
+    let (title, summary) = if said.is_kept {
+        (document.title.as_ref(), document.summary.as_ref())
+    } else {
+        (document.shown_title(), document.shown_summary())
+    };
     let written = [
-        (SearchField::Title, document.shown_title()),
+        (SearchField::Title, title),
         (SearchField::ContactName, document.contact_name.as_ref()),
         (SearchField::Organization, document.organization.as_ref()),
-        (SearchField::Summary, document.shown_summary()),
+        (SearchField::Summary, summary),
         (SearchField::Notes, document.notes.as_ref()),
     ];
     let written = written.into_iter().filter_map(|(field, text)| Some((field, text?.as_str())));

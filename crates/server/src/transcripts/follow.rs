@@ -6,7 +6,7 @@ use insight::redact::{Policy, Redacted};
 use speech::transcript::{LabelSource, Transcript};
 use uuid::Uuid;
 
-use super::store;
+use super::{held, store};
 use crate::{
     analyses::correct::{After, Before},
     app::App,
@@ -108,7 +108,7 @@ impl Followed {
         document.called_before = None;
         calls::store::put_document(tx, vault, call, &document).await?;
         if let Some(Redacted { transcript, findings }) = &self.said {
-            store::put(tx, vault, call, transcript).await?;
+            held::replace(tx, vault, call, transcript).await?;
             let key = vault.record_key(tx, RecordKind::Call, call).await?;
             findings::put(tx, &key, call, (transcript, findings)).await?;
         }

@@ -1,7 +1,8 @@
 //! Transcripts as people read and correct them. Its one invariant: a correction changes the stored transcript, and in the same transaction
-//! what was made of it (`analyses/correct.rs`, the index of words) and nothing that people wrote; the document stays consistent: names in segments are those of the speakers. Redaction makes the plain text anew.
+//! what was made of it (`analyses/correct.rs`, the index of words), what it said before (`held`) and nothing that people wrote; the document stays consistent: names in segments are those of the speakers. Redaction makes the plain text anew.
 
 pub(crate) mod follow;
+pub(crate) mod held;
 pub mod routes;
 pub mod store;
 

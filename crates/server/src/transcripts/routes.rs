@@ -24,7 +24,7 @@ use serde_json::Value;
 use speech::transcript::Transcript;
 use uuid::Uuid;
 
-use super::{correct, rename, store};
+use super::{correct, held, rename, store};
 use crate::{
     analyses::correct::{After, Before},
     app::App,
@@ -204,7 +204,7 @@ async fn put(
     (redacted, said): (&Redacted, Option<(String, Option<String>)>),
     analysis: Option<&After>,
 ) -> ApiResult<()> {
-    store::put(tx, &app.vault, call, &redacted.transcript).await?;
+    held::replace(tx, &app.vault, call, &redacted.transcript).await?;
     let key = app.vault.record_key(tx, RecordKind::Call, call).await?;
     if let Some((segment, ending)) = said {
         endings::correct(tx, &key, call, (&segment, ending)).await?;

@@ -38,7 +38,7 @@ async fn what_a_person_wrote_stays_when_the_words_that_it_was_found_by_are_corre
 }
 
 /// The item of the segment that speaks of a revised contract.
-async fn contract(person: &Person<'_>, call: &str) -> Value {
+pub(crate) async fn contract(person: &Person<'_>, call: &str) -> Value {
     let found = items(person, call).await;
     found.into_iter().find(|item| item["title"].as_str().unwrap().contains("revised contract")).unwrap()
 }

@@ -16,7 +16,7 @@ use server::{
 
 use crate::{
     actions::{add, items, path, renew, set_status},
-    analyses::{DONE, analysed, analysis, work_until},
+    analyses::{DONE, analysed, analysis, heard, work_until},
     client::Service,
     contacts,
     people::Person,
@@ -49,7 +49,7 @@ pub(crate) async fn told(person: &Person<'_>, call: &str) -> String {
 }
 
 /// Lets a language model have made the analysis of a call, which says more than was quoted.
-async fn made_by_model(person: &Person<'_>, call: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) async fn made_by_model(person: &Person<'_>, call: &str, change: impl FnOnce(&mut Value)) {
     let (app, id) = (&person.service.app, call.parse().unwrap());
     let mut stored = analysis(person, call).await;
     stored["engine"] = json!("llm");
@@ -256,6 +256,7 @@ pub(crate) async fn called(person: &Person<'_>, contact: &str) -> String {
     said.speakers[1].display_name = Some("Ravi Patel".to_owned());
     said.speakers[1].label = "Ravi Patel".to_owned();
     store::put(&mut tx, &app.vault, id, &said).await.unwrap();
+    heard(&mut tx, &app.vault, id).await;
     tx.commit().await.unwrap();
     index_of(person, &call).await;
     call

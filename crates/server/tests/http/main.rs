@@ -19,6 +19,7 @@ mod deletions;
 mod events;
 mod exports;
 mod forms;
+mod held;
 mod houses;
 mod idempotency;
 #[path = "../vault/kit.rs"]

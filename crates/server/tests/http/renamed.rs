@@ -18,18 +18,18 @@ use crate::{
     search::found,
 };
 
-async fn ravi(person: &Person<'_>) -> (String, String) {
+pub(crate) async fn ravi(person: &Person<'_>) -> (String, String) {
     let contact = contact(person, &json!({"name": "Ravi Patel", "organization": "Acme Tools"})).await;
     let call = called(person, &contact).await;
     (contact, call)
 }
 
-async fn forget(person: &Person<'_>, contact: &str) {
+pub(crate) async fn forget(person: &Person<'_>, contact: &str) {
     let answer = person.send(Method::DELETE, &format!("/api/contacts/{contact}"), &[], b"").await;
     assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));
 }
 
-async fn hold(person: &Person<'_>, call: &str, is_held: bool) {
+pub(crate) async fn hold(person: &Person<'_>, call: &str, is_held: bool) {
     let hold = json!({"held": is_held, "reason": "a dispute"});
     assert_eq!(person.json(Method::PUT, &format!("/api/calls/{call}/legal-hold"), &hold).await.status, 200);
 }

@@ -29,7 +29,7 @@ const OWN: &str = "/api/users/me/export";
 const SUBJECTS: &str = "/api/tenant/data-subjects/export";
 
 /// An owner who signed in with a password.
-async fn ann(service: &Service) -> Person<'_> {
+pub(crate) async fn ann(service: &Service) -> Person<'_> {
     owner_of_another(service, "ann@example.org").await
 }
 
@@ -82,6 +82,14 @@ fn files(answer: &Answer) -> BTreeMap<String, Vec<u8>> {
         (file.name().to_owned(), content)
     };
     (0..zip::ZipArchive::new(std::io::Cursor::new(&answer.body)).unwrap().len()).map(read).collect()
+}
+
+/// Everything about somebody: the names of the files, and what they hold.
+pub(crate) async fn archive(person: &Person<'_>) -> String {
+    let export = ask(person).await;
+    build(person.service).await;
+    let files = files(&download(person, &export).await);
+    files.iter().map(|(name, content)| format!("{name}\n{}\n", String::from_utf8_lossy(content))).collect()
 }
 
 /// A file of an archive as JSON.

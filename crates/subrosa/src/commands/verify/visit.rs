@@ -187,7 +187,9 @@ impl<'a> Visit<'a> {
                 is_kept.then(|| self.kept_apart.insert(step.operation.to_owned()));
             } else if answer.status == 404 && OFF_BY_DEFAULT.contains(&step.operation)
                 || !self.canaries.has_voice()
-                    && NEEDS_A_VOICE.iter().any(|(asked, with)| *asked == step.operation && with.contains(&answer.status))
+                    && NEEDS_A_VOICE
+                        .iter()
+                        .any(|(asked, with)| *asked == step.operation && with.contains(&answer.status))
             {
                 self.off.insert(step.operation);
             } else {
