@@ -120,8 +120,9 @@ async fn by_name(tx: &mut TenantTx<Write>, key: &Key, name: &str) -> Result<Vec<
     Ok(hits.into_iter().map(|hit| hit.contact).collect())
 }
 
-/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to. The name that it has from whom it was
-/// linked to goes, also where the new contact has none: no name is better than a wrong one. The call is under no legal hold.
+/// Links a call to a contact of its owner's, or to none. A call is called by whom it is linked to. The name and the organization that it
+/// has from whom it was linked to go, also where the new contact has none: no name is better than a wrong one. The call is under no legal
+/// hold.
 ///
 /// # Errors
 /// When the contact is not one of the owner's; what a transaction may fail with.
@@ -137,14 +138,13 @@ pub(crate) async fn relink(
     if contact.is_some() && now.is_none() {
         return Err(no_such_contact());
     }
-    let Called { contact_name: called, organization } = document.called();
-    let contact_name = match (now.and_then(|now| now.name), before.and_then(|before| before.name)) {
-        (Some(name), _) => Some(name),
-        (None, name) if name == called => None,
-        _ => called,
+    let (before, now, said) = (before.unwrap_or_default(), now.unwrap_or_default(), document.called());
+    let instead = |now: Option<String>, before, said| now.or(if said == before { None } else { said });
+    let called = Called {
+        contact_name: instead(now.name, before.name, said.contact_name),
+        organization: instead(now.organization, before.organization, said.organization),
     };
-    if contact_name != document.contact_name {
-        let called = Called { contact_name, organization };
+    if called != document.called() {
         call(tx, vault, (row.id, document), called).await?;
     }
     Ok(calls::store::put_contact(tx, row.id, contact).await?)

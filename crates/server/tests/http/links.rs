@@ -151,25 +151,27 @@ async fn a_contact_that_is_not_there_or_anothers_is_refused_and_nothing_is_left_
 async fn a_call_is_called_by_the_contact_it_is_linked_to_and_not_after_it_is_unlinked() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    let (ann, carl) = (add(&person, &json!({"name": "Ann"})).await, add(&person, &json!({"name": "Carl"})).await);
+    let ann = add(&person, &json!({"name": "Ann", "organization": "Heron Ltd"})).await;
+    let carl = add(&person, &json!({"name": "Carl"})).await;
     let nameless = add(&person, &json!({"phoneNumbers": ["+49 30 901820"]})).await;
     let call = upload(&person, 1, &json!({"contactName": "Ann"})).await;
     assert_eq!(call["contactId"], id(&ann));
     let path = format!("/api/calls/{}/contact", call["callId"].as_str().unwrap());
-    for (contact, name) in [
-        (id(&carl), Some("Carl")),
-        (json!(null), None),
-        (id(&ann), Some("Ann")),
+    assert_eq!(call["organization"], "Heron Ltd");
+    for (contact, name, organization) in [
+        (id(&carl), Some("Carl"), None),
+        (json!(null), None, None),
+        (id(&ann), Some("Ann"), Some("Heron Ltd")),
         // No name is better than another's.
-        (id(&nameless), None),
-        (json!(null), None),
+        (id(&nameless), None, None),
+        (json!(null), None, None),
     ] {
         let linked = person.json(Method::PATCH, &path, &json!({"contactId": contact})).await;
         assert_eq!(linked.status, 200);
         let linked = linked.json();
         assert_eq!(
-            (linked.get("contactId"), linked["contactName"].as_str()),
-            (Some(&contact).filter(|id| !id.is_null()), name)
+            (linked.get("contactId"), linked["contactName"].as_str(), linked["organization"].as_str()),
+            (Some(&contact).filter(|id| !id.is_null()), name, organization)
         );
     }
     for wrong in [json!({}), json!({"contactId": "x"}), json!({"contactId": Uuid::now_v7()})] {
