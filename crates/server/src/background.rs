@@ -3,10 +3,14 @@
 //! Invariant: it ends within `limits.shutdown_time` of [`Operation::stop`](crate::operation::Operation::stop), with everything it has
 //! begun finished, handed back, or safe to begin again.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::{
@@ -133,23 +137,32 @@ async fn index(app: &App) {
 }
 
 /// What calls mean, of each tenant some calls in turn. By itself, because for all calls of a new model it may take days, and postings do not
-/// wait for it.
+/// wait for it. Whose calls have all been looked at is asked again in a minute, and not before: a call that fails would be tried in each turn
+/// of the others.
 async fn remember(app: &App) {
     // Of the tenants that have more calls than were looked at.
     let mut places = HashMap::new();
     every(app, UPKEEP, async || {
+        let (began, mut done) = (Instant::now(), HashSet::new());
         loop {
+            // A tenant that is gone by now has no place any more.
+            let before = mem::take(&mut places);
             let turn = each_tenant(app, async |tenant| {
-                let after = places.remove(&tenant).unwrap_or_default();
-                let place = search::remembered::catch_up(app, &sweep::scope(tenant), after).await?;
-                places.extend(place.map(|place| (tenant, place)));
+                if done.contains(&tenant) {
+                    return Ok(());
+                }
+                let after = before.get(&tenant).copied().unwrap_or_default();
+                match search::remembered::catch_up(app, &sweep::scope(tenant), after).await? {
+                    Some(place) => _ = places.insert(tenant, place),
+                    None => _ = done.insert(tenant),
+                }
                 Ok(())
             });
             if let Err(error) = turn.await {
                 log::warning!(fault = &error, "not all calls were remembered for search");
                 break;
             }
-            if places.is_empty() || *app.operation.stopping().borrow() {
+            if places.is_empty() || began.elapsed() >= UPKEEP || *app.operation.stopping().borrow() {
                 break;
             }
         }

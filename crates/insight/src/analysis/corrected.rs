@@ -8,7 +8,10 @@ use serde_json::Value;
 use speech::transcript::Transcript;
 
 use super::document::Analysis;
-use crate::{redact::token::fold, search::words::words};
+use crate::{
+    redact::token::fold,
+    search::{keys::Stems, words::words},
+};
 
 /// Fields whose texts are codes, ids, days and times. They are no words of the call, and go with the claim that they belong to.
 const CODES: [&str; 24] = [
@@ -54,9 +57,9 @@ const SAID_ANEW: [&str; 8] = [
 #[derive(Default)]
 pub struct Gone {
     segments: BTreeSet<String>,
-    words: BTreeSet<String>,
-    /// Words side by side: each of them may be said elsewhere.
-    pairs: BTreeSet<(String, String)>,
+    keys: Keys,
+    /// Those of the languages of the call.
+    stems: Vec<Stems>,
     /// The texts as they were, word by word.
     texts: Vec<Vec<String>>,
 }
@@ -65,12 +68,13 @@ impl Gone {
     /// What `after` lacks of `before`: texts of segments, and names of speakers.
     #[must_use]
     pub fn between(before: &Transcript, after: &Transcript) -> Self {
-        let mut gone = Self::default();
+        let mut gone = Self { stems: stems(&[before, after]), ..Self::default() };
+        let mut went = Vec::new();
         for segment in &before.segments {
             let now = after.segments.iter().find(|one| one.id == segment.id);
             if now.is_none_or(|now| now.text != segment.text) {
                 gone.segments.insert(segment.id.clone());
-                gone.texts.push(said(&segment.text));
+                went.push(&segment.text);
             }
         }
         for speaker in &before.speakers {
@@ -78,35 +82,20 @@ impl Gone {
             if let Some(name) = &speaker.display_name
                 && now.is_none_or(|now| now.display_name.as_ref() != Some(name))
             {
-                gone.texts.push(said(name));
+                went.push(name);
             }
         }
-        let names = after.speakers.iter().filter_map(|speaker| speaker.display_name.as_deref());
-        let left: Vec<_> = after.segments.iter().map(|segment| segment.text.as_str()).chain(names).map(said).collect();
-        gone.words = gone.texts.iter().flatten().cloned().collect();
-        gone.pairs = gone.texts.iter().flat_map(|text| pairs(text)).collect();
-        for text in &left {
-            for word in text {
-                gone.words.remove(word);
-            }
-            for pair in pairs(text) {
-                gone.pairs.remove(&pair);
-            }
-        }
+        let names = after.speakers.iter().filter_map(|speaker| speaker.display_name.as_ref());
+        let left = Keys::of(after.segments.iter().map(|segment| &segment.text).chain(names), &gone.stems);
+        gone.keys = Keys::of(went.iter().copied(), &gone.stems).without(&left);
+        gone.texts = went.into_iter().map(|text| said(text)).collect();
         gone
     }
 
-    /// Whether nothing went.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.segments.is_empty() && self.texts.is_empty()
-    }
-
-    /// Whether `text` says a word, or two words side by side, that are said no more.
+    /// Whether `text` says a word in any of its forms, or two words side by side, that are said no more.
     #[must_use]
     pub fn is_in(&self, text: &str) -> bool {
-        let text = said(text);
-        text.iter().any(|word| self.words.contains(word)) || pairs(&text).any(|pair| self.pairs.contains(&pair))
+        self.keys.meet(&Keys::of([text], &self.stems))
     }
 
     /// Whether `text` is word for word a part of what was said there, as the local engine describes tasks, and not what a person wrote.
@@ -126,8 +115,61 @@ fn said(text: &str) -> Vec<String> {
     words(text).into_iter().map(|word| fold(&text[word])).collect()
 }
 
-fn pairs(text: &[String]) -> impl Iterator<Item = (String, String)> {
-    text.windows(2).map(|pair| (pair[0].clone(), pair[1].clone()))
+/// The stems of the languages that were spoken, each once.
+fn stems(transcripts: &[&Transcript]) -> Vec<Stems> {
+    let spoken = |of: &&Transcript| of.language.clone();
+    let segments = transcripts.iter().flat_map(|of| of.segments.iter().filter_map(|segment| segment.language.clone()));
+    let mut stems: Vec<Stems> = Vec::new();
+    let languages: BTreeSet<Option<String>> = transcripts.iter().map(spoken).chain(segments.map(Some)).collect();
+    for language in languages {
+        let of = Stems::of(language.as_deref());
+        if stems.iter().all(|known| known.label() != of.label()) {
+            stems.push(of);
+        }
+    }
+    stems
+}
+
+/// What texts are known by: their words as they are, and by their stems, since a search finds every form of a word.
+#[derive(Default)]
+struct Keys {
+    words: BTreeSet<String>,
+    /// Words side by side: each of them may be said elsewhere.
+    pairs: BTreeSet<(String, String)>,
+}
+
+impl Keys {
+    fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>, stems: &[Stems]) -> Self {
+        let mut keys = Self::default();
+        for text in texts {
+            let text = text.as_ref();
+            let words: Vec<&str> = words(text).into_iter().map(|word| &text[word]).collect();
+            keys.add(words.iter().map(|word| vec![fold(word)]).collect());
+            for stems in stems {
+                keys.add(words.iter().map(|word| stems.keys(word)).collect());
+            }
+        }
+        keys
+    }
+
+    /// A text in one reading: the keys of each of its words.
+    fn add(&mut self, text: Vec<Vec<String>>) {
+        for pair in text.windows(2) {
+            let with = |one: &String| pair[1].iter().map(|other| (one.clone(), other.clone())).collect::<Vec<_>>();
+            self.pairs.extend(pair[0].iter().flat_map(with));
+        }
+        self.words.extend(text.into_iter().flatten());
+    }
+
+    fn without(mut self, others: &Self) -> Self {
+        self.words.retain(|word| !others.words.contains(word));
+        self.pairs.retain(|pair| !others.pairs.contains(pair));
+        self
+    }
+
+    fn meet(&self, others: &Self) -> bool {
+        !self.words.is_disjoint(&others.words) || !self.pairs.is_disjoint(&others.pairs)
+    }
 }
 
 /// What is left of an analysis behind a correction, marked as stale; `local` is what the local engine says of the transcript `after` it.
@@ -148,7 +190,12 @@ pub fn corrected(mut analysis: Analysis, (gone, after): (&Gone, &Transcript), lo
         }
     }
     // What cannot be read any more was not written by this program.
-    serde_json::from_value(left).map_or(local, |left: Analysis| Analysis { stale: true, ..left })
+    let Ok(mut left) = serde_json::from_value::<Analysis>(left) else { return local };
+    // A key point repeats a claim and cites nothing itself: it goes with it.
+    let items = left.sections.iter().flat_map(|section| &section.items).map(|item| &item.text);
+    let claims: BTreeSet<_> = items.chain(left.key_discussion_points.iter().map(|point| &point.text)).collect();
+    left.key_points.retain(|point| claims.contains(point));
+    Analysis { stale: true, ..left }
 }
 
 /// A document without what is gone; `None` when that is what it is about. What belongs to the call as a whole loses its fields one by one.

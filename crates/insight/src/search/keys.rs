@@ -58,7 +58,7 @@ impl Stems {
     }
 
     /// What their keys begin with.
-    pub(super) fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         self.label
     }
 

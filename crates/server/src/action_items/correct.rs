@@ -1,14 +1,16 @@
 //! What becomes of action items when a person corrects the transcript. Its one invariant: what a person wrote stays; what was found, ticked
 //! off or not, says nothing that the transcript says no more.
 
-use api::action_items::ActionSource;
 use insight::analysis::{corrected::Gone, task::document::ActionItem};
 use speech::transcript::Transcript;
 use uuid::Uuid;
 
-use super::{Document, Found, SOURCES, optional_texts, renew, same::same, store};
+use super::{
+    Document, Found, optional_texts,
+    renew::{Touched, renewed, trace},
+    store::{self, Row},
+};
 use crate::{
-    calls::code_of,
     db::{TenantTx, Write},
     redaction::Written as _,
     vault::{key::Key, keys::VaultError},
@@ -17,8 +19,8 @@ use crate::{
 /// What an item is called that a person edited, when the title that it still had from the engine is said no more.
 const UNTITLED: &str = "Action item";
 
-/// Puts what is found in a corrected transcript in the place of what was found before, as [`renew`] does, and goes through what people
-/// touched. `key` is that of the call.
+/// Puts what is found in a corrected transcript in the place of what was found before, as [`renew`](super::renew) does, and goes through what
+/// people touched. `key` is that of the call.
 ///
 /// # Errors
 /// [`VaultError::Broken`] when an item was tampered with; what a transaction may fail with.
@@ -28,35 +30,37 @@ pub(crate) async fn correct(
     call: Uuid,
     (found, gone, after): (&[ActionItem], &Gone, &Transcript),
 ) -> Result<(), VaultError> {
-    renew::renew(tx, key, call, found).await?;
-    let found = renew::documents(found)?;
-    let rows = store::touched(tx, call).await?;
-    let documents = rows.iter().map(|row| row.open(key)).collect::<Result<Vec<_>, _>>()?;
-    let traces = |documents: &[&Document]| documents.iter().map(|one| renew::trace(one)).collect::<Vec<_>>();
-    let (new, old) =
-        (traces(&found.iter().map(|(one, _)| one).collect::<Vec<_>>()), traces(&documents.iter().collect::<Vec<_>>()));
-    let pairs = same(&new.iter().collect::<Vec<_>>(), &old.iter().collect::<Vec<_>>());
-    for (place, (row, before)) in rows.iter().zip(&documents).enumerate() {
-        let again = pairs.iter().position(|pair| *pair == Some(place)).map(|place| &found[place]);
-        let is_found = row.source == code_of(&SOURCES, &ActionSource::Ai);
-        let mut left = before.clone();
-        left.call_owner(after);
-        match before.said(gone).filter(|_| is_found) {
+    for Touched { row, document, again } in renewed(tx, key, call, found).await? {
+        match document.said(gone) {
             // What a person only ticked off is what was found.
             Some(Said::AsFound) => match again {
-                Some((document, due)) => store::edit(tx, key, row.id, (document, *due, row.status)).await?,
+                Some((found, due)) => store::edit(tx, key, row.id, (&found, due, row.status)).await?,
                 None => store::delete(tx, &[row.id]).await?,
             },
-            Some(Said::Removed) => store::bury(tx, key, row.id, &left.forgetting()).await?,
+            Some(Said::Removed) => store::bury(tx, key, row.id, &document.forgetting()).await?,
             Some(Said::ByPerson) => {
-                let left = left.edited_without(gone, again.map(|(document, _)| document));
+                let left = document.edited_without(gone, again.as_ref().map(|(found, _)| found)).owned(after);
                 store::edit(tx, key, row.id, (&left, row.due_date, row.status)).await?;
             }
-            None if left != *before => store::edit(tx, key, row.id, (&left, row.due_date, row.status)).await?,
-            None => {}
+            None => call_owner(tx, key, (&row, document), after).await?,
         }
     }
+    for row in store::manual(tx, call).await? {
+        let document = row.open(key)?;
+        call_owner(tx, key, (&row, document), after).await?;
+    }
     Ok(())
+}
+
+/// Calls the owner of an item as the transcript does; all else of it stays.
+async fn call_owner(
+    tx: &mut TenantTx<Write>,
+    key: &Key,
+    (row, before): (&Row, Document),
+    after: &Transcript,
+) -> Result<(), VaultError> {
+    let left = before.clone().owned(after);
+    if left == before { Ok(()) } else { store::edit(tx, key, row.id, (&left, row.due_date, row.status)).await }
 }
 
 /// Whose words an item has that speaks of what was corrected.
@@ -75,7 +79,8 @@ impl Document {
         let is_said = self.clone().texts().into_iter().any(|text| gone.is_in(text));
         (is_touched || is_said).then(|| match () {
             () if self.title.is_empty() => Said::Removed,
-            () if self.title == found.title && !self.edited => Said::AsFound,
+            // An older program noted neither texts nor edits: what it left may be a person's.
+            () if self.title == found.title && !self.edited && !found.texts.is_empty() => Said::AsFound,
             () => Said::ByPerson,
         })
     }
@@ -90,8 +95,7 @@ impl Document {
         }
         self.intent_metadata.attendees.retain(|one| one.name.is_some() || one.email.is_some());
         let has_found_title = self.title == found.title;
-        let mut now =
-            again.map(renew::trace).unwrap_or(Found { title: String::new(), texts: Vec::new(), ..found.clone() });
+        let mut now = again.map(trace).unwrap_or(Found { title: String::new(), texts: Vec::new(), ..found.clone() });
         match again {
             Some(again) if has_found_title => self.title.clone_from(&again.title),
             None if has_found_title && gone.is_in(&self.title) => UNTITLED.clone_into(&mut self.title),
@@ -100,7 +104,7 @@ impl Document {
         }
         // The engine's texts that are left may go with another correction.
         now.texts.extend(found.texts.into_iter().filter(|text| !gone.is_in(text)));
-        Self { found: Some(now), ..self }
+        Self { found: Some(now), edited: true, ..self }
     }
 
     /// Without the words that it was found by; where it was found stays, so that it is recognised.
@@ -109,11 +113,13 @@ impl Document {
         Self { found, ..self }
     }
 
-    /// Calls its owner as the transcript does.
-    fn call_owner(&mut self, transcript: &Transcript) {
-        let Some(owner) = &mut self.owner else { return };
-        if let Some(speaker) = transcript.speakers.iter().find(|speaker| speaker.speaker_id == owner.speaker_id) {
+    /// Its owner called as the transcript does.
+    fn owned(mut self, transcript: &Transcript) -> Self {
+        if let Some(owner) = &mut self.owner
+            && let Some(speaker) = transcript.speakers.iter().find(|speaker| speaker.speaker_id == owner.speaker_id)
+        {
             (owner.label, owner.display_name) = (speaker.label.clone(), speaker.display_name.clone());
         }
+        self
     }
 }

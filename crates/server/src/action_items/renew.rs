@@ -21,37 +21,61 @@ const MAX_FOUND: usize = 200;
 /// # Errors
 /// [`VaultError::Broken`] when an item that is there was tampered with, before anything is written; what a transaction may fail with.
 pub async fn renew(tx: &mut TenantTx<Write>, key: &Key, call: Uuid, found: &[ActionItem]) -> Result<(), VaultError> {
+    renewed(tx, key, call, found).await.map(drop)
+}
+
+/// An item that was found and that a person touched, which stays as it is.
+pub(super) struct Touched {
+    pub(super) row: store::Row,
+    pub(super) document: Document,
+    /// What is found of it now, if anything.
+    pub(super) again: Option<Dated>,
+}
+
+/// An item as it is stored, and by when it is due.
+pub(super) type Dated = (Document, Option<NaiveDate>);
+
+/// As [`renew`]; gives what people touched.
+pub(super) async fn renewed(
+    tx: &mut TenantTx<Write>,
+    key: &Key,
+    call: Uuid,
+    found: &[ActionItem],
+) -> Result<Vec<Touched>, VaultError> {
     let stored = store::found(tx, call).await?;
     let before = stored.iter().map(|row| row.open(key)).collect::<Result<Vec<_>, _>>()?;
-    let found = documents(found)?;
+    let found: Vec<Dated> = found.iter().take(MAX_FOUND).map(document).collect::<Result<_, _>>()?;
     let traces = |documents: Vec<&Document>| documents.into_iter().map(trace).collect::<Vec<_>>();
     let (new, old) = (traces(found.iter().map(|(document, _)| document).collect()), traces(before.iter().collect()));
     let pairs = same(&new.iter().collect::<Vec<_>>(), &old.iter().collect::<Vec<_>>());
 
-    let gone = |place: usize| !pairs.contains(&Some(place)) && !stored[place].touched;
-    let gone: Vec<Uuid> = (0..stored.len()).filter(|place| gone(*place)).map(|place| stored[place].id).collect();
-    store::delete(tx, &gone).await?;
-    for (((document, due), pair), position) in found.iter().zip(&pairs).zip(0..) {
-        match pair.map(|place| (&stored[place], &before[place])) {
-            None => {
-                let new = store::New { position, due_date: *due, ..store::New::found(call) };
-                store::insert(tx, key, new, document).await?;
-            }
-            Some((row, _)) if row.touched => {}
-            Some((row, before)) if before == document && (row.due_date, row.position) == (*due, position) => {}
-            Some((row, _)) => store::replace(tx, key, row.id, (document, *due, position)).await?,
+    let mut again: Vec<Option<(Dated, i32)>> = stored.iter().map(|_| None).collect();
+    for ((new, pair), position) in found.into_iter().zip(pairs).zip(0..) {
+        if let Some(place) = pair {
+            again[place] = Some((new, position));
+        } else {
+            let (document, due_date) = new;
+            store::insert(tx, key, store::New { position, due_date, ..store::New::found(call) }, &document).await?;
         }
     }
-    Ok(())
-}
-
-/// The items of an analysis, as [`document`] gives each.
-pub(super) fn documents(found: &[ActionItem]) -> Result<Vec<(Document, Option<NaiveDate>)>, DbError> {
-    found.iter().take(MAX_FOUND).map(document).collect()
+    let (mut gone, mut touched) = (Vec::new(), Vec::new());
+    for ((row, before), again) in stored.into_iter().zip(before).zip(again) {
+        match again {
+            again if row.touched => touched.push(Touched { row, document: before, again: again.map(|(new, _)| new) }),
+            None => gone.push(row.id),
+            Some(((document, due), position)) => {
+                if before != document || (row.due_date, row.position) != (due, position) {
+                    store::replace(tx, key, row.id, (&document, due, position)).await?;
+                }
+            }
+        }
+    }
+    store::delete(tx, &gone).await?;
+    Ok(touched)
 }
 
 /// An item as it is stored, and by when it is due, where the database has a place for that.
-fn document(item: &ActionItem) -> Result<(Document, Option<NaiveDate>), DbError> {
+fn document(item: &ActionItem) -> Result<Dated, DbError> {
     let value = serde_json::to_value(item).map_err(|_| DbError::Unexpected)?;
     let document: Document = serde_json::from_value(value).map_err(|_| DbError::Unexpected)?;
     let found = Some(trace(&document));

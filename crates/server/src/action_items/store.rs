@@ -118,12 +118,12 @@ pub(super) async fn found(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Vec<Ro
     rows!(tx, "call_id = $2 AND source = 1 ORDER BY position, created_at, id FOR UPDATE", call)
 }
 
-/// What people made of a call's action items, or added, with what is left of those that they removed; locked until the transaction ends.
+/// What people have added to a call; locked until the transaction ends.
 ///
 /// # Errors
 /// What a transaction may fail with.
-pub(super) async fn touched(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Vec<Row>, DbError> {
-    rows!(tx, "call_id = $2 AND (touched OR source = 2) ORDER BY position, created_at, id FOR UPDATE", call)
+pub(super) async fn manual(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Vec<Row>, DbError> {
+    rows!(tx, "call_id = $2 AND source = 2 ORDER BY position, created_at, id FOR UPDATE", call)
 }
 
 /// One action item.

@@ -2,7 +2,7 @@
 //! only while a passage of the call, as it is now, has the text that it was made of; so what was corrected means nothing from its
 //! transaction on, and what it says instead is embedded outside of any.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, iter, sync::Arc};
 
 use aws_lc_rs::digest;
 use insight::search::{
@@ -51,7 +51,8 @@ pub(super) fn mark(text: &str) -> Mark {
 
 /// The passages of a call: what was said in English, and what was written about it, each by itself. Names mean nothing.
 pub(super) fn passages_of(texts: &[Text<'_>]) -> Vec<Passage> {
-    passages(texts.iter().map(|text| {
+    let before = iter::once(None).chain(texts.iter().map(|text| Some(text.field)));
+    passages(texts.iter().zip(before).map(|(text, before)| {
         let is_meant = match text.field {
             SearchField::Transcript
             | SearchField::Title
@@ -66,7 +67,9 @@ pub(super) fn passages_of(texts: &[Text<'_>]) -> Vec<Passage> {
         let is_known = text.language.unwrap_or(LANGUAGE) == LANGUAGE;
         let is_said = text.field == SearchField::Transcript;
         let is_meant = is_meant && (is_said || words(text.text).len() >= TELLING);
-        (is_meant && is_known).then_some((text.text, is_said))
+        // The talk begins by itself.
+        let goes_on = is_said && before == Some(SearchField::Transcript);
+        (is_meant && is_known).then_some((text.text, goes_on))
     }))
 }
 
@@ -263,4 +266,41 @@ async fn put_state(tx: &mut TenantTx<Write>, call: Uuid, state: i16) -> Result<(
         .execute(tx.conn())
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_about_a_call_is_in_no_passage_with_what_was_said_in_it() {
+        let said = |text| (SearchField::Transcript, text);
+        let texts = [
+            (SearchField::Title, "The refund"),
+            (SearchField::Summary, "Money goes back."),
+            (SearchField::Notes, "Call again."),
+            said("Hello."),
+            said("You took it twice."),
+            (SearchField::ActionItem, "Send it back"),
+            (SearchField::ActionItem, "Call Ann"),
+        ];
+        let texts = texts.map(|(field, text)| Text { field, text, language: None, segment: None });
+        let of = |texts: &[Text<'_>]| {
+            passages_of(texts).into_iter().map(|passage| (passage.first, passage.text)).collect::<Vec<_>>()
+        };
+        let alone = |(first, text): (usize, &str)| (first, text.to_owned());
+        let talk = "Hello. You took it twice.";
+        let all = [
+            (0, "The refund"),
+            (1, "Money goes back."),
+            (2, "Call again."),
+            (3, talk),
+            (5, "Send it back"),
+            (6, "Call Ann"),
+        ];
+        assert_eq!(of(&texts), all.map(alone));
+        // Whatever of it is there.
+        assert_eq!(of(&texts[1..2]), [alone((0, "Money goes back."))]);
+        assert_eq!(of(&texts[3..5]), [alone((0, talk))]);
+    }
 }

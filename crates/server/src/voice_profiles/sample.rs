@@ -1,5 +1,7 @@
-//! A sample of a voice on its way from the form to a voiceprint. Its one invariant: it is in memory alone, and its buffers are zeroed when
-//! they are dropped; the sandboxed process decodes it, as it decodes recordings.
+//! A sample of a voice on its way from the form to a voiceprint. Its one invariant: it is in memory alone, and its two buffers, as it came and
+//! decoded ([`Sample`]), are zeroed when they are dropped; the sandboxed process decodes it, as it decodes recordings.
+//!
+//! The pieces in which it comes, and its blocks on their way from that process, are ordinary memory, which is given back and not zeroed.
 
 use std::{
     io,
@@ -133,10 +135,12 @@ pub(super) async fn voiceprint<T: Send + 'static>(
 }
 
 fn decode(decoder: &Decoder, sample: Zeroizing<Vec<u8>>, cancelled: Arc<AtomicBool>) -> ApiResult<Sample> {
+    // Parts of it are no copies.
+    let sample = Bytes::from_owner(sample);
     let length = sample.len() as u64;
     let read_at: ReadAt = Box::new(move |offset, most| {
         let from = usize::try_from(offset).unwrap_or(usize::MAX).min(sample.len());
-        Ok(Bytes::copy_from_slice(&sample[from..from.saturating_add(most).min(sample.len())]))
+        Ok(sample.slice(from..from.saturating_add(most).min(sample.len())))
     });
     let decoder = decoder.clone().stalled_after(DECODES).within(DECODES);
     let decoded = decoder.open(length, read_at, cancelled).map_err(|error| undecoded(&error))?;
