@@ -14,7 +14,7 @@ pub const SCHEMA_VERSION: u32 = 3;
 
 /// What was found in a call.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, remote = "Self")]
 pub struct Analysis {
     /// Always [`SCHEMA_VERSION`] when written by this crate.
     pub schema_version: u32,
@@ -99,8 +99,8 @@ pub struct Analysis {
     /// A person corrected the transcript since: what rested on that is taken out, and what would be found now is not in it yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
-    /// What another version of the program wrote and this one does not know: it passes through.
-    #[serde(flatten)]
+    /// What another version of the program wrote and this one does not know: it passes through (`rest.rs`).
+    #[serde(skip)]
     pub rest: Map<String, Value>,
 }
 

@@ -7,15 +7,31 @@ use super::sentence::Word;
 use crate::redact::numeral::Language;
 use crate::redact::token::fold;
 
-/// Words of the longest phrase in any list.
-const PHRASE_WORDS: usize = 7;
-
 /// Words in front of a phrase among which a denial counts: "I don't think that it is too high".
 const DENIED_WITHIN: usize = 6;
 
 /// The lists of one language.
 pub(super) struct Lexicon {
-    sections: HashMap<&'static str, HashMap<String, i64>>,
+    sections: HashMap<&'static str, List>,
+}
+
+/// The phrases of a section.
+#[derive(Default)]
+struct List {
+    /// With what their lines say in front of the colon.
+    phrases: HashMap<String, i64>,
+    /// Words of the longest phrase by its first word: of most words of a call, none begins a phrase.
+    longest: HashMap<String, usize>,
+}
+
+impl List {
+    fn add(&mut self, phrase: &str, value: i64) {
+        let phrase = fold(phrase);
+        let first = phrase.split(' ').next().unwrap_or_default();
+        let longest = self.longest.entry(first.to_owned()).or_default();
+        *longest = phrase.split(' ').count().max(*longest);
+        self.phrases.insert(phrase, value);
+    }
 }
 
 /// A phrase that was found.
@@ -51,7 +67,7 @@ impl Lexicon {
 
     /// Lines are `[section]`, `# comment`, `phrase, phrase` or `value: phrase, phrase`.
     fn parse(text: &'static str) -> Self {
-        let mut sections: HashMap<&'static str, HashMap<String, i64>> = HashMap::new();
+        let mut sections: HashMap<&'static str, List> = HashMap::new();
         let mut section = "";
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
             if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
@@ -63,7 +79,7 @@ impl Lexicon {
                 None => (0, line),
             };
             let list = sections.entry(section).or_default();
-            list.extend(phrases.split(',').map(|phrase| (fold(phrase.trim()), value)));
+            phrases.split(',').for_each(|phrase| list.add(phrase.trim(), value));
         }
         Self { sections }
     }
@@ -71,10 +87,10 @@ impl Lexicon {
     /// The longest phrase of `section` that begins with the word `at`.
     pub(super) fn find(&self, section: &str, words: &[Word<'_>], at: usize) -> Option<Hit> {
         let list = self.sections.get(section)?;
-        let most = PHRASE_WORDS.min(words.len().checked_sub(at)?);
+        let most = (*list.longest.get(&words.get(at)?.key)?).min(words.len() - at);
         (1..=most).rev().find_map(|count| {
             let phrase = words[at..at + count].iter().map(|word| word.key.as_str()).collect::<Vec<_>>().join(" ");
-            list.get(&phrase).map(|value| Hit { value: *value, words: count })
+            list.phrases.get(&phrase).map(|value| Hit { value: *value, words: count })
         })
     }
 
@@ -102,12 +118,16 @@ impl Lexicon {
 
     /// Whether `key` is a phrase of `section`.
     pub(super) fn holds(&self, section: &str, key: &str) -> bool {
-        self.sections.get(section).is_some_and(|list| list.contains_key(key))
+        self.sections.get(section).is_some_and(|list| list.phrases.contains_key(key))
     }
 
     /// The phrases of `section` with their values.
     pub(super) fn entries(&self, section: &str) -> impl Iterator<Item = (&str, i64)> {
-        self.sections.get(section).into_iter().flatten().map(|(phrase, value)| (phrase.as_str(), *value))
+        self.sections
+            .get(section)
+            .into_iter()
+            .flat_map(|list| &list.phrases)
+            .map(|(phrase, value)| (phrase.as_str(), *value))
     }
 }
 
@@ -115,11 +135,14 @@ impl Lexicon {
 mod tests {
     use super::*;
 
+    /// Words of the longest phrase in any list.
+    const PHRASE_WORDS: usize = 7;
+
     #[test]
     fn every_line_of_every_list_is_read() {
         for lexicon in LEXICONS.iter() {
             assert!(lexicon.sections.values().all(|list| {
-                list.keys().all(|phrase| !phrase.is_empty() && phrase.split(' ').count() <= PHRASE_WORDS)
+                list.phrases.keys().all(|phrase| !phrase.is_empty() && phrase.split(' ').count() <= PHRASE_WORDS)
             }));
             assert_eq!(lexicon.entries("weekday").map(|(_, value)| value).max(), Some(6));
             assert_eq!(lexicon.entries("month").map(|(_, value)| value).max(), Some(12));

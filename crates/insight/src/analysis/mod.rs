@@ -11,6 +11,7 @@ mod lexicon;
 pub mod llm;
 pub mod mood;
 mod people;
+mod rest;
 mod sentence;
 mod statement;
 mod summary;

@@ -32,7 +32,7 @@ pub(super) fn opportunities(call: &Call<'_>) -> Vec<Statement> {
 /// Whether a phrase of `cue` marks the sentence, and none of `none` takes that back.
 fn cued(sentence: &Sentence<'_>, cue: &str, none: &str) -> bool {
     let lexicon = sentence.lexicon();
-    !sentence.question && !lexicon.any(none, &sentence.words) && lexicon.affirmed(cue, &sentence.words).is_some()
+    !sentence.question && lexicon.affirmed(cue, &sentence.words).is_some() && !lexicon.any(none, &sentence.words)
 }
 
 fn statements(call: &Call<'_>, wanted: impl Fn(&Sentence<'_>) -> bool) -> Vec<Statement> {

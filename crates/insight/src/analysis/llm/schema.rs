@@ -10,10 +10,11 @@ use serde_json::{Map, Value, json};
 use super::names::names_of;
 use crate::analysis::{
     document::{
-        Amount, Analysis, Bullet, CallType, DiscussionPoint, Importance, ImportantDate, NextStep, Person, Phase,
-        Section, SectionItem, Statement,
+        Amount, Bullet, CallType, DiscussionPoint, Importance, ImportantDate, NextStep, Person, Phase, Section,
+        SectionItem, Statement,
     },
     mood::document::{Energy, Feeling, Formality, Pace, PartySentiment, PartyTones, PhaseSentiment, Sentiment, Tone},
+    rest::Known,
     task::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner},
 };
 
@@ -103,7 +104,7 @@ pub(super) fn schema(segments: &[&str], speakers: &[&str]) -> Value {
 fn analysis() -> Shape {
     let own = &["schemaVersion", "engine", "stale", "shortSummary", "detailedSummary", "keyPoints", "qualityWarnings"];
     let statements = || list(&statement().schema());
-    Shape::new::<Analysis>(
+    Shape::new::<Known>(
         own,
         vec![
             ("callType", one_of::<CallType>()),
