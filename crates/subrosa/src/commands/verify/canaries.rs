@@ -206,6 +206,21 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_the_analysis_and_a_voice_are_found_and_a_word_for_a_key_is_not_looked_for() {
+        let found = |canaries: &Canaries, text: &[u8]| {
+            let mut searched = Searched::default();
+            Search::new(&canaries.needles(None)).unwrap().stream("here", text, &mut searched).unwrap();
+            [KEY, RECORDING].map(|what| searched.found(what))
+        };
+        // Another run's recording stands for a voice, and its samples are as different as those of one.
+        let (key, voice) = (server::verify::needles::word(), Canaries::new(None, None).recording(1));
+        let canaries = Canaries::new(Some(key.as_str().into()), Some(voice.clone()));
+        assert_eq!(found(&canaries, key.as_bytes()), [true, false]);
+        assert_eq!(found(&canaries, &voice[2000..4000]), [false, true]);
+        assert_eq!(found(&Canaries::new(Some("ollama".into()), None), b"ollama"), [false, false]);
+    }
+
+    #[test]
     fn the_transcript_is_one() {
         let transcript: speech::transcript::Transcript =
             serde_json::from_value(Canaries::new(None, None).transcript()).unwrap();
