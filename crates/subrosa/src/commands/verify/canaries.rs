@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use server::verify::needles::{Needle, word};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ impl Canaries {
         // As it came, and as samples that a decoder gives.
         needles.push(Needle::bytes(RECORDING, &self.samples(PERIOD)).or(decoded(&self.samples(PERIOD))));
         needles.extend(self.voice.iter().flat_map(|voice| of_voice(voice)));
-        let key = self.key.as_ref().map(|key| key.expose_secret()).filter(|key| key.len() >= LEAST_KEY);
+        let key = self.key.as_ref().map(ExposeSecret::expose_secret).filter(|key| key.len() >= LEAST_KEY);
         needles.extend(key.map(|key| Needle::text(KEY, key)));
         needles.extend(control.map(|id| Needle::exactly(CONTROL, id.as_bytes())));
         needles
