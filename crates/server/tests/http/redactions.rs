@@ -86,10 +86,7 @@ async fn a_number_that_people_type_comes_out_of_no_field_list_search_or_export()
     for path in paths {
         let answer = person.get(&path).await;
         let text = if path.ends_with("docx") { unzipped(answer.body) } else { String::from_utf8(answer.body).unwrap() };
-        assert!(
-            !path.contains("format=") || path.ends_with("rttm") || text.contains("[phone number]"),
-            "{path}: {text}"
-        );
+        assert!(path.ends_with("rttm") || text.contains("back"), "{path}: nothing is said there");
         let name = answer.headers.get("content-disposition").map(|name| name.to_str().unwrap().to_owned());
         assert!(answer.status.is_success(), "{path}");
         assert!(!text.contains("555") && !name.unwrap_or_default().contains("555"), "{path}: {text}");

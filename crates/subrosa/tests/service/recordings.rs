@@ -33,10 +33,10 @@ impl Recording {
     }
 
     fn of(number: usize, seconds: Range<usize>, padding: usize) -> Self {
-        Self::saying(number, sample().slice(seconds.start * SECOND..seconds.end * SECOND), padding)
+        Self::saying(number, &sample().slice(seconds.start * SECOND..seconds.end * SECOND), padding)
     }
 
-    fn saying(number: usize, speech: Bytes, padding: usize) -> Self {
+    fn saying(number: usize, speech: &[u8], padding: usize) -> Self {
         let word = |bytes: usize| u32::try_from(bytes).unwrap().to_le_bytes();
         let padding = padding.next_multiple_of(2);
         let mut head = b"RIFF".to_vec();
@@ -45,7 +45,7 @@ impl Recording {
         head.extend([word(16_000), word(SECOND)].concat());
         head.extend(b"\x02\0\x10\0JUNK");
         head.extend([word(padding + 8), word(number), word(0)].concat());
-        let speech = Bytes::from([b"data", &word(speech.len())[..], &speech].concat());
+        let speech = Bytes::from([b"data", &word(speech.len())[..], speech].concat());
         Self { title: format!("recording {number}"), head: head.into(), padding, speech }
     }
 
@@ -77,8 +77,8 @@ const ALONE: [Range<usize>; 4] = [755..832, 1003..1057, 1470..1792, 2178..2785];
 pub(crate) fn voice() -> Vec<u8> {
     let alone = ALONE.iter().flat_map(|at| sample().slice(at.start * SECOND / 100..at.end * SECOND / 100));
     let speech: Vec<u8> = alone.collect();
-    let speech: Bytes = speech.iter().copied().cycle().take(20 * SECOND).collect();
-    let voice = Recording::saying(0, speech, 0);
+    let speech: Vec<u8> = speech.iter().copied().cycle().take(20 * SECOND).collect();
+    let voice = Recording::saying(0, &speech, 0);
     voice.blocks(0..voice.bytes()).concat()
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::{ExposeSecret, SecretString};
 use server::verify::needles::{Needle, word};
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ impl Canaries {
         // As it came, and as samples that a decoder gives.
         needles.push(Needle::bytes(RECORDING, &self.samples(PERIOD)).or(decoded(&self.samples(PERIOD))));
         needles.extend(self.voice.iter().flat_map(|voice| of_voice(voice)));
-        let key = self.key.as_ref().map(|key| key.expose_secret()).filter(|key| key.len() >= LEAST_KEY);
+        let key = self.key.as_ref().map(ExposeSecret::expose_secret).filter(|key| key.len() >= LEAST_KEY);
         needles.extend(key.map(|key| Needle::text(KEY, key)));
         needles.extend(control.map(|id| Needle::exactly(CONTROL, id.as_bytes())));
         needles
@@ -203,6 +203,21 @@ mod tests {
         let text = canaries.words().values().map(String::as_str).collect::<Vec<_>>().join(" ");
         search.stream("here", text.as_bytes(), &mut searched).unwrap();
         assert!(canaries.words().keys().all(|what| searched.found(what)), "{searched:?}");
+    }
+
+    #[test]
+    fn the_key_of_the_analysis_and_a_voice_are_found_and_a_word_for_a_key_is_not_looked_for() {
+        let found = |canaries: &Canaries, text: &[u8]| {
+            let mut searched = Searched::default();
+            Search::new(&canaries.needles(None)).unwrap().stream("here", text, &mut searched).unwrap();
+            [KEY, RECORDING].map(|what| searched.found(what))
+        };
+        // Another run's recording stands for a voice, and its samples are as different as those of one.
+        let (key, voice) = (server::verify::needles::word(), Canaries::new(None, None).recording(1));
+        let canaries = Canaries::new(Some(key.as_str().into()), Some(voice.clone()));
+        assert_eq!(found(&canaries, key.as_bytes()), [true, false]);
+        assert_eq!(found(&canaries, &voice[2000..4000]), [false, true]);
+        assert_eq!(found(&Canaries::new(Some("ollama".into()), None), b"ollama"), [false, false]);
     }
 
     #[test]

@@ -294,11 +294,10 @@ impl<'a> Media<'a> {
         let (received, mut searched) = (reports.received(), Searched::default());
         searched.unreadable = u64::from(reports.has_missed());
         if received.is_empty() && searched.unreadable == 0 {
+            let silent = "none came: does errors.dsn of the service name this address?";
             return match service.started {
                 Some(_) => report.held(Rule::H10, looked, "no fault happened, so none was reported"),
-                None => {
-                    report.unproven(Rule::H10, looked, "none came: does errors.dsn of the service name this address?")
-                }
+                None => report.unproven(Rule::H10, looked, silent),
             };
         }
         // Reading from memory does not fail.

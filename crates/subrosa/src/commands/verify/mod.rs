@@ -20,8 +20,8 @@ mod visit;
 
 use std::{
     ffi::OsString,
-    fs,
-    io::{self, Write as _},
+    fs::File,
+    io::{self, Read as _, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -55,6 +55,9 @@ use visit::Visit;
 
 /// By how much clocks of file systems lag behind (a tick of the kernel, and a second of those that keep no fractions).
 const SLACK: Duration = Duration::from_secs(2);
+
+/// Bytes of a voice's recording: a minute, which no sample is longer than, at 48 kHz in two channels of 16 bits is 11 MiB.
+const MOST_VOICE: u64 = 16 << 20;
 
 /// A place that can be left out, where it is searched otherwise or there is none.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -184,10 +187,8 @@ async fn verify(
     arguments: &[OsString],
 ) -> Result<(Report, Option<VerifyError>), VerifyError> {
     let signals = Signals::take().map_err(StateError::Runtime)?;
-    let voice = args.voice.as_deref().map(|path| {
-        fs::read(path).map_err(|error| VerifyError::Search(format!("--voice {}: {error}", path.display())))
-    });
-    let canaries = Canaries::new(place.config.analysis.key.clone(), voice.transpose()?);
+    let voice = args.voice.as_deref().map(voice).transpose()?;
+    let canaries = Canaries::new(place.config.analysis.key.clone(), voice);
     let mut service = match &args.url {
         None => Service::start(arguments).await.map_err(VerifyError::Service)?,
         Some(url) => {
@@ -221,6 +222,14 @@ async fn verify(
         report.stopped(&error.to_string());
     }
     Ok((report, stopped))
+}
+
+/// What a file has of a voice; one that is longer is cut, and then refused by the service.
+fn voice(path: &Path) -> Result<Vec<u8>, VerifyError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MOST_VOICE).read_to_end(&mut bytes));
+    read.map_err(|error| VerifyError::Search(format!("--voice {}: {error}", path.display())))?;
+    Ok(bytes)
 }
 
 /// Makes tenants, has the service visited, and deletes the tenants, however the visit ends. Gives the id of a request, which the log has to
