@@ -64,7 +64,7 @@ fn format_of(format: TranscriptFormat) -> (Format, &'static str) {
     }
 }
 
-fn not_yet() -> ApiError {
+pub(crate) fn not_yet() -> ApiError {
     ApiError::new(ErrorCode::CallNotCompleted, "the transcript is not there yet; watch the call's events")
 }
 

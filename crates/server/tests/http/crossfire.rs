@@ -154,6 +154,7 @@ fn table() -> Vec<Row> {
         ("GET /api/calls/{id}/transcript", Own, 200, "?format=docx", Nothing),
         ("GET /api/calls/{id}/redactions", Own, 200, "", Nothing),
         ("GET /api/calls/{id}/analysis", Own, 200, "", Nothing),
+        ("GET /api/calls/{id}/talk", Own, 200, "", Nothing),
         ("GET /api/calls/{id}/digest", Own, 200, "?format=html", Nothing),
         ("POST /api/calls/{id}/reanalyze", Own, 202, "", Nothing),
         ("GET /api/analytics/talk", Own, 200, "?days=365", Nothing),

@@ -154,7 +154,7 @@ pub(super) const ACCOUNT: [Step; 31] = [
 ];
 
 /// Everything about a call that has its transcript.
-pub(super) const CONTENT: [Step; 40] = [
+pub(super) const CONTENT: [Step; 41] = [
     get("GET /api/health/details"),
     get("GET /api/calls").with("?limit=200"),
     get("GET /api/calls").with("?q={title}"),
@@ -180,6 +180,7 @@ pub(super) const CONTENT: [Step; 40] = [
     get("GET /api/calls/{id}/transcript").with("?format=srt"),
     get("GET /api/calls/{id}/redactions"),
     get("GET /api/calls/{id}/analysis"),
+    get("GET /api/calls/{id}/talk"),
     get("GET /api/calls/{id}/digest").with("?format=email"),
     step("POST /api/calls/{id}/reanalyze", Owner, Nothing),
     get("GET /api/analytics/talk").with("?days=30"),
