@@ -4,6 +4,7 @@
 pub(crate) mod follow;
 pub mod routes;
 pub mod store;
+mod voices;
 
 use speech::transcript::{Confidence, LabelSource, Transcript};
 

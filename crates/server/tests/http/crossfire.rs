@@ -160,6 +160,7 @@ fn table() -> Vec<Row> {
         ("GET /api/analytics/talk", Own, 200, "?days=365", Nothing),
         ("GET /api/analytics/vibe", Own, 200, "?days=365", Nothing),
         ("PATCH /api/calls/{id}/speakers/{speakerId}", Own, 200, "", Json(r#"{"displayName": "mine"}"#)),
+        ("PATCH /api/calls/{id}/speakers/{speakerId}", Own, 200, "", Json(r#"{"role": "USER"}"#)),
         ("PATCH /api/calls/{id}/segments/{segId}", Own, 200, "", Json(r#"{"text": "mine"}"#)),
         ("OPTIONS /api/uploads", Public, 204, "", Headers(&[TUS])),
         ("POST /api/uploads", Own, 201, "", Headers(&[TUS, ("upload-length", "1000")])),

@@ -46,3 +46,4 @@ mod tokens;
 mod transcripts;
 mod tus;
 mod users;
+mod voices;
