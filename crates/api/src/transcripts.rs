@@ -164,9 +164,8 @@ pub struct TranscriptQuery {
 }
 
 /// A name for a speaker, and whose voice it is; what is left out stays.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[schema(min_properties = 1)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SpeakerPatch {
     /// At most 200 characters; an empty text takes the name away.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -227,8 +227,10 @@ async fn put(
     Ok(search::index::renew(tx, &app.vault, call).await?)
 }
 
-/// Names a speaker, and says whose voice it is: where another speaker was that party, that one is what this one was; the other one of two is the
-/// other party. A name that is not given is that party's.
+/// Names a speaker, or says whose voice it is.
+///
+/// Of two speakers the other one is the other party then; of more, who was that party is what this one was. A name that is not given is that
+/// party's, unless a person gave one before.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/speakers/{speakerId}", tag = "transcripts", request_body = SpeakerPatch,
     params(("id" = Uuid, Path), ("speakerId" = String, Path), IdempotencyKey),
@@ -247,9 +249,6 @@ pub async fn patch_speaker(
     extract::Json(patch): extract::Json<SpeakerPatch>,
 ) -> ApiResult<Json<Value>> {
     check_length("displayName", patch.display_name.as_deref(), MAX_NAME)?;
-    if patch == SpeakerPatch::default() {
-        return Err(ApiError::field("displayName", "say what the speaker is called, or with role whose voice it is"));
-    }
     let named = |transcript: &mut Transcript, parties: &Parties| {
         if let Some(role) = patch.role {
             assign(transcript, &speaker, role_of(role), parties).ok_or_else(ApiError::not_found)?;
