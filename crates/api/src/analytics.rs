@@ -1,8 +1,77 @@
-//! What many calls look like from outside: numbers and codes.
+//! What a call, and many calls, look like from outside: numbers and codes.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+/// Who spoke how much in one call, measured from its transcript as it is now; times are in seconds. The engine writes the document; these
+/// types describe it, and a test compares the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TalkAnalytics {
+    /// How long the recording is.
+    pub duration_seconds: f64,
+    /// In which anybody speaks.
+    pub talk_seconds: f64,
+    /// In which nobody does, in stretches of half a second and more.
+    pub silence_seconds: f64,
+    /// The longest of these.
+    pub longest_silence_seconds: f64,
+    /// In which more than one speaks.
+    pub overlap_seconds: f64,
+    /// Stretches of that.
+    pub overlaps: u32,
+    /// Turns that begin while somebody else speaks, and outlast them.
+    pub interruptions: u32,
+    /// Stretches of one speaker.
+    pub turns: u32,
+    /// Questions asked.
+    pub questions: u32,
+    /// Words spoken.
+    pub words: u32,
+    /// Words a minute of speech; 0 when nobody speaks.
+    pub words_per_minute: f64,
+    /// The longest of any speaker's.
+    pub longest_monologue_seconds: f64,
+    /// Median from the end of a turn to the beginning of the next speaker's; left out when nobody answers anybody within ten seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_latency_seconds: Option<f64>,
+    /// Each speaker, as in the transcript.
+    pub speakers: Vec<SpeakerTalk>,
+}
+
+/// What one speaker's part in a call is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SpeakerTalk {
+    /// Whose: as in the transcript, which has their names and roles.
+    pub speaker_id: String,
+    /// Seconds of speech.
+    pub talk_seconds: f64,
+    /// Share of what all speakers speak, 0 to 1.
+    pub talk_share: f64,
+    /// Words spoken.
+    pub words: u32,
+    /// Words a minute of speech; 0 for who says nothing.
+    pub words_per_minute: f64,
+    /// The longest stretch without another speaker's turn and without a pause of two seconds.
+    pub longest_monologue_seconds: f64,
+    /// How often the speaker began while another spoke, and outlasted them.
+    pub interruptions: u32,
+    /// How often that was done to the speaker.
+    pub interrupted: u32,
+    /// In which somebody else speaks too.
+    pub overlap_seconds: f64,
+    /// Stretches of that.
+    pub overlaps: u32,
+    /// Questions asked.
+    pub questions: u32,
+    /// Turns taken.
+    pub turns: u32,
+    /// Median from the end of another's turn to the beginning of the speaker's; left out for who answers nobody within ten seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_latency_seconds: Option<f64>,
+}
 
 /// Over which days.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]

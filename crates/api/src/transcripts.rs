@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::analytics::Party;
+
 /// Who said what and when in one call.
 #[derive(Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -161,13 +163,17 @@ pub struct TranscriptQuery {
     pub format: TranscriptFormat,
 }
 
-/// A name for a speaker.
+/// A name for a speaker, and whose voice it is; what is left out stays.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SpeakerPatch {
     /// At most 200 characters; an empty text takes the name away.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 200)]
-    pub display_name: String,
+    pub display_name: Option<String>,
+    /// Whose voice it is. Of two parties of one call there is one speaker each at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Party>,
 }
 
 /// What was said instead.

@@ -38,8 +38,15 @@ pub struct TalkAnalytics {
     pub turns: usize,
     /// Questions asked.
     pub questions: usize,
+    /// Words spoken.
+    pub words: usize,
     /// Words a minute of speech.
     pub words_per_minute: f64,
+    /// The longest of any speaker's.
+    pub longest_monologue_seconds: f64,
+    /// Median seconds from the end of a turn to the beginning of the next speaker's. Absent where nobody answers anybody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_latency_seconds: Option<f64>,
     /// Each speaker, in the transcript's order.
     pub speakers: Vec<SpeakerTalk>,
 }
@@ -64,6 +71,10 @@ pub struct SpeakerTalk {
     pub interruptions: usize,
     /// How often that was done to the speaker.
     pub interrupted: usize,
+    /// Seconds in which the speaker speaks and somebody else does too.
+    pub overlap_seconds: f64,
+    /// Stretches of them.
+    pub overlaps: usize,
     /// Questions asked.
     pub questions: usize,
     /// Turns taken.
@@ -78,8 +89,9 @@ pub struct SpeakerTalk {
 #[must_use]
 pub fn measure(transcript: &Transcript) -> TalkAnalytics {
     let segments: Vec<Piece<'_>> = transcript.segments.iter().map(Piece::of).collect();
+    let overlaps = overlaps(&transcript.speakers.iter().map(|one| own(&one.speaker_id, &segments)).collect::<Vec<_>>());
     let mut speakers: Vec<SpeakerTalk> =
-        transcript.speakers.iter().map(|speaker| speaker_talk(&speaker.speaker_id, &segments)).collect();
+        transcript.speakers.iter().map(|speaker| speaker_talk(&speaker.speaker_id, &segments, &overlaps)).collect();
     let spoken: f64 = speakers.iter().map(|speaker| speaker.talk_seconds).sum();
     for speaker in &mut speakers {
         speaker.talk_share = if spoken > 0.0 { speaker.talk_seconds / spoken } else { 0.0 };
@@ -87,7 +99,6 @@ pub fn measure(transcript: &Transcript) -> TalkAnalytics {
     let all = union(segments.iter().map(Piece::span));
     let talk_seconds = total(&all);
     let silences = silences(&all, transcript.duration_seconds);
-    let overlaps = overlaps(&transcript.speakers.iter().map(|one| own(&one.speaker_id, &segments)).collect::<Vec<_>>());
     let words: usize = speakers.iter().map(|speaker| speaker.words).sum();
     TalkAnalytics {
         duration_seconds: transcript.duration_seconds,
@@ -99,7 +110,10 @@ pub fn measure(transcript: &Transcript) -> TalkAnalytics {
         interruptions: speakers.iter().map(|speaker| speaker.interruptions).sum(),
         turns: speakers.iter().map(|speaker| speaker.turns).sum(),
         questions: speakers.iter().map(|speaker| speaker.questions).sum(),
+        words,
         words_per_minute: per_minute(words, spoken),
+        longest_monologue_seconds: speakers.iter().map(|speaker| speaker.longest_monologue_seconds).fold(0.0, f64::max),
+        response_latency_seconds: median(latencies(&segments, |_| true)),
         speakers,
     }
 }
@@ -145,9 +159,10 @@ fn questions(text: &str) -> usize {
     text.chars().filter(|&c| !std::mem::replace(&mut before, is_mark(c)) && is_mark(c)).count()
 }
 
-fn speaker_talk(id: &str, segments: &[Piece<'_>]) -> SpeakerTalk {
+fn speaker_talk(id: &str, segments: &[Piece<'_>], overlaps: &[Span]) -> SpeakerTalk {
     let mine = || segments.iter().filter(|piece| piece.speaker == id);
-    let talk_seconds = total(&own(id, segments));
+    let spans = own(id, segments);
+    let (talk_seconds, shared) = (total(&spans), shared(&spans, overlaps));
     let words = mine().map(|piece| piece.words).sum();
     // Each turn against those around it only: an interruption begins inside the one it breaks into.
     let breaks = |one: &Piece<'_>, by_me: bool| {
@@ -158,8 +173,6 @@ fn speaker_talk(id: &str, segments: &[Piece<'_>]) -> SpeakerTalk {
         }
         count.min(1)
     };
-    let mut latencies = latencies(id, segments);
-    latencies.sort_by(f64::total_cmp);
     SpeakerTalk {
         speaker_id: id.to_owned(),
         talk_seconds,
@@ -169,9 +182,11 @@ fn speaker_talk(id: &str, segments: &[Piece<'_>]) -> SpeakerTalk {
         longest_monologue_seconds: longest_monologue(id, segments),
         interruptions: mine().map(|piece| breaks(piece, true)).sum(),
         interrupted: segments.iter().filter(|piece| piece.speaker != id).map(|piece| breaks(piece, false)).sum(),
+        overlap_seconds: total(&shared),
+        overlaps: shared.len(),
         questions: mine().map(|piece| piece.questions).sum(),
         turns: turns(segments).filter(|turn| turn[0].speaker == id).count(),
-        response_latency_seconds: latencies.get(latencies.len() / 2).copied(),
+        response_latency_seconds: median(latencies(segments, |speaker| speaker == id)),
     }
 }
 
@@ -193,15 +208,21 @@ fn longest_monologue(id: &str, segments: &[Piece<'_>]) -> f64 {
     lengths.fold(0.0, f64::max)
 }
 
-/// From the end of each turn of another speaker to the beginning of `id`'s that follows it.
-fn latencies(id: &str, segments: &[Piece<'_>]) -> Vec<f64> {
+/// From the end of each turn to the beginning of the next speaker's, where that is one of those who are `meant`.
+fn latencies(segments: &[Piece<'_>], meant: impl Fn(&str) -> bool) -> Vec<f64> {
     let turns: Vec<&[Piece<'_>]> = turns(segments).collect();
-    let answers = turns.windows(2).filter(|pair| pair[1][0].speaker == id);
+    let answers = turns.windows(2).filter(|pair| meant(pair[1][0].speaker));
     let waits = answers.map(|pair| {
         let end = pair[0].iter().map(|piece| piece.end).fold(f64::MIN, f64::max);
         (pair[1][0].start - end).max(0.0)
     });
     waits.filter(|wait| *wait <= LATEST_RESPONSE).collect()
+}
+
+/// The upper one of two in the middle.
+fn median(mut seconds: Vec<f64>) -> Option<f64> {
+    seconds.sort_by(f64::total_cmp);
+    seconds.get(seconds.len() / 2).copied()
 }
 
 fn own(id: &str, segments: &[Piece<'_>]) -> Vec<Span> {
@@ -239,6 +260,18 @@ fn overlaps(speakers: &[Vec<Span>]) -> Vec<Span> {
     }
     found.retain(|(start, end)| end - start >= OVERLAP);
     found
+}
+
+/// What is in `spans` of `overlaps`, both in order.
+fn shared(spans: &[Span], overlaps: &[Span]) -> Vec<Span> {
+    let (mut shared, mut from) = (Vec::new(), 0);
+    for &(start, end) in overlaps {
+        // One that ends before this overlap ends before every later one too.
+        from += spans[from..].iter().take_while(|span| span.1 <= start).count();
+        let within = spans[from..].iter().take_while(|span| span.0 < end);
+        shared.extend(within.map(|span| (span.0.max(start), span.1.min(end))));
+    }
+    shared
 }
 
 fn silences(spoken: &[Span], duration: f64) -> Vec<f64> {

@@ -125,6 +125,7 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(analyses::analysis))
         .routes(routes!(analyses::reanalyze))
         .routes(routes!(analyses::shared))
+        .routes(routes!(analytics::of_call))
         .routes(routes!(analytics::talk))
         .routes(routes!(analytics::vibe))
         // OpenAI's clients

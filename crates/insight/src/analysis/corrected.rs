@@ -178,6 +178,7 @@ pub fn corrected(mut analysis: Analysis, (gone, after): (&Gone, &Transcript), lo
     for owner in analysis.action_items.iter_mut().filter_map(|item| item.owner.as_mut()) {
         if let Some(speaker) = after.speakers.iter().find(|speaker| speaker.speaker_id == owner.speaker_id) {
             (owner.label, owner.display_name) = (speaker.label.clone(), speaker.display_name.clone());
+            owner.role = speaker.role;
         }
     }
     let (Ok(before), Ok(now)) = (serde_json::to_value(&analysis), serde_json::to_value(&local)) else { return local };

@@ -7,10 +7,7 @@ use serde::Serialize;
 use speech::transcript::Transcript;
 
 use super::Style;
-use crate::{
-    analysis::document::Analysis,
-    talk::{self, TalkAnalytics},
-};
+use crate::{analysis::document::Analysis, talk::TalkAnalytics};
 
 /// The transcript, and what was found in it where that was asked for.
 #[derive(Serialize)]
@@ -21,7 +18,7 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     analysis: Option<&'a Analysis>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    talk_analytics: Option<TalkAnalytics>,
+    talk_analytics: Option<&'a TalkAnalytics>,
 }
 
 pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io::Write) -> io::Result<()> {
@@ -29,8 +26,7 @@ pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io:
     if !style.words {
         brief.segments.iter_mut().for_each(|segment| segment.words.clear());
     }
-    let talk_analytics = style.analysis.map(|_| talk::measure(transcript));
-    let document = Document { transcript: &brief, analysis: style.analysis, talk_analytics };
+    let document = Document { transcript: &brief, analysis: style.analysis, talk_analytics: style.talk };
     let json = serde_json::to_string_pretty(&document)?;
     let mut shown = 0;
     // They can only stand within strings.

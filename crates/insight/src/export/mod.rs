@@ -20,6 +20,7 @@ use std::{fmt, io, str::FromStr};
 use crate::{
     analysis::document::Analysis,
     digest::{self, digest},
+    talk::TalkAnalytics,
 };
 use speech::diarize::Turn;
 use speech::transcript::{Segment, Transcript};
@@ -107,8 +108,10 @@ pub struct Style<'a> {
     pub words: bool,
     /// The diarization's turns where they are known: RTTM holds them in place of the coarser segments.
     pub turns: &'a [Turn],
-    /// The analysis of the call: a member of JSON beside the talk analytics, a digest behind plain text and Markdown.
+    /// The analysis of the call: a member of JSON, a digest behind plain text and Markdown.
     pub analysis: Option<&'a Analysis>,
+    /// Who spoke how much: a member of JSON.
+    pub talk: Option<&'a TalkAnalytics>,
 }
 
 /// Writes `transcript` as `format`.

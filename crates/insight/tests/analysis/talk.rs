@@ -30,8 +30,21 @@ fn talk_is_measured_in_seconds_shares_words_and_turns() {
     assert_eq!(user.response_latency_seconds, Some(0.0));
     assert_eq!(contact.response_latency_seconds, Some(2.0));
     assert_eq!((talk.overlaps, talk.overlap_seconds), (1, 0.5));
+    assert_eq!([user, contact].map(|one| (one.overlaps, one.overlap_seconds)), [(1, 0.5), (1, 0.5)]);
+    assert_eq!((talk.words, talk.longest_monologue_seconds), (13, 8.0));
+    // 1.5 seconds, none, and 2.
+    assert_eq!(talk.response_latency_seconds, Some(1.5));
     assert_eq!(talk.silence_seconds, 1.0 + 1.5 + 2.0);
     assert_eq!(talk.longest_silence_seconds, 2.0);
+}
+
+#[test]
+fn an_overlap_is_that_of_those_who_speak_in_it() {
+    let talk =
+        measure(&timed("en", 3, &[(0, 0.0, 10.0, "a"), (1, 2.0, 4.0, "b"), (2, 3.0, 6.0, "c"), (1, 8.0, 9.0, "d")]));
+    let shared: Vec<_> = talk.speakers.iter().map(|one| (one.overlaps, one.overlap_seconds)).collect();
+    assert_eq!(shared, [(2, 5.0), (2, 3.0), (1, 3.0)]);
+    assert_eq!((talk.overlaps, talk.overlap_seconds), (2, 5.0));
 }
 
 #[test]
@@ -56,6 +69,7 @@ proptest! {
         for speaker in &talk.speakers {
             prop_assert!(speaker.longest_monologue_seconds <= talk.duration_seconds + 1e-6);
             prop_assert!(speaker.talk_seconds <= talk.talk_seconds + 1e-6);
+            prop_assert!(speaker.overlap_seconds <= talk.overlap_seconds.min(speaker.talk_seconds) + 1e-6);
         }
     }
 }

@@ -5,8 +5,8 @@ use insight::export::{Format, Style, write};
 use speech::diarize::Turn;
 use speech::transcript::{QualityWarning, Role, Transcript};
 
-const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[], analysis: None };
-const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[], analysis: None };
+const TITLED: Style<'_> = Style { title: "weekly call.wav", words: false, turns: &[], analysis: None, talk: None };
+const WITH_WORDS: Style<'_> = Style { title: "weekly call.wav", words: true, turns: &[], analysis: None, talk: None };
 
 fn bytes(transcript: &Transcript, format: Format, style: Style<'_>) -> Vec<u8> {
     let mut out = Vec::new();
@@ -226,7 +226,8 @@ fn an_analysis_follows_text_and_is_a_member_of_json() {
     let call =
         transcript(&[(1, 0.0, 4.0, "I will send you the written offer by 5 June 2027."), (2, 4.0, 5.0, "Thanks.")]);
     let analysis = insight::analysis::analyze(&call, &insight::facts::Facts::default());
-    let style = Style { analysis: Some(&analysis), ..TITLED };
+    let talk = insight::talk::measure(&call);
+    let style = Style { analysis: Some(&analysis), talk: Some(&talk), ..TITLED };
     let text = |format| String::from_utf8(bytes(&call, format, style)).unwrap();
     assert!(text(Format::Txt).contains("Thanks.\n\n"), "{}", text(Format::Txt));
     assert!(text(Format::Txt).contains("Action items\n- Send the written offer (Speaker 1"));

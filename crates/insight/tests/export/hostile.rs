@@ -9,8 +9,13 @@ use speech::transcript::{Transcript, Word};
 
 fn export(transcript: &Transcript, format: Format) -> Vec<u8> {
     let mut out = Vec::new();
-    write(transcript, format, Style { title: "a \u{7} <title>", words: true, turns: &[], analysis: None }, &mut out)
-        .unwrap();
+    write(
+        transcript,
+        format,
+        Style { title: "a \u{7} <title>", words: true, turns: &[], analysis: None, talk: None },
+        &mut out,
+    )
+    .unwrap();
     out
 }
 

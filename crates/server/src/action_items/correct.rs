@@ -119,6 +119,7 @@ impl Document {
             && let Some(speaker) = transcript.speakers.iter().find(|speaker| speaker.speaker_id == owner.speaker_id)
         {
             (owner.label, owner.display_name) = (speaker.label.clone(), speaker.display_name.clone());
+            super::details::role_name(speaker.role).clone_into(&mut owner.role);
         }
         self
     }

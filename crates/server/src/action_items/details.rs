@@ -2,7 +2,7 @@
 //! segment of it.
 
 use api::action_items::{ActionItemDetails, ActionOwner, IntentMetadata};
-use speech::transcript::Transcript;
+use speech::transcript::{Role, Transcript};
 use uuid::Uuid;
 
 use super::{Document, renew::is_storable};
@@ -46,13 +46,21 @@ pub(super) async fn written(app: &App, caller: &Caller, call: Uuid, details: Act
 fn speaker(transcript: Option<&Transcript>, id: &str) -> ApiResult<ActionOwner> {
     let found = transcript.and_then(|transcript| transcript.speakers.iter().find(|speaker| speaker.speaker_id == id));
     let found = found.ok_or_else(|| ApiError::field("ownerSpeakerId", "the call's transcript has no such speaker"))?;
-    let role = serde_json::to_value(found.role).map_err(|error| ApiError::internal(&error))?;
     Ok(ActionOwner {
         speaker_id: found.speaker_id.clone(),
         label: found.label.clone(),
         display_name: found.display_name.clone(),
-        role: role.as_str().unwrap_or_default().to_owned(),
+        role: role_name(found.role).to_owned(),
     })
+}
+
+/// As transcripts write it.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::User => "USER",
+        Role::Contact => "CONTACT",
+        Role::Unknown => "UNKNOWN",
+    }
 }
 
 fn cited(transcript: Option<&Transcript>, ids: Vec<String>) -> ApiResult<Vec<String>> {

@@ -14,7 +14,7 @@ use insight::{
     },
     facts::Facts,
 };
-use speech::transcript::{QualityWarning, Transcript};
+use speech::transcript::{QualityWarning, Role, Transcript};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -88,18 +88,27 @@ impl Before {
     }
 
     fn make(self, before: &Transcript, after: Transcript) -> After {
-        let Self { analysis, facts } = self;
+        let Self { mut analysis, facts } = self;
         let gone = Gone::between(before, &after);
         let mut local = analysis::analyze(&after, &facts);
         // Still the reason why no model says it.
         let fallback = analysis.quality_warnings.iter().filter(|one| **one == QualityWarning::AnalysisFallback);
         local.quality_warnings.extend(fallback);
+        // What a model heard of a party, it heard of another voice.
+        if parties(before) != parties(&after) {
+            analysis.sentiment.clone_from(&local.sentiment);
+            analysis.tone.clone_from(&local.tone);
+        }
         let analysis = match analysis.engine {
             Some(Engine::Local) => local,
             Some(Engine::Llm) | None => corrected(analysis, (&gone, &after), local),
         };
         After { made: Made::of(after, analysis), gone }
     }
+}
+
+fn parties(transcript: &Transcript) -> Vec<Role> {
+    transcript.speakers.iter().map(|speaker| speaker.role).collect()
 }
 
 impl After {

@@ -1,5 +1,5 @@
-//! What calls look like from outside, over many of them. Its one invariant: it is made of numbers and codes, and nothing of a call is
-//! opened for it.
+//! What calls look like from outside, one of them or many. Its one invariant: it is made of numbers and codes, and for those of many nothing of a
+//! call is opened.
 
 mod reports;
 pub mod routes;
@@ -63,8 +63,8 @@ pub fn rows(transcript: &Transcript, talk: &TalkAnalytics, analysis: &Analysis) 
     let sentiment = analysis.sentiment.as_ref();
     let call = Row {
         talk_ms: millis(talk.talk_seconds),
-        words: talk.speakers.iter().map(|one| count(one.words)).sum(),
-        longest_monologue_ms: talk.speakers.iter().map(|one| millis(one.longest_monologue_seconds)).max().unwrap_or(0),
+        words: count(talk.words),
+        longest_monologue_ms: millis(talk.longest_monologue_seconds),
         interruptions: count(talk.interruptions),
         interrupted: count(talk.interruptions),
         questions: count(talk.questions),

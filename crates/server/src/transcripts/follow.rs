@@ -1,9 +1,9 @@
-//! Transcripts follow what a contact is called. Its one invariant: speakers that were named by rules have the name that the call's contact has
-//! now, or none; whom a person named keeps that name. What a legal hold keeps follows when that is lifted.
+//! Transcripts follow what a contact is called. Its one invariant: speakers that were named by rules, or said to be the contact, have the name that
+//! the call's contact has now, or none; whom a person named otherwise keeps that name. What a legal hold keeps follows when that is lifted.
 
 use chrono::{DateTime, Utc};
 use insight::redact::{Policy, Redacted};
-use speech::transcript::{LabelSource, Transcript};
+use speech::transcript::{LabelSource, Role, Speaker, Transcript};
 use uuid::Uuid;
 
 use super::{held, store};
@@ -121,11 +121,14 @@ impl Followed {
 
 /// The transcript with those who were called `before` under their new name; `None` when nobody was, but by a person.
 fn renamed(transcript: &Transcript, before: &str, name: Option<&str>) -> Option<Transcript> {
-    let is_meant = |source: LabelSource, named: Option<&str>| source != LabelSource::Manual && named == Some(before);
+    let is_meant = |speaker: &Speaker| {
+        let by_rule = speaker.label_source != LabelSource::Manual || speaker.role == Role::Contact;
+        by_rule && speaker.display_name.as_deref() == Some(before)
+    };
     let mut renamed = transcript.clone();
     let mut is_any = false;
     for (place, speaker) in renamed.speakers.iter_mut().enumerate() {
-        if name == Some(before) || !is_meant(speaker.label_source, speaker.display_name.as_deref()) {
+        if name == Some(before) || !is_meant(speaker) {
             continue;
         }
         speaker.display_name = name.map(str::to_owned);

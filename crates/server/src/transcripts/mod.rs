@@ -5,6 +5,7 @@ pub(crate) mod follow;
 pub(crate) mod held;
 pub mod routes;
 pub mod store;
+mod voices;
 
 use speech::transcript::{Confidence, LabelSource, Transcript};
 

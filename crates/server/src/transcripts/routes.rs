@@ -1,6 +1,7 @@
 //! Transcripts over HTTP.
 
 use api::{
+    analytics::Party,
     calls::CallStatus,
     error::{ErrorBody, ErrorCode},
     transcripts as wire,
@@ -21,7 +22,7 @@ use insight::{
     redact::{Policy, Redacted},
 };
 use serde_json::Value;
-use speech::transcript::Transcript;
+use speech::transcript::{Role, Transcript};
 use uuid::Uuid;
 
 use super::{correct, held, rename, store};
@@ -38,6 +39,7 @@ use crate::{
     },
     redaction::{self, endings, findings},
     search,
+    transcripts::voices::{Parties, assign},
     vault::seal::RecordKind,
 };
 
@@ -64,7 +66,15 @@ fn format_of(format: TranscriptFormat) -> (Format, &'static str) {
     }
 }
 
-fn not_yet() -> ApiError {
+fn role_of(party: Party) -> Role {
+    match party {
+        Party::User => Role::User,
+        Party::Contact => Role::Contact,
+        Party::Unknown => Role::Unknown,
+    }
+}
+
+pub(crate) fn not_yet() -> ApiError {
     ApiError::new(ErrorCode::CallNotCompleted, "the transcript is not there yet; watch the call's events")
 }
 
@@ -152,7 +162,7 @@ async fn change(
     app: &App,
     caller: &Caller,
     call: Uuid,
-    edit: impl Fn(&mut Transcript) -> ApiResult<Option<usize>>,
+    edit: impl Fn(&mut Transcript, &Parties) -> ApiResult<Option<usize>>,
 ) -> ApiResult<Transcript> {
     for _ in 0..TRIES {
         let mut tx = app.database.read(caller.scope()).await?;
@@ -165,7 +175,8 @@ async fn change(
         let mut transcript = store::get(&mut tx, &app.vault, call).await?.ok_or_else(not_yet)?;
         tx.rollback().await?;
         let (before, mut analysis) = (transcript.clone(), Before::read(app, (caller.scope().tenant(), call)).await?);
-        let (policy, ending) = match edit(&mut transcript)? {
+        let parties = Parties::of(app, (caller.scope().tenant(), call)).await?;
+        let (policy, ending) = match edit(&mut transcript, &parties)? {
             Some(place) => {
                 let policy = redaction::as_worker(app, (caller.scope().tenant(), call)).await?.in_segment(place);
                 let (said, mut endings) = redaction::phone_endings(transcript, policy.clone()).await;
@@ -216,7 +227,10 @@ async fn put(
     Ok(search::index::renew(tx, &app.vault, call).await?)
 }
 
-/// Names a speaker.
+/// Names a speaker, or says whose voice it is.
+///
+/// Of two speakers the other one is the other party then; of more, who was that party is what this one was. A name that is not given is that
+/// party's, unless a person gave one before.
 #[utoipa::path(
     patch, path = "/api/calls/{id}/speakers/{speakerId}", tag = "transcripts", request_body = SpeakerPatch,
     params(("id" = Uuid, Path), ("speakerId" = String, Path), IdempotencyKey),
@@ -234,9 +248,14 @@ pub async fn patch_speaker(
     Path((id, speaker)): Path<(Uuid, String)>,
     extract::Json(patch): extract::Json<SpeakerPatch>,
 ) -> ApiResult<Json<Value>> {
-    check_length("displayName", Some(&patch.display_name), MAX_NAME)?;
-    let named = |transcript: &mut Transcript| {
-        rename(transcript, &speaker, &patch.display_name).ok_or_else(ApiError::not_found)?;
+    check_length("displayName", patch.display_name.as_deref(), MAX_NAME)?;
+    let named = |transcript: &mut Transcript, parties: &Parties| {
+        if let Some(role) = patch.role {
+            assign(transcript, &speaker, role_of(role), parties).ok_or_else(ApiError::not_found)?;
+        }
+        if let Some(name) = &patch.display_name {
+            rename(transcript, &speaker, name).ok_or_else(ApiError::not_found)?;
+        }
         Ok(None)
     };
     let transcript = change(&app, &caller, id, named).await?;
@@ -264,7 +283,7 @@ pub async fn patch_segment(
     extract::Json(patch): extract::Json<SegmentPatch>,
 ) -> ApiResult<Json<Value>> {
     check_length("text", Some(&patch.text), MAX_TEXT)?;
-    let corrected = |transcript: &mut Transcript| {
+    let corrected = |transcript: &mut Transcript, _: &Parties| {
         correct(transcript, &segment, &patch.text).map(Some).ok_or_else(ApiError::not_found)
     };
     let transcript = change(&app, &caller, id, corrected).await?;

@@ -48,6 +48,11 @@ fn said() -> Value {
 
 /// A call of which a worker has left the transcript when it died: its job waits for the next one.
 pub(crate) async fn redacted(person: &Person<'_>, seed: u8) -> String {
+    redacted_of(person, seed, said()).await
+}
+
+/// The same of another transcript.
+async fn redacted_of(person: &Person<'_>, seed: u8, said: Value) -> String {
     let metadata =
         json!({"recordedAt": "2026-03-10T22:30:00-08:00", "language": "en", "direction": "OUTGOING"}).to_string();
     let file = crate::people::recording(seed, 1000);
@@ -55,7 +60,7 @@ pub(crate) async fn redacted(person: &Person<'_>, seed: u8) -> String {
     let call = accepted["callId"].as_str().unwrap().to_owned();
     let (app, id) = (&person.service.app, call.parse().unwrap());
     let mut tx = app.database.write(&person.scope).await.unwrap();
-    store::put(&mut tx, &app.vault, id, &serde_json::from_value(said()).unwrap()).await.unwrap();
+    store::put(&mut tx, &app.vault, id, &serde_json::from_value(said).unwrap()).await.unwrap();
     heard(&mut tx, &app.vault, id).await;
     let key = app.vault.record_key(&mut tx, RecordKind::Call, id).await.unwrap();
     let said = [("seg_0005".to_owned(), ENDING.to_owned())].into();
@@ -109,7 +114,12 @@ pub(crate) const DONE: &str = "NOT EXISTS (SELECT FROM tenant.jobs WHERE state I
 
 /// A call that is analysed and completed.
 pub(crate) async fn analysed(person: &Person<'_>, seed: u8) -> String {
-    let call = redacted(person, seed).await;
+    analysed_of(person, seed, said()).await
+}
+
+/// The same of another transcript.
+pub(crate) async fn analysed_of(person: &Person<'_>, seed: u8, said: Value) -> String {
+    let call = redacted_of(person, seed, said).await;
     work_until(person.service, DONE).await;
     call
 }

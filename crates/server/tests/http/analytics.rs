@@ -1,8 +1,120 @@
-//! Reports over many calls: what is in them, and whose calls are.
+//! How calls look from outside, one and many: what is in that, and whose calls are.
 
+use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::{analyses::analysed, client::Service, people::Person};
+use crate::{
+    analyses::{analysed, analysed_of},
+    client::Service,
+    people::Person,
+    transcripts::{document, put_transcript},
+};
+
+/// A call in which every figure is another one, and can be counted by hand.
+///
+/// The contact breaks into the user's first turn a second before its end, goes on behind a pause of one, and says a word within the user's
+/// next. The user speaks 6 + 2.5 + 1 + 0.5 = 10 seconds in 12 + 4 + 3 + 1 = 20 words, the contact 5 + 4 + 0.5 + 2 + 3.5 = 15 in
+/// 14 + 13 + 1 + 6 + 11 = 45; both at once 1 + 0.5, nobody 2 + 1 + 3 + 2.5 + 1 + 2 + 3 + 2 = 16.5.
+fn lively() -> Value {
+    let said = [
+        (1, 2.0, 8.0, "Good morning, this is David, have you looked at the offer yet?"),
+        (2, 7.0, 12.0, "Yes, I have looked at all of it, and the price is too high."),
+        (2, 13.0, 17.0, "Our budget this year ends at twelve thousand dollars, taxes and delivery included."),
+        (1, 20.0, 22.5, "I can go lower."),
+        (2, 21.0, 21.5, "Right."),
+        (1, 25.0, 26.0, "Would that do?"),
+        (2, 27.0, 29.0, "That would do, when is it?"),
+        (1, 31.0, 31.5, "Tomorrow."),
+        (2, 34.5, 38.0, "Perfect, then send me the new offer and I will sign."),
+    ];
+    let mut transcript = document();
+    let segments = (1..).zip(said).map(|(n, (speaker, start, end, text))| {
+        json!({"id": format!("seg_{n:04}"), "speaker": format!("Speaker {speaker}"), "speakerId": format!("spk_{speaker}"),
+            "sourceSpeakerId": format!("CHANNEL_{speaker}"), "role": "UNKNOWN", "startSeconds": start, "endSeconds": end,
+            "text": text, "language": "en", "alignmentConfidence": 1.0, "words": []})
+    });
+    transcript["segments"] = segments.collect();
+    transcript["durationSeconds"] = json!(40.0);
+    transcript["speakers"][0]["role"] = json!("USER");
+    transcript["speakers"][1]["role"] = json!("CONTACT");
+    transcript
+}
+
+/// That call, as it is to be told.
+fn counted() -> Value {
+    json!({
+        "durationSeconds": 40.0, "talkSeconds": 23.5, "silenceSeconds": 16.5, "longestSilenceSeconds": 3.0, "overlapSeconds": 1.5,
+        "overlaps": 2, "interruptions": 1, "turns": 8, "questions": 3, "words": 65, "wordsPerMinute": 156.0,
+        "longestMonologueSeconds": 10.0, "responseLatencySeconds": 2.0,
+        "speakers": [
+            {"speakerId": "spk_1", "talkSeconds": 10.0, "talkShare": 0.4, "words": 20, "wordsPerMinute": 120.0,
+                "longestMonologueSeconds": 6.0, "interruptions": 0, "interrupted": 1, "overlapSeconds": 1.5, "overlaps": 2,
+                "questions": 2, "turns": 4, "responseLatencySeconds": 3.0},
+            {"speakerId": "spk_2", "talkSeconds": 15.0, "talkShare": 0.6, "words": 45, "wordsPerMinute": 180.0,
+                "longestMonologueSeconds": 10.0, "interruptions": 1, "interrupted": 0, "overlapSeconds": 1.5, "overlaps": 2,
+                "questions": 1, "turns": 4, "responseLatencySeconds": 1.0},
+        ],
+    })
+}
+
+#[tokio::test]
+async fn the_talk_of_a_call_is_what_can_be_counted_in_its_transcript() {
+    let service = Service::new().await;
+    let owner = Person::new(&service).await;
+    let member = owner.member().await;
+    let path = |call: &str| format!("/api/calls/{call}/talk");
+    let waiting = owner.upload(2, "waits").await;
+    let early = owner.get(&path(&waiting)).await;
+    assert_eq!((early.status.as_u16(), early.code().as_str()), (422, "call_not_completed"));
+
+    let call = owner.upload(1, "lively").await;
+    put_transcript(&owner, &call, lively()).await;
+    let told = owner.get(&path(&call)).await;
+    assert_eq!(told.json(), counted());
+    let described: api::analytics::TalkAnalytics = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(serde_json::to_value(described).unwrap(), counted(), "it is what the document says");
+    for other in [&member, &Person::new(&service).await] {
+        assert_eq!(other.get(&path(&call)).await.code(), "call_not_found");
+    }
+
+    let etag = told.headers["etag"].to_str().unwrap();
+    let again = owner.send(Method::GET, &path(&call), &[("if-none-match", etag)], b"").await;
+    assert_eq!((again.status.as_u16(), again.body.len()), (304, 0));
+    let segment = format!("/api/calls/{call}/segments/seg_0008");
+    assert_eq!(owner.json(Method::PATCH, &segment, &json!({"text": "When? Never?"})).await.status, 200);
+    let corrected = owner.send(Method::GET, &path(&call), &[("if-none-match", etag)], b"").await.json();
+    assert_eq!((&corrected["speakers"][0]["words"], &corrected["questions"]), (&json!(21), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_report_has_each_figure_of_a_call_in_its_place() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    analysed_of(&person, 1, lively()).await;
+    let report = person.get("/api/analytics/talk").await.json();
+    let counted = counted();
+    assert_eq!(report["calls"], 1);
+    let kept = [
+        "durationSeconds",
+        "talkSeconds",
+        "silenceSeconds",
+        "overlapSeconds",
+        "overlaps",
+        "interruptions",
+        "questions",
+    ];
+    for field in kept.into_iter().chain(["wordsPerMinute"]) {
+        assert_eq!(report[field], counted[field], "{field}: {report}");
+    }
+    for (party, role) in ["USER", "CONTACT"].into_iter().enumerate() {
+        let told = report["parties"][party].as_object().unwrap();
+        assert_eq!((&told["role"], &told["calls"]), (&json!(role), &json!(1)));
+        for (field, value) in told.iter().filter(|(field, _)| !["role", "calls"].contains(&field.as_str())) {
+            assert_eq!(*value, counted["speakers"][party][field], "{role}, {field}: {report}");
+        }
+        assert_eq!(told.len(), 10, "{report}");
+    }
+}
 
 /// As whole milliseconds, because sums of a database need not end where those of a test do.
 fn millis(seconds: &Value) -> i64 {

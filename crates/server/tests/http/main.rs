@@ -49,3 +49,4 @@ mod transcripts;
 mod turns;
 mod tus;
 mod users;
+mod voices;

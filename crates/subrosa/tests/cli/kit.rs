@@ -58,6 +58,14 @@ pub(crate) fn transcribe_with_models() -> Option<Command> {
     Some(command)
 }
 
+/// The same command without `--quiet`.
+pub(crate) fn talkative(command: &Command) -> Command {
+    let mut talkative = Command::new(command.get_program());
+    talkative.args(command.get_args().filter(|arg| *arg != "--quiet")).stdin(Stdio::null());
+    talkative.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    talkative
+}
+
 /// The data directory of the tests, where the models are in it.
 pub(crate) fn data_dir() -> Option<PathBuf> {
     let default = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.data");

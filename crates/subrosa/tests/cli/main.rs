@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 #![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
 
+mod analysis;
 mod bad_recordings;
 mod configuration;
 mod inputs;

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::kit::{Ended, data_dir, folder, run, silence, transcribe, transcribe_with_models};
+use crate::kit::{Ended, data_dir, folder, names, run, silence, talkative, transcribe, transcribe_with_models};
 
 /// An endpoint that answers every request with a status and what it makes of the request, and tells what it was asked.
 fn endpoint(status: u16, says: impl Fn(&Value) -> Value + Send + 'static) -> (String, mpsc::Receiver<(String, Value)>) {
@@ -107,6 +107,29 @@ fn where_the_model_fails_rules_analyse_and_the_exit_code_says_so() {
     let analysis = &serde_json::from_str::<Value>(&out).unwrap()["analysis"];
     assert_eq!(analysis["engine"], "local");
     assert!(analysis["qualityWarnings"].as_array().unwrap().contains(&json!("analysis_fallback")), "{analysis}");
+}
+
+#[test]
+fn a_transcript_that_rules_analyse_counts_as_transcribed() {
+    let (Some(command), Some(data)) = (transcribe_with_models(), data_dir()) else { return };
+    let (url, _asked) = endpoint(403, decided);
+    let folder = folder(&[("a.wav", &silence())]);
+    let mut recording = fs::read(data.join("samples/sample.wav")).unwrap();
+    recording.truncate(recording.len() - 100);
+    fs::write(folder.path().join("b.wav"), recording).unwrap();
+    let mut talkative = talkative(&command);
+    talkative.current_dir(&folder).args("a.wav b.wav --format json --output-dir out --analyze".split(' '));
+    let Ended { code, err, .. } = run(talkative.args(["--analysis-engine", &url, "--analysis-model", "played"]));
+    assert_eq!(code, Some(32), "{err}");
+    assert_eq!(names(&folder.path().join("out")), ["a.json", "b.json"]);
+    let told = |part: &str| err.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(
+        (told("b.wav: the language model gave no analysis (provider_refused)"), told("no analysis")),
+        (1, 1),
+        "{err}"
+    );
+    assert_eq!((told("b.wav: note: The recording ends"), told("b.wav: 0:30 of audio")), (1, 1), "{err}");
+    assert_eq!(told("2 transcribed, 0 failed; 0:31 of audio"), 1, "{err}");
 }
 
 #[test]

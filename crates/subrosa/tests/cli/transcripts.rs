@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::kit::{
-    data_dir, end_of, folder, names, pipe, run, silence, transcribe_with_models, without_privileges, wrapped,
+    data_dir, end_of, folder, names, pipe, run, silence, talkative, transcribe_with_models, without_privileges, wrapped,
 };
 
 #[test]
@@ -196,10 +196,7 @@ fn rttm_tells_the_speakers_of_a_call_apart() {
 fn quiet_means_silent_and_otherwise_the_pace_is_told() {
     let Some(command) = transcribe_with_models() else { return };
     let folder = folder(&[("a.wav", &silence())]);
-    let mut talkative = Command::new(command.get_program());
-    talkative.args(command.get_args().filter(|arg| *arg != "--quiet")).arg("a.wav").current_dir(&folder);
-    talkative.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ended = run(&mut talkative);
+    let ended = run(talkative(&command).arg("a.wav").current_dir(&folder));
     assert_eq!(ended.code, Some(0));
     assert!(ended.err.lines().last().unwrap().contains("real time)"), "{}", ended.err);
     let best_is_here = data_dir().unwrap().join("models/wespeaker-resnet34-lm").exists();

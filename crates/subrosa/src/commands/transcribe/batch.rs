@@ -32,6 +32,13 @@ const MAX_UNDER_WAY: usize = 64;
 /// Recordings under way on a GPU: it takes 16 windows at once, a short recording has one, and the next 16 are made meanwhile.
 const UNDER_WAY_ON_GPU: usize = 32;
 
+/// A recording whose transcript was written.
+pub(super) struct Done {
+    pub(super) seconds: f64,
+    /// Whether rules analyzed it because the model that was asked gave nothing.
+    pub(super) is_fallback: bool,
+}
+
 /// All that the recordings of a run share.
 pub(super) struct Batch<'a> {
     pub(super) engine: &'a Engine,
@@ -45,9 +52,8 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Transcribes `inputs` and writes the transcripts; gives back the seconds of audio, or the failure, of each that was
-    /// begun, in no particular order.
-    pub(super) fn run(&self, inputs: &[Input]) -> Vec<Result<f64, Failure>> {
+    /// Transcribes `inputs` and writes the transcripts; gives back how each ended that was begun, in no particular order.
+    pub(super) fn run(&self, inputs: &[Input]) -> Vec<Result<Done, Failure>> {
         let (next, turns, ended) = (AtomicUsize::new(0), Turns::default(), Mutex::new(Vec::new()));
         let work = || {
             while !self.interrupt.asked() {
@@ -65,7 +71,7 @@ impl Batch<'_> {
         ended.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn one(&self, index: usize, input: &Input, turns: &Turns) -> Result<f64, Failure> {
+    fn one(&self, index: usize, input: &Input, turns: &Turns) -> Result<Done, Failure> {
         let name = input.name();
         let mut watched = self.reporter.begin(&name);
         // A defect that one recording brings to light must not take the others down.
@@ -75,16 +81,21 @@ impl Batch<'_> {
             if self.interrupt.asked() {
                 return Err(Failure::Interrupted);
             }
-            guarded(|| self.outputs.deliver(input, &transcription, self.facts, self.reporter, self.interrupt))?;
-            Ok(transcription.transcript)
+            let deliver = || self.outputs.deliver(input, &transcription, self.facts, self.reporter, self.interrupt);
+            Ok((guarded(deliver)?, transcription.transcript))
         });
         match delivered {
-            Ok(transcript) => {
+            Ok((unanswered, transcript)) => {
+                if let Some(code) = unanswered {
+                    self.reporter.error(format_args!(
+                        "{name}: the language model gave no analysis ({code}); the transcript is there, with what rules found"
+                    ));
+                }
                 for warning in &transcript.pipeline.warnings {
                     self.reporter.note(format_args!("{name}: note: {}", quality::sentence(*warning)));
                 }
                 watched.done(transcript.duration_seconds);
-                Ok(transcript.duration_seconds)
+                Ok(Done { seconds: transcript.duration_seconds, is_fallback: unanswered.is_some() })
             }
             Err(failure) => {
                 match &failure {

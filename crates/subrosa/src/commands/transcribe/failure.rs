@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use insight::redact::Unfinished;
 use speech::transcribe::{EngineError, TranscribeError};
 
 use crate::{
@@ -47,9 +48,9 @@ pub(super) enum Failure {
         /// What went wrong.
         source: io::Error,
     },
-    /// The language model gave no analysis; the transcript was written.
-    #[error("the language model gave no analysis ({0}); the transcript is there, with what rules found")]
-    Analyst(&'static str),
+    /// Not all telephone numbers can be taken out of what is to be analyzed.
+    #[error("cannot analyze it: telephone numbers may be left in what is found; leave out --analyze")]
+    Unredacted(#[from] Unfinished),
     /// The user asked to stop.
     #[error("interrupted; nothing was left half-written")]
     Interrupted,
@@ -68,18 +69,20 @@ impl Failure {
             Self::Model(error) => exit::model(error),
             Self::Engine(EngineError::Model { .. }) => exit::MODEL,
             Self::Engine(EngineError::Device(_)) => exit::DEVICE,
-            Self::Input(_) | Self::Open(_) | Self::Transcribe(_) | Self::Defect { .. } | Self::Signals(_) => {
-                exit::FAILED
-            }
+            Self::Input(_)
+            | Self::Open(_)
+            | Self::Transcribe(_)
+            | Self::Defect { .. }
+            | Self::Unredacted(_)
+            | Self::Signals(_) => exit::FAILED,
             Self::Exists(_) | Self::Output { .. } => exit::OUTPUT,
-            Self::Analyst(_) => exit::ANALYST,
             Self::Interrupted => exit::INTERRUPTED,
             Self::Closed => exit::SUCCESS,
         }
     }
 }
 
-/// The exit code of a run in which the files ended with `codes`: the one cause, or [`exit::FAILED`] where causes differ.
+/// The exit code of a run in which files ended with `codes`: the one cause, or [`exit::FAILED`] where causes differ.
 pub(super) fn overall(codes: impl IntoIterator<Item = u8>) -> u8 {
     let mut codes = codes.into_iter();
     let Some(first) = codes.next() else { return exit::SUCCESS };

@@ -23,7 +23,7 @@ use crate::{exit, models};
 
 pub(crate) use args::Args;
 
-use batch::Batch;
+use batch::{Batch, Done};
 use failure::{Failure, overall};
 use inputs::Input;
 use interrupt::Interrupt;
@@ -71,11 +71,11 @@ fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
     if ended.len() > 1 {
         reporter.note(summary(&ended, began.elapsed()));
     }
-    Ok(overall(ended.iter().filter_map(|end| end.as_ref().err().map(Failure::code))))
+    Ok(overall(ended.iter().filter_map(code)))
 }
 
 /// Parts the inputs into those that can be transcribed, and the failures of the others, which are reported at once.
-fn check(inputs: &[Input], outputs: &Outputs, reporter: &Reporter) -> (Vec<Input>, Vec<Result<f64, Failure>>) {
+fn check(inputs: &[Input], outputs: &Outputs, reporter: &Reporter) -> (Vec<Input>, Vec<Result<Done, Failure>>) {
     let (mut ready, mut refused) = (Vec::new(), Vec::new());
     for input in inputs {
         match input.check().and_then(|()| outputs.check(input)) {
@@ -89,10 +89,18 @@ fn check(inputs: &[Input], outputs: &Outputs, reporter: &Reporter) -> (Vec<Input
     (ready, refused)
 }
 
+/// The exit code of a recording that did not end as was asked.
+fn code(end: &Result<Done, Failure>) -> Option<u8> {
+    match end {
+        Ok(done) => done.is_fallback.then_some(exit::ANALYST),
+        Err(failure) => Some(failure.code()),
+    }
+}
+
 /// The last line of a run over several recordings.
-fn summary(ended: &[Result<f64, Failure>], took: Duration) -> String {
+fn summary(ended: &[Result<Done, Failure>], took: Duration) -> String {
     let (done, failed) = ended.iter().partition::<Vec<_>, _>(|end| end.is_ok());
-    let audio_seconds = done.iter().filter_map(|end| end.as_ref().ok()).sum();
+    let audio_seconds = done.iter().filter_map(|end| end.as_ref().ok()).map(|done| done.seconds).sum();
     let pace = progress::pace(audio_seconds, took);
     format!("{} transcribed, {} failed; {pace}", done.len(), failed.len())
 }

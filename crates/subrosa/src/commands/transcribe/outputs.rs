@@ -8,14 +8,13 @@ use std::{
 };
 
 use insight::{
-    analysis::document::Analysis,
     export::{self, Format, Style},
     facts::Facts,
 };
 use speech::transcribe::Transcription;
 
 use super::{
-    analysis::Analyst,
+    analysis::{Analyst, Found},
     args::Args,
     failure::Failure,
     files::{self, Place, nearest, parent, probe},
@@ -81,11 +80,11 @@ impl Outputs {
         matches!(self.destination, Destination::StandardOutput { .. })
     }
 
-    /// Writes the transcript of `input`, with its analysis where one is wanted.
+    /// Writes the transcript of `input`, with its analysis where one is wanted; gives the code that says why that is not of the model that was
+    /// asked, where it is not.
     ///
     /// # Errors
-    /// [`Failure::Output`]; [`Failure::Closed`] where nobody reads standard output any more; [`Failure::Analyst`] where all is written, but
-    /// the model that was asked gave no analysis.
+    /// [`Failure::Output`]; [`Failure::Closed`] where nobody reads standard output any more; those of [`Analyst::analyze`].
     pub(super) fn deliver(
         &self,
         input: &Input,
@@ -93,25 +92,24 @@ impl Outputs {
         facts: Option<&Facts>,
         reporter: &Reporter,
         interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
-        let analysed = facts.zip(self.analyst.as_ref());
-        let analysed = analysed
+    ) -> Result<Option<&'static str>, Failure> {
+        let analyzed = facts.zip(self.analyst.as_ref());
+        let found = analyzed
             .map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt))
             .transpose()?;
-        let analysis = analysed.as_ref().map(|(analysis, _)| analysis);
-        self.write((input, transcription, analysis), reporter, interrupt)?;
-        analysed.and_then(|(_, failed)| failed).map_or(Ok(()), |code| Err(Failure::Analyst(code)))
+        self.write((input, transcription, found.as_ref()), reporter, interrupt)?;
+        Ok(found.and_then(|found| found.unanswered))
     }
 
     fn write(
         &self,
-        (input, transcription, analysis): (&Input, &Transcription, Option<&Analysis>),
+        (input, transcription, found): (&Input, &Transcription, Option<&Found>),
         reporter: &Reporter,
         interrupt: &Interrupt,
     ) -> Result<(), Failure> {
         if let Destination::StandardOutput { format, headers } = self.destination {
             let mut bytes = if headers { format!("==> {} <==\n", input.name()).into_bytes() } else { Vec::new() };
-            bytes.extend(self.render(input, transcription, analysis, format)?);
+            bytes.extend(self.render(input, transcription, found, format)?);
             if headers {
                 bytes.push(b'\n');
             }
@@ -120,7 +118,7 @@ impl Outputs {
                 _ => Failure::Output { path: "standard output".into(), source },
             });
         }
-        let render = |(format, path)| Ok((path, self.render(input, transcription, analysis, format)?));
+        let render = |(format, path)| Ok((path, self.render(input, transcription, found, format)?));
         let files = self.files(input).into_iter().map(render).collect::<Result<Vec<_>, Failure>>()?;
         files::write(&files, self.overwrite, interrupt)
     }
@@ -129,11 +127,12 @@ impl Outputs {
         &self,
         input: &Input,
         transcription: &Transcription,
-        analysis: Option<&Analysis>,
+        found: Option<&Found>,
         format: Format,
     ) -> Result<Vec<u8>, Failure> {
         let (title, mut bytes) = (input.title(), Vec::new());
-        let style = Style { title: &title, words: self.words, turns: &transcription.turns, analysis };
+        let (analysis, talk) = found.map(|found| (&found.analysis, &found.talk)).unzip();
+        let style = Style { title: &title, words: self.words, turns: &transcription.turns, analysis, talk };
         export::write(&transcription.transcript, format, style, &mut bytes)
             .map_err(|source| Failure::Output { path: format!("the {format} document").into(), source })?;
         Ok(bytes)

@@ -153,7 +153,7 @@ pub(super) const ACCOUNT: [Step; 28] = [
 ];
 
 /// Everything about a voice, and about a call that has its transcript.
-pub(super) const CONTENT: [Step; 43] = [
+pub(super) const CONTENT: [Step; 44] = [
     // What hears voices is loaded by now.
     step("POST /api/users/me/voice-profile", Owner, Voice(&[("consentVersion", "1")])),
     get("GET /api/users/me/voice-profile/status"),
@@ -183,6 +183,7 @@ pub(super) const CONTENT: [Step; 43] = [
     get("GET /api/calls/{id}/transcript").with("?format=srt"),
     get("GET /api/calls/{id}/redactions"),
     get("GET /api/calls/{id}/analysis"),
+    get("GET /api/calls/{id}/talk"),
     get("GET /api/calls/{id}/digest").with("?format=email"),
     get("GET /api/analytics/talk").with("?days=30"),
     get("GET /api/analytics/vibe").with("?days=30"),
