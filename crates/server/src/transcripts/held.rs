@@ -55,10 +55,11 @@ pub(crate) async fn corrected<A: Access>(
     Ok((!is_same(&found, &now)).then_some((found, now)))
 }
 
-/// Whether two transcripts of a call say the same, and call speakers the same.
+/// Whether two transcripts of a call say the same, and take the same people for its speakers.
 fn is_same(one: &Transcript, other: &Transcript) -> bool {
     let said = |of: &Transcript| of.segments.iter().map(|one| (one.id.clone(), one.text.clone())).collect::<Vec<_>>();
-    let called = |of: &Transcript| of.speakers.iter().map(|one| one.display_name.clone()).collect::<Vec<_>>();
+    let called =
+        |of: &Transcript| of.speakers.iter().map(|one| (one.role, one.display_name.clone())).collect::<Vec<_>>();
     said(one) == said(other) && called(one) == called(other)
 }
 

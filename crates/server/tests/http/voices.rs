@@ -15,6 +15,7 @@ use crate::{
     client::{Answer, Service},
     made::{called, contact, speakers},
     people::Person,
+    renamed::hold,
     sign_in::owner,
     transcripts::{document, put_transcript},
 };
@@ -98,6 +99,25 @@ async fn parties_that_were_taken_for_each_other_are_put_right_for_good() {
     // And whose voice it is may be nobody's.
     patch(&person, &call, "spk_2", &json!({"role": "UNKNOWN"})).await;
     assert_eq!(parties(&transcript(&person, &call).await)[1], ["-", "UNKNOWN", "MANUAL"]);
+}
+
+#[tokio::test]
+async fn whose_voice_it_is_is_followed_when_the_legal_hold_is_lifted_under_which_it_was_said() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let ravi = contact(&person, &json!({"name": "Ravi Patel"})).await;
+    let call = called(&person, &ravi).await;
+    // What people call somebody stays, so that nothing but the parties changes.
+    for (speaker, name) in [("spk_1", "Ann"), ("spk_2", "Ben")] {
+        assert_eq!(patch(&person, &call, speaker, &json!({ "displayName": name })).await.status, 200);
+    }
+    hold(&person, &call, true).await;
+    let before = talked(&person).await;
+    assert_eq!(patch(&person, &call, "spk_2", &json!({"role": "USER"})).await.status, 200);
+    assert_eq!(speakers(&person, &call).await, ["Ann", "Ben"]);
+    hold(&person, &call, false).await;
+    assert_eq!(before, [("USER".to_owned(), 12), ("CONTACT".to_owned(), 8)]);
+    assert_eq!(talked(&person).await, [("USER".to_owned(), 8), ("CONTACT".to_owned(), 12)]);
 }
 
 #[tokio::test]
