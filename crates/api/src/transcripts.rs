@@ -1,5 +1,7 @@
 //! The transcript as the API shows it. The speech engine writes the document; these types describe it, and a test compares the two.
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -53,6 +55,12 @@ pub struct Speaker {
     pub label_source: String,
     /// Score of the voice match, 0 to 1.
     pub voice_match_score: Option<f32>,
+    /// A person gave the name, which stays whichever party this is.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub name_by_person: bool,
+    /// A person said which party this is.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub role_by_person: bool,
 }
 
 /// A stretch of speech by one speaker.

@@ -1,6 +1,8 @@
 //! The transcript: what the whole product stores, exports and shows, in the shape of the public contract
 //! (`schemaVersion` 2). Its one invariant: segments are in time order and every `speaker_id` names an entry of `speakers`.
 
+use std::ops::Not;
+
 use serde::{Deserialize, Serialize};
 
 /// Content has no printable form (H8 of the privacy contract): whoever prints one of these reads its type and nothing else.
@@ -66,6 +68,20 @@ pub struct Speaker {
     pub label_source: LabelSource,
     /// Score of the voice match in 0..=1, where one was made.
     pub voice_match_score: Option<f32>,
+    /// A person gave the name, which stays whichever party this is.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub name_by_person: bool,
+    /// A person said which party this is.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub role_by_person: bool,
+}
+
+impl Speaker {
+    /// Whether a person gave the name. Transcripts from before people could say a role tell only that one did something by hand, which was that.
+    #[must_use]
+    pub fn is_named_by_person(&self) -> bool {
+        self.name_by_person || (self.label_source == LabelSource::Manual && !self.role_by_person)
+    }
 }
 
 /// A party of a call.

@@ -39,6 +39,8 @@ fn speaker(number: usize) -> Speaker {
         confidence: None,
         label_source: LabelSource::Diarization,
         voice_match_score: None,
+        name_by_person: false,
+        role_by_person: false,
     }
 }
 

@@ -144,8 +144,9 @@ impl CallDocument {
     pub(crate) fn call(&mut self, called: Called, is_transcribed: bool) {
         if self.contact_name != called.contact_name {
             let before = std::mem::replace(&mut self.contact_name, called.contact_name);
-            // The first one is what the transcript still says.
-            self.called_before = self.called_before.take().or(before).filter(|_| is_transcribed);
+            // The first one is what the transcript still says; an empty one, where it names nobody yet.
+            let first = self.called_before.take().unwrap_or_else(|| before.unwrap_or_default());
+            self.called_before = is_transcribed.then_some(first);
         }
         (self.organization, self.called_behind_hold) = (called.organization, None);
     }

@@ -49,7 +49,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(600);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long processes may take to end behind their server, which takes milliseconds.
-const LEFT_TIMEOUT: Duration = Duration::from_secs(5);
+const LEFT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Between two looks at a server that starts or stops; it announces neither.
 const LOOK: Duration = Duration::from_millis(20);
@@ -135,7 +135,7 @@ impl Embedded {
         PostgresError::Ended
     }
 
-    /// Stops the server: sessions end, what is committed is on the disk, and no process of it is left.
+    /// Stops the server: sessions end, what is committed is on the disk, and no process of it is left but one that hangs.
     pub async fn stop(mut self) -> Result<(), PostgresError> {
         self.signal(Signal::SIGINT);
         if time::timeout(STOP_TIMEOUT, self.child.wait()).await.is_err() {

@@ -75,7 +75,12 @@ pub async fn renew(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Resul
     let Some(transcript) = transcripts::store::json(tx, vault, call).await? else { return Ok(()) };
     let (tenant, key) = (vault.tenant_key(tx).await?, vault.record_key(tx, RecordKind::Call, call).await?);
     // What a legal hold keeps of what was made of the call says what a correction took away: it is not found until it follows.
-    let is_kept = row.is_held() && transcripts::held::corrected(tx, vault, call).await?.is_some();
+    let is_kept = row.is_held()
+        && match transcripts::held::corrected(tx, vault, call).await {
+            // Whether it was corrected cannot be told any more.
+            Err(error) if is_damage(&error) => true,
+            corrected => corrected?.is_some(),
+        };
     let analysis = if is_kept { None } else { analyses::store::get(tx, &key, call).await? }.unwrap_or_default();
     let tasks = action_items::texts(tx, vault, (call, is_kept)).await?;
     let before = remembered::before(tx, call, &key).await?;

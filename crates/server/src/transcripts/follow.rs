@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use insight::redact::{Policy, Redacted};
-use speech::transcript::{LabelSource, Role, Speaker, Transcript};
+use speech::transcript::{Role, Speaker, Transcript};
 use uuid::Uuid;
 
 use super::{held, store};
@@ -121,10 +121,13 @@ impl Followed {
 
 /// The transcript with those who were called `before` under their new name; `None` when nobody was, but by a person.
 fn renamed(transcript: &Transcript, before: &str, name: Option<&str>) -> Option<Transcript> {
-    let is_meant = |speaker: &Speaker| {
-        let by_rule = speaker.label_source != LabelSource::Manual || speaker.role == Role::Contact;
-        by_rule && speaker.display_name.as_deref() == Some(before)
+    // Where the contact had no name, whoever was said to be it has none.
+    let is_called = |speaker: &Speaker| match &speaker.display_name {
+        Some(name) => name == before,
+        None => before.is_empty() && speaker.role == Role::Contact && speaker.role_by_person,
     };
+    let is_meant =
+        |speaker: &Speaker| is_called(speaker) && (speaker.display_name.is_none() || !speaker.is_named_by_person());
     let mut renamed = transcript.clone();
     let mut is_any = false;
     for (place, speaker) in renamed.speakers.iter_mut().enumerate() {

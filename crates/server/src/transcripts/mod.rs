@@ -17,6 +17,7 @@ fn rename(transcript: &mut Transcript, speaker: &str, name: &str) -> Option<()> 
     named.display_name = (!name.is_empty()).then(|| name.to_owned());
     named.label = named.display_name.clone().unwrap_or_else(|| format!("Speaker {}", place + 1));
     named.label_source = LabelSource::Manual;
+    named.name_by_person = named.display_name.is_some();
     named.confidence = Some(Confidence::High);
     for segment in transcript.segments.iter_mut().filter(|segment| segment.speaker_id == speaker) {
         segment.speaker.clone_from(&named.label);
@@ -28,6 +29,9 @@ fn rename(transcript: &mut Transcript, speaker: &str, name: &str) -> Option<()> 
 /// its times.
 fn correct(transcript: &mut Transcript, segment: &str, text: &str) -> Option<usize> {
     let place = transcript.segments.iter().position(|one| one.id == segment)?;
+    if transcript.segments[place].text == text.trim() {
+        return Some(place);
+    }
     text.trim().clone_into(&mut transcript.segments[place].text);
     transcript.segments[place].words.clear();
     Some(place)

@@ -157,7 +157,7 @@ fn percent_encoded(byte: u8) -> String {
 }
 
 /// Changes the transcript of a call, and takes out what must not stay in it: people type numbers as well. `edit` gives the segment that
-/// it says anew, if any; a call that is not completed is the worker's to write. No lock is held while that takes its time: who was overtaken by another change begins again.
+/// it says anew, if any; nothing is stored where that changes nothing. A call that is not completed is the worker's to write. No lock is held while that takes its time: who was overtaken by another change begins again.
 async fn change(
     app: &App,
     caller: &Caller,
@@ -191,6 +191,10 @@ async fn change(
             None => (Policy::default(), None),
         };
         let redacted = redaction::redacted(transcript, policy).await?;
+        // Who says what is there corrects nothing.
+        if redacted.transcript == before {
+            return Ok(before);
+        }
         let analysis = match analysis {
             Some(analysis) => Some(analysis.made((before, redacted.transcript.clone())).await?),
             None => None,
@@ -250,6 +254,9 @@ pub async fn patch_speaker(
 ) -> ApiResult<Json<Value>> {
     check_length("displayName", patch.display_name.as_deref(), MAX_NAME)?;
     let named = |transcript: &mut Transcript, parties: &Parties| {
+        if !transcript.speakers.iter().any(|one| one.speaker_id == speaker) {
+            return Err(ApiError::not_found());
+        }
         if let Some(role) = patch.role {
             assign(transcript, &speaker, role_of(role), parties).ok_or_else(ApiError::not_found)?;
         }

@@ -41,14 +41,10 @@ impl Parties {
         }
     }
 
-    fn is_named(&self, name: &str) -> bool {
-        [&self.user, &self.contact].into_iter().flatten().any(|one| one == name)
-    }
-
-    /// Gives the speaker at a place a role, with the name of that party, unless a person called them otherwise.
+    /// Gives the speaker at a place a role, with the name of that party, unless a person gave them a name.
     fn give(&self, (place, speaker): (usize, &mut Speaker), role: Role) {
-        let by_person = speaker.label_source == LabelSource::Manual;
-        let called = speaker.display_name.take().filter(|name| by_person && !self.is_named(name));
+        speaker.name_by_person = speaker.is_named_by_person() && speaker.display_name.is_some();
+        let called = speaker.display_name.take().filter(|_| speaker.name_by_person);
         speaker.role = role;
         speaker.display_name = called.or_else(|| self.name(role).cloned());
         let ending = self.ending.clone().filter(|_| role == Role::Contact);
@@ -83,14 +79,16 @@ pub(super) fn assign(transcript: &mut Transcript, speaker: &str, role: Role, par
     };
     let is_two = transcript.speakers.len() == 2;
     for (at, one) in transcript.speakers.iter_mut().enumerate() {
-        let by_person = one.label_source == LabelSource::Manual;
+        let is_open = is_two && one.role == Role::Unknown && !one.role_by_person;
         if at == place {
             parties.give((at, one), role);
             (one.label_source, one.confidence) = (LabelSource::Manual, Some(Confidence::High));
-        } else if role != Role::Unknown && (one.role == role || (is_two && one.role == Role::Unknown && !by_person)) {
+            one.role_by_person = true;
+        } else if role != Role::Unknown && (one.role == role || is_open) {
             parties.give((at, one), left);
+            one.role_by_person = false;
             // A name that a person gave stays a person's.
-            if !by_person {
+            if !one.name_by_person {
                 let found = (LabelSource::ByElimination, Some(Confidence::Medium));
                 let nothing = (LabelSource::Diarization, None);
                 (one.label_source, one.confidence) = if left == Role::Unknown { nothing } else { found };

@@ -1,5 +1,7 @@
 //! Upkeep goes through what calls mean in turns, of each tenant some calls.
 
+use std::time::Instant;
+
 use server::background;
 use tokio::join;
 
@@ -35,6 +37,10 @@ async fn a_call_that_fails_is_not_tried_again_in_the_turns_of_a_tenant_that_has_
         while count(&service, left).await > 1 {}
         service.app.operation.stop();
     };
+    let began = Instant::now();
     join!(background::run(&service.app, None, None), look);
-    assert_eq!(count(&service, "SELECT last_value FROM public.tries WHERE is_called").await, 1);
+    // Upkeep comes by once a minute.
+    let minutes = i64::try_from(began.elapsed().as_secs() / 60).unwrap();
+    let tries = count(&service, "SELECT last_value FROM public.tries WHERE is_called").await;
+    assert!((1..=1 + minutes).contains(&tries), "{tries}");
 }

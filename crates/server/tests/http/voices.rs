@@ -121,6 +121,55 @@ async fn whose_voice_it_is_is_followed_when_the_legal_hold_is_lifted_under_which
 }
 
 #[tokio::test]
+async fn a_name_that_came_with_a_party_goes_with_it_and_one_that_a_person_gave_stays() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let ravi = contact(&person, &json!({"name": "Ravi Patel"})).await;
+    let asha = contact(&person, &json!({"name": "Asha Rao"})).await;
+    let call = person.upload(1, "two").await;
+    put_transcript(&person, &call, document()).await;
+    let link = async |contact: &str| {
+        let link = json!({ "contactId": contact });
+        assert_eq!(person.json(Method::PATCH, &format!("/api/calls/{call}/contact"), &link).await.status, 200);
+    };
+    // Who was said to be the contact is called as it is, also where it is known later.
+    patch(&person, &call, "spk_1", &json!({"role": "CONTACT"})).await;
+    assert_eq!(speakers(&person, &call).await, ["-", "-"]);
+    link(&ravi).await;
+    index::catch_up(&service.app, &person.scope).await.unwrap();
+    assert_eq!(speakers(&person, &call).await[0], "Ravi Patel");
+    // Before upkeep has come by with the name of the next one.
+    link(&asha).await;
+    patch(&person, &call, "spk_1", &json!({"role": "USER"})).await;
+    assert_eq!(speakers(&person, &call).await, ["-", "Asha Rao"]);
+    assert!(!transcript(&person, &call).await.to_string().contains("Ravi"));
+    // What a person calls somebody stays, and says nothing of the party.
+    let two = person.upload(2, "two").await;
+    put_transcript(&person, &two, document()).await;
+    patch(&person, &two, "spk_2", &json!({"displayName": "Ben"})).await;
+    patch(&person, &two, "spk_1", &json!({"role": "USER"})).await;
+    assert_eq!(parties(&transcript(&person, &two).await), [["-", "USER", "MANUAL"], ["Ben", "CONTACT", "MANUAL"]]);
+}
+
+#[tokio::test]
+async fn who_says_what_is_there_corrects_nothing() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = person.upload(1, "two").await;
+    put_transcript(&person, &call, document()).await;
+    let path = format!("/api/calls/{call}/transcript");
+    patch(&person, &call, "spk_1", &json!({"displayName": "Ann"})).await;
+    let before = person.get(&path).await.headers["etag"].clone();
+    assert_eq!(patch(&person, &call, "spk_1", &json!({})).await.json()["displayName"], "Ann");
+    assert_eq!(patch(&person, &call, "spk_1", &json!({"displayName": "Ann"})).await.status, 200);
+    let said =
+        person.json(Method::PATCH, &format!("/api/calls/{call}/segments/seg_0002"), &json!({"text": "Hi."})).await;
+    assert_eq!(said.status, 200);
+    assert_eq!(person.get(&path).await.headers["etag"], before);
+    assert_eq!(patch(&person, &call, "spk_9", &json!({})).await.code(), "not_found");
+}
+
+#[tokio::test]
 async fn no_two_speakers_are_one_party_and_what_a_person_calls_one_stays() {
     let service = Service::new().await;
     let person = Person::new(&service).await;

@@ -174,6 +174,8 @@ fn speaker(index: usize, source: usize, channels: bool) -> Speaker {
         confidence: None,
         label_source: LabelSource::Diarization,
         voice_match_score: None,
+        name_by_person: false,
+        role_by_person: false,
     }
 }
 

@@ -94,9 +94,13 @@ impl Outputs {
         interrupt: &Interrupt,
     ) -> Result<Option<&'static str>, Failure> {
         let analyzed = facts.zip(self.analyst.as_ref());
-        let found = analyzed
-            .map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt))
-            .transpose()?;
+        let found =
+            analyzed.map(|(facts, analyst)| analyst.analyze(&transcription.transcript, facts, interrupt)).transpose();
+        if let Err(Failure::Unredacted(_)) = &found {
+            // It took hours, perhaps, and is whole without an analysis.
+            self.write((input, transcription, None), reporter, interrupt)?;
+        }
+        let found = found?;
         self.write((input, transcription, found.as_ref()), reporter, interrupt)?;
         Ok(found.and_then(|found| found.unanswered))
     }
