@@ -118,6 +118,18 @@ pub(super) async fn found(tx: &mut TenantTx<Write>, call: Uuid) -> Result<Vec<Ro
     rows!(tx, "call_id = $2 AND source = 1 ORDER BY position, created_at, id FOR UPDATE", call)
 }
 
+/// Removes everything that analysis has found in a call, unread.
+///
+/// # Errors
+/// What a transaction may fail with.
+pub(crate) async fn remove_found(tx: &mut TenantTx<Write>, call: Uuid) -> Result<(), DbError> {
+    let tenant = tx.scope().tenant();
+    sqlx::query!("DELETE FROM tenant.action_items WHERE tenant_id = $1 AND call_id = $2 AND source = 1", tenant, call)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// What people have added to a call; locked until the transaction ends.
 ///
 /// # Errors

@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use super::store;
 use crate::{
+    action_items,
     analyses::correct::Before,
     artifacts::{self, Artifact},
     calls,
-    db::{Access, TenantTx, Write},
+    db::{Access, DbError, TenantTx, Write},
     search::index,
     telemetry::log,
     vault::{
@@ -64,22 +65,27 @@ fn is_same(one: &Transcript, other: &Transcript) -> bool {
 }
 
 /// Has everything that was made of a call follow what was corrected under the legal hold that was lifted in this transaction. The call is
-/// locked for some tenths of a second an hour of talk. One that is damaged keeps nobody from lifting the hold: who may delete it has to.
+/// locked for some tenths of a second an hour of talk. One that is damaged keeps nobody from lifting the hold, since who may delete it has to:
+/// nothing of it follows half, and what was made of it goes.
 ///
 /// # Errors
 /// What a transaction may fail with.
 pub(crate) async fn lifted(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {
-    match follow(tx, vault, call).await {
-        Err(error) if index::is_damage(&error) => {
-            log::warning!(
-                call = call,
-                fault = &error,
-                "a call is damaged and does not follow what was corrected in it"
-            );
-            Ok(artifacts::remove(tx, (call, Artifact::RawTranscript)).await?)
-        }
-        followed => followed,
+    sqlx::query!("SAVEPOINT followed").execute(tx.conn()).await.map_err(DbError::from)?;
+    let error = match follow(tx, vault, call).await {
+        // What opens and is no document is damaged as well.
+        Err(error) if index::is_damage(&error) || matches!(error, VaultError::Database(DbError::Unexpected)) => error,
+        followed => return followed,
+    };
+    log::warning!(call = call, fault = &error, "a call is damaged: what was made of it before it was corrected goes");
+    sqlx::query!("ROLLBACK TO SAVEPOINT followed").execute(tx.conn()).await.map_err(DbError::from)?;
+    artifacts::remove(tx, (call, Artifact::Analysis)).await?;
+    action_items::store::remove_found(tx, call).await?;
+    match calls::store::suggest(tx, vault, call, (None, None)).await {
+        Err(error) if index::is_damage(&error) => {}
+        suggested => suggested?,
     }
+    Ok(artifacts::remove(tx, (call, Artifact::RawTranscript)).await?)
 }
 
 async fn follow(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<(), VaultError> {

@@ -142,6 +142,29 @@ async fn a_legal_hold_on_a_damaged_call_is_lifted_all_the_same() {
 }
 
 #[tokio::test]
+async fn of_a_call_with_a_damaged_task_nothing_follows_half_when_the_hold_is_lifted() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let call = analysed(&person, 1).await;
+    let mine = add(&person, &call, &json!({"title": "Mine alone"})).await;
+    hold(&person, &call, true).await;
+    correct(&person, &call, "seg_0003", WEATHER).await;
+    let last = "octet_length(sealed) - 1";
+    let damage = format!("set_byte(sealed, {last}, get_byte(sealed, {last}) # 1)");
+    let one = "SELECT id FROM tenant.action_items WHERE source = 1 ORDER BY position DESC LIMIT 1";
+    person.sql(format!("UPDATE tenant.action_items SET sealed = {damage} WHERE id = ({one})")).await;
+    hold(&person, &call, false).await;
+    // What a person added is there, and nothing says the words that were taken out; neither does it when it is indexed again.
+    let left = items(&person, &call).await;
+    assert_eq!(left.iter().map(|item| &item["actionItemId"]).collect::<Vec<_>>(), [&mine["actionItemId"]]);
+    set_status(&person, &left[0], "DISMISSED").await;
+    assert!(found(&person, "revised").await.is_empty());
+    assert_eq!(person.get(&format!("/api/calls/{call}/analysis")).await.code(), "call_not_completed");
+    let shown = person.get(&format!("/api/calls/{call}")).await.json().to_string();
+    assert!(!shown.contains("revised"), "{shown}");
+}
+
+#[tokio::test]
 async fn nobody_links_a_call_under_legal_hold_to_somebody_else() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
