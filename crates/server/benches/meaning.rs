@@ -8,21 +8,16 @@
 mod client;
 #[path = "../tests/vault/kit.rs"]
 mod kit;
+mod meant;
 #[path = "../tests/http/people.rs"]
 mod people;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use client::Service;
-use insight::search::{
-    meaning::{DIMENSIONS, Embedder, MODEL, Vector},
-    memory,
-};
+use insight::search::meaning::Embedder;
 use people::Person;
 use server::{
     artifacts::{self, Artifact},
@@ -40,8 +35,7 @@ const QUERIES: usize = 50;
 
 #[tokio::main]
 async fn main() {
-    let data = PathBuf::from(std::env::var_os("SUBROSA_DATA_DIR").unwrap_or_else(|| "../../.data".into()));
-    let model = data.join("models/all-minilm-l6-v2");
+    let model = meant::model();
     embedding(&model);
     let calls = std::env::var("SUBROSA_MEANT_CALLS").map_or(CALLS, |calls| calls.parse().unwrap());
     let service = Service::set(&[("rates.read", "1000000/1s")]).await;
@@ -100,15 +94,9 @@ async fn fill(person: &Person<'_>, calls: usize) -> usize {
         let mut tx = app.database.write(&person.scope).await.unwrap();
         for call in ids {
             let key = app.vault.create_record_key(&mut tx, RecordKind::Call, call).await.unwrap();
-            let vector = |number| {
-                let steps: [i8; DIMENSIONS] = std::array::from_fn(|_| chance.i8(-127..=127));
-                let length = steps.iter().map(|one| f32::from(*one).powi(2)).sum::<f32>().sqrt();
-                (number, [0; 16], Vector { scale: 1.0 / length, steps })
-            };
-            let passages: Vec<_> = (0..PASSAGES).map(vector).collect();
             let from = chance.usize(..VOCABULARY - WORDS);
             let said = words[from..from + WORDS].iter().map(String::as_str);
-            let memory = memory::write(MODEL, said, passages.into_iter());
+            let memory = meant::memory(&mut chance, said, PASSAGES);
             bytes += memory.len();
             artifacts::put(&mut tx, (call, Artifact::SearchMemory), (&key, None), &memory).await.unwrap();
         }

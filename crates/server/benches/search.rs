@@ -1,6 +1,6 @@
 //! What search costs and finds: `GET /api/calls/search` of the real service, with sign-in, row-level security, ranking, and the opening of
 //! what is shown, over synthetic calls of 20 tenants; the calls that it finds beside those that PostgreSQL's full-text search finds in the same
-//! calls in plain; and what both indexes weigh. `SUBROSA_SEARCH_CALLS=100000 cargo bench -p server --bench search` for another size.
+//! calls in plain; what both indexes weigh; and, where `make models` laid it out, the same with the model of meaning. `SUBROSA_SEARCH_CALLS=100000 cargo bench -p server --bench search` for another size.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark prints and fails by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "the kits of the tests are shared, each user takes its part")]
 
@@ -8,6 +8,7 @@
 mod client;
 #[path = "../tests/vault/kit.rs"]
 mod kit;
+mod meant;
 #[path = "../tests/http/people.rs"]
 mod people;
 #[path = "../tests/support/mod.rs"]
@@ -20,17 +21,21 @@ use std::{
 
 use client::Service;
 use insight::search::{
+    nearest::vocabulary,
     postings::{Postings, Weight},
     query::Query,
 };
 use people::Person;
 use serde_json::json;
 use server::{
+    artifacts::{self, Artifact},
     auth::tokens::TokenRole,
     db::Scope,
     search::{
         find::find,
         index::{self, Rows},
+        model::Look,
+        remembered,
     },
     transcripts::store,
     vault::{key::Key, seal::RecordKind},
@@ -52,6 +57,9 @@ const WORDS: std::ops::Range<usize> = 150..1850;
 
 /// Words of a segment.
 const SEGMENT: usize = 15;
+
+/// Words of a passage that means something.
+const PASSAGE: usize = 60;
 
 /// Words that people know, besides those that they say all the time: in speech the n-th most frequent is said 1/n as often as the first.
 const VOCABULARY: usize = 30_000;
@@ -88,6 +96,25 @@ async fn main() {
     }
     let phrases: Vec<String> = (0..QUERIES).map(|_| format!("\"{}\"", language.phrase(&said))).collect();
     measure(&person, "a phrase of two words", &phrases).await;
+    if meant::model().is_dir() {
+        with_meaning(&person, &mut language, &said).await;
+    }
+}
+
+/// The same searches where calls are found by what they mean as well.
+async fn with_meaning(person: &Person<'_>, language: &mut Language, said: &[Vec<String>]) {
+    let app = &person.service.app;
+    app.search.model.look_in(|| Look::Here(meant::model()));
+    // Loads the model.
+    remembered::catch_up(app, &person.scope, remembered::Place::default()).await.unwrap();
+    measure(person, "with meaning, nothing in memory: 1 words", &[language.query(said, 1)]).await;
+    for words in 1..=3 {
+        let queries: Vec<String> = (0..QUERIES).map(|_| language.query(said, words)).collect();
+        measure(person, &format!("with meaning: {words} words"), &queries).await;
+        // A letter that is wrong.
+        let queries: Vec<String> = queries.iter().map(|query| language.mistyped(query)).collect();
+        measure(person, &format!("with meaning: {words} words, one typed wrong"), &queries).await;
+    }
 }
 
 /// Says words as often as people do.
@@ -148,6 +175,14 @@ impl Language {
                 return asked.join(" ");
             }
         }
+    }
+
+    /// The query with a letter of its longest word left out.
+    fn mistyped(&mut self, query: &str) -> String {
+        let longest = query.split(' ').max_by_key(|word| word.len()).unwrap();
+        let left_out = self.chance.usize(..longest.len());
+        let typed = format!("{}{}", &longest[..left_out], &longest[left_out + 1..]);
+        query.replacen(longest, &typed, 1)
     }
 
     fn phrase(&mut self, said: &[Vec<String>]) -> String {
@@ -287,14 +322,19 @@ async fn copy(superuser: &mut PgConnection, from: Scope, others: &[Scope]) {
 
 /// Stores transcripts as the service does.
 async fn seal(person: &Person<'_>, calls: &[(Uuid, Vec<String>)]) {
-    let app = &person.service.app;
+    let (app, mut chance) = (&person.service.app, fastrand::Rng::with_seed(27));
     let mut tx = app.database.write(&person.scope).await.unwrap();
     for (call, words) in calls {
-        app.vault.create_record_key(&mut tx, RecordKind::Call, *call).await.unwrap();
+        let key = app.vault.create_record_key(&mut tx, RecordKind::Call, *call).await.unwrap();
         let transcript = serde_json::from_value(document(words)).unwrap();
         store::put(&mut tx, &app.vault, *call, &transcript).await.unwrap();
         index::renew(&mut tx, &app.vault, *call).await.unwrap();
+        // To embed them all would take an hour.
+        let known = vocabulary(words.iter().map(String::as_str));
+        let memory = meant::memory(&mut chance, known.iter().map(String::as_str), words.len().div_ceil(PASSAGE));
+        artifacts::put(&mut tx, (*call, Artifact::SearchMemory), (&key, None), &memory).await.unwrap();
     }
+    sqlx::query("UPDATE tenant.calls SET search_memory = 2").execute(tx.conn()).await.unwrap();
     tx.commit().await.unwrap();
 }
 
@@ -342,7 +382,9 @@ async fn measure(person: &Person<'_>, kind: &str, queries: &[String]) {
         let answer = person.get(&path).await;
         pages.push(began.elapsed());
         assert_eq!(answer.status, 200);
-        assert!(!answer.json()["items"].as_array().unwrap().is_empty(), "nothing is found of what was said");
+        let items = &answer.json()["items"];
+        // What was typed wrong may be too short to be put right.
+        assert!(kind.contains("wrong") || !items.as_array().unwrap().is_empty(), "nothing is found of what was said");
         let sought = Query::parse(query).unwrap();
         let began = Instant::now();
         let mut tx = app.database.read(&person.scope).await.unwrap();

@@ -7,6 +7,8 @@
 
 use std::ops::Deref;
 
+use zeroize::Zeroizing;
+
 use super::meaning::{DIMENSIONS, Vector};
 
 /// What a passage is known again by: a hash of its text.
@@ -15,11 +17,18 @@ pub type Mark = [u8; 16];
 const HEAD: usize = 2 + 4;
 const PASSAGE: usize = 4 + size_of::<Mark>() + 4 + DIMENSIONS;
 
+/// Words of which the place is known: the others are found from the last one that is.
+const STRIDE: usize = 16;
+
 /// What is remembered of a call, in bytes of whatever kind. No printable form: it is content.
 pub struct Memory<B> {
     bytes: B,
     /// Where passages begin.
     passages: usize,
+    /// Which letters each word has, a bit each as far as there are bits: most words are told from another by these alone.
+    letters: Zeroizing<Vec<[u32; STRIDE]>>,
+    /// Where among the words every [`STRIDE`]th begins.
+    places: Vec<u32>,
 }
 
 /// A passage that was embedded.
@@ -32,14 +41,13 @@ pub struct Meant<'m> {
     /// The scale of its vector.
     pub scale: f32,
     /// The steps of its vector, as bytes.
-    steps: &'m [u8],
+    steps: &'m [u8; DIMENSIONS],
 }
 
 impl Meant<'_> {
     /// How near its meaning is to another.
     pub fn cosine(&self, to: &Vector) -> f32 {
-        let vector = self.vector();
-        to.cosine(vector.scale, &vector.steps)
+        to.cosine(self.scale, self.steps)
     }
 
     /// Its vector.
@@ -76,9 +84,10 @@ impl<B: Deref<Target = Vec<u8>>> Memory<B> {
     pub fn read(bytes: B) -> Option<Self> {
         let length = u32::from_le_bytes(bytes.get(2..HEAD)?.try_into().ok()?);
         let passages = HEAD.checked_add(usize::try_from(length).ok()?)?;
-        std::str::from_utf8(bytes.get(HEAD..passages)?).ok()?;
+        let words = std::str::from_utf8(bytes.get(HEAD..passages)?).ok()?;
         let is_whole = (bytes.len() - passages).is_multiple_of(PASSAGE);
-        is_whole.then_some(Self { bytes, passages })
+        let (letters, places) = letters_of(words);
+        is_whole.then_some(Self { bytes, passages, letters, places })
     }
 
     /// The model whose vectors these are.
@@ -92,12 +101,28 @@ impl<B: Deref<Target = Vec<u8>>> Memory<B> {
         std::str::from_utf8(&self.bytes[HEAD..self.passages]).unwrap_or_default().split('\n')
     }
 
+    /// Those of its words that have the same letters as another but for so many: what one word has and the other has not counts, and two letters
+    /// may be taken for the same.
+    pub fn words_with<const APART: usize>(&self, letters: u32) -> impl Iterator<Item = &str> {
+        let words = &self.bytes[HEAD..self.passages];
+        let is_near = move |one: &u32| is_within::<APART>(one ^ letters);
+        // All of a block at once, which is what processors are fast at: of hardly any is one near.
+        let has_near =
+            move |(block, _): &(&[u32; STRIDE], &u32)| block.iter().fold(false, |any, one| any | is_near(one));
+        self.letters.iter().zip(&self.places).filter(has_near).flat_map(move |(block, start)| {
+            let words = words[*start as usize..].split(|byte| *byte == b'\n').zip(block);
+            // Text was looked at when it was read.
+            words.filter_map(move |(word, letters)| is_near(letters).then(|| std::str::from_utf8(word).ok()).flatten())
+        })
+    }
+
     /// Its passages.
     pub fn passages(&self) -> impl Iterator<Item = Meant<'_>> {
         self.bytes[self.passages..].chunks_exact(PASSAGE).filter_map(|one| {
             let (number, rest) = one.split_first_chunk::<4>()?;
             let (mark, rest) = rest.split_first_chunk()?;
             let (scale, steps) = rest.split_first_chunk()?;
+            let steps = steps.try_into().ok()?;
             let number = usize::try_from(u32::from_le_bytes(*number)).ok()?;
             Some(Meant { number, mark: *mark, scale: f32::from_le_bytes(*scale), steps })
         })
@@ -105,8 +130,39 @@ impl<B: Deref<Target = Vec<u8>>> Memory<B> {
 
     /// Bytes that it takes.
     pub fn size(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + size_of_val(&self.letters[..]) + size_of_val(&self.places[..])
     }
+}
+
+/// Which letters a word has, as [`Memory::words_with`] asks for them.
+pub fn letters(word: &str) -> u32 {
+    word.chars().fold(0, |letters, c| letters | 1 << (u32::from(c) % u32::BITS))
+}
+
+fn letters_of(words: &str) -> (Zeroizing<Vec<[u32; STRIDE]>>, Vec<u32>) {
+    let blocks = words.split('\n').count().div_ceil(STRIDE);
+    let (mut all, mut places) = (Zeroizing::new(Vec::with_capacity(blocks)), Vec::with_capacity(blocks));
+    let mut place = 0;
+    for (number, word) in words.split('\n').enumerate() {
+        if number % STRIDE == 0 {
+            all.push([0; STRIDE]);
+            places.push(place);
+        }
+        if let Some(block) = all.last_mut() {
+            block[number % STRIDE] = letters(word);
+        }
+        // They are no more than 32 bits can count.
+        place += u32::try_from(word.len() + 1).unwrap_or_default();
+    }
+    (all, places)
+}
+
+/// Whether no more than so many bits are set. Without `count_ones`, for which the processors that everybody has lack an instruction.
+fn is_within<const MOST: usize>(mut bits: u32) -> bool {
+    for _ in 0..MOST {
+        bits &= bits.wrapping_sub(1);
+    }
+    bits == 0
 }
 
 #[cfg(test)]
@@ -127,6 +183,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn words_are_told_apart_by_their_letters(words in prop::collection::vec("[a-dß]{0,6}", 1..60), asked in "[a-dß]{0,6}") {
+            let bytes = write(1, words.iter().map(String::as_str), std::iter::empty());
+            let (memory, asked) = (Memory::read(&bytes).unwrap(), letters(&asked));
+            let near = |most: u32| words.iter().filter(|word| (letters(word) ^ asked).count_ones() <= most).collect::<Vec<_>>();
+            prop_assert_eq!(memory.words_with::<2>(asked).collect::<Vec<_>>(), near(2));
+            prop_assert_eq!(memory.words_with::<4>(asked).collect::<Vec<_>>(), near(4));
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..900)) {
             if let Some(memory) = Memory::read(&bytes) {

@@ -1,9 +1,16 @@
 //! The word that somebody meant who typed another: the nearest by Damerau and Levenshtein (letters that are wrong, left out, too many, or
 //! swapped with their neighbour). Its one invariant: what is suggested is one of the words that were shown.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Deref,
+};
 
-use super::{keys::fold, words::words};
+use super::{
+    keys::fold,
+    memory::{Memory, letters},
+    words::words,
+};
 
 /// Letters from which one mistake is looked past, and from which two are: shorter words have too many neighbours.
 const ONE: usize = 4;
@@ -29,7 +36,7 @@ fn is_suggested(word: &str) -> bool {
 /// What is looked for in place of a word that nobody said.
 pub struct Nearest<'w> {
     sought: Vec<char>,
-    letters: u64,
+    letters: u32,
     /// How many mistakes may be there.
     most: usize,
     found: HashMap<&'w str, (usize, usize)>,
@@ -49,13 +56,16 @@ impl<'w> Nearest<'w> {
     }
 
     /// Shows it the words of one call, each once.
-    pub fn see(&mut self, words: impl Iterator<Item = &'w str>) {
-        for word in words {
-            // Cheap, and true of nearly all: a mistake changes two letters of the alphabet at most.
-            let far = (letters(word) ^ self.letters).count_ones() as usize > 2 * self.most;
-            if far || word.len() > (self.sought.len() + self.most) * 4 {
-                continue;
-            }
+    pub fn see<B: Deref<Target = Vec<u8>>>(&mut self, call: &'w Memory<B>) {
+        // A mistake changes two letters of the alphabet at most.
+        match self.most {
+            1 => self.compare(call.words_with::<2>(self.letters)),
+            _ => self.compare(call.words_with::<4>(self.letters)),
+        }
+    }
+
+    fn compare(&mut self, words: impl Iterator<Item = &'w str>) {
+        for word in words.filter(|word| word.len() <= (self.sought.len() + self.most) * 4) {
             let most = self.most + 1;
             let seen = self.found.entry(word).or_insert_with(|| (distance(&self.sought, word).min(most), 0));
             seen.1 += 1;
@@ -68,11 +78,6 @@ impl<'w> Nearest<'w> {
         let best = near.min_by_key(|(word, (distance, calls))| (*distance, std::cmp::Reverse(*calls), **word));
         best.map(|(word, _)| *word)
     }
-}
-
-/// Which letters a word has: one bit for each, as far as there are bits.
-fn letters(word: &str) -> u64 {
-    word.chars().fold(0, |letters, c| letters | 1 << (u32::from(c) % 64))
 }
 
 /// Mistakes between two words, where no piece is changed twice (optimal string alignment).
@@ -95,12 +100,15 @@ fn distance(a: &[char], b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::memory, *};
 
-    fn nearest(asked: &str, calls: &[&'static [&'static str]]) -> Option<&'static str> {
+    fn nearest(asked: &str, calls: &[&[&str]]) -> Option<String> {
+        let write = |words: &&[&str]| memory::write(1, words.iter().copied(), std::iter::empty());
+        let calls: Vec<Vec<u8>> = calls.iter().map(write).collect();
+        let calls: Vec<Memory<&Vec<u8>>> = calls.iter().filter_map(Memory::read).collect();
         let mut nearest = Nearest::to(asked)?;
-        calls.iter().for_each(|words| nearest.see(words.iter().copied()));
-        nearest.word()
+        calls.iter().for_each(|call| nearest.see(call));
+        nearest.word().map(str::to_owned)
     }
 
     #[test]
@@ -113,7 +121,7 @@ mod tests {
             ("shipmennt", "shipment"),
             ("baot", "boat"),
         ] {
-            assert_eq!(nearest(asked, said), Some(meant), "{asked}");
+            assert_eq!(nearest(asked, said).as_deref(), Some(meant), "{asked}");
         }
         for far in ["tronb", "bat", "b0at", "xxxxxxxxx", "invxyce"] {
             assert_eq!(nearest(far, said), None, "{far}");
@@ -128,9 +136,9 @@ mod tests {
 
     #[test]
     fn of_equals_the_one_that_most_calls_have_is_taken() {
-        assert_eq!(nearest("boot", &[&["boat", "book"], &["book"]]), Some("book"));
-        assert_eq!(nearest("boot", &[&["book"], &["boat"]]), Some("boat"));
+        assert_eq!(nearest("boot", &[&["boat", "book"], &["book"]]).as_deref(), Some("book"));
+        assert_eq!(nearest("boot", &[&["book"], &["boat"]]).as_deref(), Some("boat"));
         // Nearer comes first, however rare.
-        assert_eq!(nearest("contracx", &[&["contract"], &["contacts"], &["contacts"]]), Some("contract"));
+        assert_eq!(nearest("contracx", &[&["contract"], &["contacts"], &["contacts"]]).as_deref(), Some("contract"));
     }
 }

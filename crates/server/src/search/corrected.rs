@@ -67,7 +67,7 @@ fn nearest(
 ) -> Vec<(Range<usize>, Corrected)> {
     let one = |(at, from): (Range<usize>, String)| {
         let mut nearest = Nearest::to(&from)?;
-        memories.iter().for_each(|(_, memory)| nearest.see(memory.words()));
+        memories.iter().for_each(|(_, memory)| nearest.see(memory));
         let to = nearest.word()?.to_owned();
         Some((at, Corrected { from, to }))
     };
