@@ -17,3 +17,4 @@ mod mutation;
 mod pooler;
 mod start;
 mod tls;
+mod upgrade;
