@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn a_tenant_that_is_full_makes_room_for_its_newest_calls_with_its_oldest_and_for_no_older_ones() {
         let (mut cache, now) = (Cache::default(), Instant::now());
-        let size = BYTES / 8 - OVERHEAD - 6;
+        let size = BYTES / 8 - kept(10, 1, (now, 0)).size();
         let other = Uuid::from_u128(2);
         cache.keep(other, vec![(call(99), kept(10, 1, (now.checked_sub(IDLE).unwrap(), size)))]);
         cache.keep(TENANT, (10..19).map(|n| (call(n), kept(10, 1, (now, size)))).collect());
