@@ -6,16 +6,20 @@ use axum::http::Method;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use server::{
-    deletion, retention, transcripts,
+    db::{Role, Scope},
+    deletion, retention,
     vault::seal::RecordKind,
     webhooks::{self, deliver::due},
     worker::sweep,
 };
+use uuid::Uuid;
 
 use crate::{
     client::{Answer, Service},
     people::Person,
     receiver::{Message, Play, Receiver, says},
+    sign_in::owner,
+    transcripts::give_transcript,
 };
 
 /// Receivers of tests are on this machine.
@@ -36,6 +40,13 @@ const EVENTS: [&str; 7] = [
 async fn asked(person: &Person<'_>, url: &str, events: &[&str]) -> Answer {
     let body = json!({"url": url, "description": "the archive", "events": events});
     person.json(Method::POST, HOOKS, &body).await
+}
+
+/// The owner of a new tenant, made as tenants are.
+async fn owner_of(service: &Service) -> Person<'_> {
+    let owner = owner(service, &format!("{}@example.org", Uuid::now_v7().simple())).await;
+    let scope = Scope::authenticated(owner.tenant, owner.user, Role::Owner);
+    Person { service, scope, token: owner.access }
 }
 
 /// Its id and its secret.
@@ -67,7 +78,7 @@ async fn status(person: &Person<'_>, hook: &str) -> String {
 async fn audited(person: &Person<'_>) -> Vec<String> {
     let log = person.get("/api/tenant/audit-log?limit=200").await.json();
     let actions = log["items"].as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap().to_owned());
-    let mut actions: Vec<_> = actions.filter(|action| action.contains("Webhook")).collect();
+    let mut actions: Vec<_> = actions.filter(|action| action.contains("WEBHOOK")).collect();
     actions.reverse();
     actions
 }
@@ -91,7 +102,7 @@ fn says_only(message: &Message, of: &str, id: &str, person: &Person<'_>, receipt
 #[tokio::test]
 async fn what_is_deleted_is_told_signed_and_by_ids_alone_whoever_deletes_it() {
     let service = Service::set(&OPEN).await;
-    let person = Person::new(&service).await;
+    let person = owner_of(&service).await;
     let member = person.member().await;
     let mut receiver = Receiver::new().await;
     let (hook, secret) = add(&person, &receiver.url(), &EVENTS).await;
@@ -116,7 +127,10 @@ async fn what_is_deleted_is_told_signed_and_by_ids_alone_whoever_deletes_it() {
     assert_eq!(removed.status, 204);
     due(&service.app).await;
     let told = receiver.seen();
-    let told: BTreeSet<_> = told.iter().map(|message| (message.body()["type"].clone().to_string(), message.body()["data"]["id"].clone().to_string())).collect();
+    let told: BTreeSet<_> = told
+        .iter()
+        .map(|message| (message.body()["type"].clone().to_string(), message.body()["data"]["id"].clone().to_string()))
+        .collect();
     let expected = [("contact.deleted", contact), ("call.deleted", &old), ("user.deleted", &user)];
     assert_eq!(told, expected.map(|(of, id)| (json!(of).to_string(), json!(id).to_string())).into());
 
@@ -130,18 +144,12 @@ async fn what_is_deleted_is_told_signed_and_by_ids_alone_whoever_deletes_it() {
 #[tokio::test]
 async fn a_call_that_is_completed_or_failed_is_told() {
     let service = Service::set(&OPEN).await;
-    let person = Person::new(&service).await;
+    let person = owner_of(&service).await;
     let mut receiver = Receiver::new().await;
     add(&person, &receiver.url(), &["call.completed", "call.failed"]).await;
     let (completed, failed) = (person.upload(1, "quokka").await, person.upload(2, "wallaby").await);
-    let mut tx = service.app.database.write(&person.scope).await.unwrap();
-    let transcript = serde_json::from_value(json!({"schemaVersion": 2, "language": "en", "durationSeconds": 5.0,
-        "cleanText": "quokka", "speakers": [], "segments": [], "speakerResolution": {"strategyVersion": 0,
-        "usedUserDisplayName": false, "usedContactName": false, "usedDirection": false, "usedPhoneFallback": false,
-        "voiceEmbeddingEnabled": false, "voiceProfileUsed": false, "voiceMatchStatus": null, "totalSpeakerCount": 0,
-        "resolvedSpeakerCount": 0, "warnings": []}, "warnings": []})).unwrap();
-    transcripts::store::put(&mut tx, &service.app.vault, completed.parse().unwrap(), &transcript).await.unwrap();
-    tx.commit().await.unwrap();
+    give_transcript(&person, &completed).await;
+    person.sql(format!("UPDATE tenant.calls SET status = 3 WHERE id = '{completed}'")).await;
     // Both recordings are too old: one call has its transcript.
     person.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours'".to_owned()).await;
     assert_eq!(sweep::recordings(&service.app, sweep::MAX_TTL).await.unwrap(), 2);
@@ -156,7 +164,7 @@ async fn a_call_that_is_completed_or_failed_is_told() {
 #[tokio::test]
 async fn a_deletion_that_is_undone_and_an_event_that_nobody_asked_for_are_told_to_nobody() {
     let service = Service::set(&OPEN).await;
-    let (person, stranger) = (Person::new(&service).await, Person::new(&service).await);
+    let (person, stranger) = (owner_of(&service).await, owner_of(&service).await);
     let mut receiver = Receiver::new().await;
     add(&person, &receiver.url(), &["call.deleted"]).await;
     let call = person.upload(1, "stays").await;
@@ -174,22 +182,275 @@ async fn a_deletion_that_is_undone_and_an_event_that_nobody_asked_for_are_told_t
 #[tokio::test]
 async fn what_fails_is_told_again_later_under_the_same_id_and_a_redirection_is_not_followed() {
     let service = Service::set(&OPEN).await;
-    let mut person = Person::new(&service).await;
+    let mut person = owner_of(&service).await;
     let mut elsewhere = Receiver::new().await;
     let redirect = Play::Status(307, format!("location: {}\r\n", elsewhere.url()));
     let mut receiver = Receiver::playing(vec![says(500), redirect, says(200)]).await;
     let (hook, secret) = add(&person, &receiver.url(), &["call.deleted"]).await;
     delete_call(&person, &person.upload(1, "gone").await).await;
-    let mut ids = BTreeSet::new();
-    for (wait, status) in [(0, 500), (6, 307), (400, 200)] {
+    let (mut ids, mut times, mut bodies) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for (status, wait) in [(500, 6), (307, 331), (200, 100_000)] {
+        // The second time it is before its time, or after it was accepted.
         due(&service.app).await;
-        assert!(receiver.seen().is_empty(), "before its time");
+        due(&service.app).await;
+        let [message] = &receiver.seen()[..] else { panic!("one message") };
+        assert!(message.is_signed(&secret));
+        ids.insert(message.header("webhook-id").to_owned());
+        times.insert(message.header("webhook-timestamp").to_owned());
+        bodies.insert(message.text.clone());
+        let delivery = &deliveries(&person, &hook).await[0];
+        assert_eq!(delivery["statusCode"], status);
+        assert_eq!(delivery["state"], if status == 200 { "DELIVERED" } else { "QUEUED" });
         service.app.clock.advance(TimeDelta::seconds(wait));
-        if wait == 0 {
-            // The first one is sent at once: it was seen by the look above, so begin anew.
-            continue;
-        }
-        let _ = status;
+        person.renew();
     }
-    drop((ids.insert(String::new()), &mut elsewhere, &hook, &secret, &mut person));
+    due(&service.app).await;
+    assert!(receiver.seen().is_empty() && elsewhere.seen().is_empty());
+    assert_eq!((ids.len(), times.len(), bodies.len()), (1, 3, 1));
+    assert!(person.get(&format!("{HOOKS}/{hook}")).await.json().get("failingSince").is_none());
+    // Asked for, the same message comes once more.
+    let id = ids.first().unwrap();
+    assert_eq!(post(&person, &hook, &format!("deliveries/{id}/redeliver")).await.status, 202);
+    due(&service.app).await;
+    assert_eq!(receiver.next().await.header("webhook-id"), id);
+}
+
+#[tokio::test]
+async fn who_accepts_nothing_is_given_up_and_after_five_days_told_nothing_any_more() {
+    let service = Service::set(&OPEN).await;
+    let mut person = owner_of(&service).await;
+    let mut receiver = Receiver::playing(vec![says(503)]).await;
+    let (hook, _) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    delete_call(&person, &person.upload(1, "gone").await).await;
+    for _ in 0..20 {
+        due(&service.app).await;
+        service.app.clock.advance(TimeDelta::hours(16));
+        if receiver.seen().is_empty() {
+            break;
+        }
+    }
+    person.renew();
+    let delivery = &deliveries(&person, &hook).await[0];
+    let shown = |name: &str| delivery[name].clone();
+    assert_eq!((shown("state"), shown("attempts"), shown("outcome")), (json!("GIVEN_UP"), json!(8), json!("REFUSED")));
+    // Of this clock the eighth was 112 hours after the first.
+    assert_eq!(status(&person, &hook).await, "ENABLED");
+    delete_call(&person, &person.upload(2, "gone as well").await).await;
+    due(&service.app).await;
+    assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (1, "FAILING"));
+    assert_eq!(deliveries(&person, &hook).await[0]["state"], "GIVEN_UP");
+    delete_call(&person, &person.upload(3, "told to nobody").await).await;
+    due(&service.app).await;
+    assert!(receiver.seen().is_empty());
+    assert_eq!(audited(&person).await, ["CREATE_WEBHOOK", "DISABLE_WEBHOOK"]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_gone_is_told_nothing_until_somebody_enables_it() {
+    let service = Service::set(&OPEN).await;
+    let person = owner_of(&service).await;
+    let mut receiver = Receiver::playing(vec![says(410), says(200)]).await;
+    let (hook, _) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    assert_eq!(post(&person, &hook, "test").await.status, 202);
+    due(&service.app).await;
+    assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (1, "GONE"));
+    assert_eq!(deliveries(&person, &hook).await[0]["outcome"], "GONE");
+    assert_eq!(post(&person, &hook, "test").await.code(), "conflict");
+    delete_call(&person, &person.upload(1, "told to nobody").await).await;
+    assert_eq!(change(&person, &hook, json!({"enabled": true})).await.json()["status"], "ENABLED");
+    let call = person.upload(2, "told").await;
+    let receipt = delete_call(&person, &call).await;
+    due(&service.app).await;
+    let [message] = &receiver.seen()[..] else { panic!("one message") };
+    says_only(message, "call.deleted", &call, &person, Some(&receipt));
+    assert_eq!(audited(&person).await, ["CREATE_WEBHOOK", "SEND_WEBHOOK", "DISABLE_WEBHOOK", "CHANGE_WEBHOOK"]);
+}
+
+#[tokio::test]
+async fn by_default_nothing_but_the_public_internet_is_asked_anything() {
+    let service = Service::set(&[("webhooks.allow_http", "true")]).await;
+    let person = owner_of(&service).await;
+    let mut receiver = Receiver::new().await;
+    for url in [receiver.url(), "https://[::1]/".into(), "https://169.254.169.254/".into(), "https://0x7f.1/".into()] {
+        let refused = asked(&person, &url, &["call.deleted"]).await;
+        assert_eq!((refused.status.as_u16(), refused.json()["error"]["details"]["field"].clone()), (400, json!("url")));
+        assert!(!String::from_utf8_lossy(&refused.body).contains(&url));
+    }
+    // A name is looked up when something is sent, each time anew: whatever it resolved to before.
+    let (hook, _) = add(&person, &format!("http://localhost:{}/", receiver.port), &["call.deleted"]).await;
+    delete_call(&person, &person.upload(1, "gone").await).await;
+    due(&service.app).await;
+    assert_eq!(deliveries(&person, &hook).await[0]["outcome"], "ADDRESS_NOT_ALLOWED");
+    assert!(receiver.seen().is_empty());
+
+    let strict = Service::new().await;
+    let person = owner_of(&strict).await;
+    assert_eq!(asked(&person, "http://example.com/", &["call.deleted"]).await.code(), "validation_failed");
+    assert_eq!(asked(&person, "https://example.com/", &["call.deleted"]).await.status, 201);
+}
+
+#[tokio::test]
+async fn two_processes_send_a_message_once_and_one_that_died_leaves_it_to_the_other() {
+    let service = Service::set(&OPEN).await;
+    let person = owner_of(&service).await;
+    let mut receiver = Receiver::new().await;
+    add(&person, &receiver.url(), &["call.deleted"]).await;
+    for seed in 0..12 {
+        delete_call(&person, &person.upload(seed, "gone").await).await;
+    }
+    tokio::join!(due(&service.app), due(&service.app), due(&service.app));
+    let seen = receiver.seen();
+    let ids: BTreeSet<_> = seen.iter().map(|message| message.header("webhook-id").to_owned()).collect();
+    assert_eq!((seen.len(), ids.len()), (12, 12));
+
+    let mut silent = Receiver::playing(vec![Play::Waits, says(200)]).await;
+    let (hook, _) = add(&person, &silent.url(), &["call.failed"]).await;
+    post(&person, &hook, "test").await;
+    let first = tokio::select! {
+        () = due(&service.app) => panic!("it answered"),
+        message = silent.next() => message.header("webhook-id").to_owned(),
+    };
+    // Who sends has died.
+    due(&service.app).await;
+    assert!(silent.seen().is_empty(), "it belongs to somebody");
+    person
+        .sql("UPDATE tenant.webhook_deliveries SET lease_until = now() WHERE lease_until IS NOT NULL".to_owned())
+        .await;
+    due(&service.app).await;
+    assert_eq!(silent.next().await.header("webhook-id"), first);
+}
+
+#[tokio::test]
+async fn slow_receivers_of_a_tenant_do_not_stand_before_anothers_and_an_endless_answer_is_an_answer() {
+    let service = Service::set(&OPEN).await;
+    let (slow, other) = (owner_of(&service).await, owner_of(&service).await);
+    let mut silent = Receiver::playing(vec![Play::Waits]).await;
+    let (hook, _) = add(&slow, &silent.url(), &["call.deleted"]).await;
+    for _ in 0..40 {
+        assert_eq!(post(&slow, &hook, "test").await.status, 202);
+    }
+    let mut receiver = Receiver::playing(vec![Play::Floods]).await;
+    let (hook, _) = add(&other, &receiver.url(), &["call.deleted"]).await;
+    post(&other, &hook, "test").await;
+    let app = service.app.clone();
+    let sending = tokio::spawn(async move { due(&app).await });
+    receiver.next().await;
+    for _ in 0..4 {
+        silent.next().await;
+    }
+    assert!(silent.seen().is_empty(), "a tenant has four under way");
+    while deliveries(&other, &hook).await[0]["state"] != "DELIVERED" {}
+    sending.abort();
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_the_one_before_signs_for_a_day() {
+    let service = Service::set(&OPEN).await;
+    let mut person = owner_of(&service).await;
+    let mut receiver = Receiver::new().await;
+    let body = json!({"url": receiver.url(), "events": ["call.failed"]}).to_string();
+    let headers = [("content-type", "application/json"), ("idempotency-key", "made-once")];
+    let made = person.send(Method::POST, HOOKS, &headers, body.as_bytes()).await.json();
+    let again = person.send(Method::POST, HOOKS, &headers, body.as_bytes()).await.json();
+    assert_eq!((&again["webhookId"], again.get("secret")), (&made["webhookId"], None));
+    let (hook, old) = (made["webhookId"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert!(old.starts_with("whsec_"));
+    assert!(person.get(&format!("{HOOKS}/{hook}")).await.json().get("secret").is_none());
+    assert!(person.get(HOOKS).await.json()["items"][0].get("secret").is_none());
+
+    let new = post(&person, hook, "secret").await.json()["secret"].as_str().unwrap().to_owned();
+    for (hours, is_old_good) in [(0, true), (25, false)] {
+        service.app.clock.advance(TimeDelta::hours(hours));
+        person.renew();
+        post(&person, hook, "test").await;
+        due(&service.app).await;
+        let message = receiver.next().await;
+        says_only(&message, "ping", hook, &person, None);
+        assert_eq!((message.is_signed(&new), message.is_signed(old)), (true, is_old_good));
+    }
+}
+
+#[tokio::test]
+async fn a_removed_endpoint_is_told_nothing_and_a_disabled_one_not_later_either() {
+    let service = Service::set(&OPEN).await;
+    let person = owner_of(&service).await;
+    let mut receiver = Receiver::new().await;
+    let (removed, _) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    let (disabled, _) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    delete_call(&person, &person.upload(1, "gone").await).await;
+    assert_eq!(person.send(Method::DELETE, &format!("{HOOKS}/{removed}"), &[], b"").await.status, 204);
+    assert_eq!(change(&person, &disabled, json!({"enabled": false})).await.json()["status"], "DISABLED");
+    due(&service.app).await;
+    assert!(receiver.seen().is_empty());
+    assert_eq!(person.get(&format!("{HOOKS}/{removed}/deliveries")).await.status, 404);
+    let delivery = &deliveries(&person, &disabled).await[0];
+    assert_eq!((&delivery["state"], &delivery["outcome"]), (&json!("GIVEN_UP"), &json!("DISABLED")));
+
+    person.sql("UPDATE tenant.webhook_deliveries SET created_at = now() - interval '29 days'".to_owned()).await;
+    assert_eq!(webhooks::sweep(&service.app.database).await.unwrap(), 0);
+    person.sql("UPDATE tenant.webhook_deliveries SET created_at = now() - interval '30 days'".to_owned()).await;
+    assert_eq!(webhooks::sweep(&service.app.database).await.unwrap(), 1);
+    let events = ["CREATE_WEBHOOK", "CREATE_WEBHOOK", "DELETE_WEBHOOK", "CHANGE_WEBHOOK"];
+    assert_eq!(audited(&person).await, events);
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_deleted_is_told_of_once_with_its_receipt() {
+    let service = Service::set(&OPEN).await;
+    let person = owner_of(&service).await;
+    let mut receiver = Receiver::new().await;
+    add(&person, &receiver.url(), &["tenant.deleted"]).await;
+    let (_, other) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    let tenant = person.scope.tenant().to_string();
+    let gone = person.json(Method::DELETE, "/api/tenant", &json!({"tenantId": tenant})).await;
+    assert_eq!(gone.status, 204, "{}", String::from_utf8_lossy(&gone.body));
+    let message = receiver.next().await;
+    says_only(&message, "tenant.deleted", &tenant, &person, gone.headers["deletion-receipt"].to_str().ok());
+    assert!(!message.is_signed(&other));
+    let mut superuser = service.installation.postgres.superuser().await;
+    let left =
+        "SELECT (SELECT count(*) FROM tenant.webhook_endpoints) + (SELECT count(*) FROM tenant.webhook_deliveries)";
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&mut superuser).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_endpoint_is_its_tenants_at_most_ten_and_what_it_is_stays_sealed() {
+    let service = Service::set(&OPEN).await;
+    let (person, stranger) = (owner_of(&service).await, owner_of(&service).await);
+    let url = "https://hooks.example.com/wombat";
+    let (hook, _) = add(&person, url, &["call.failed", "call.deleted", "call.failed"]).await;
+    let shown = person.get(&format!("{HOOKS}/{hook}")).await.json();
+    let events = json!(["call.failed", "call.deleted"]);
+    assert_eq!((&shown["url"], &shown["events"], &shown["description"]), (&json!(url), &events, &json!("the archive")));
+    let changed = change(&person, &hook, json!({"events": ["call.completed"]})).await.json();
+    assert_eq!((&changed["url"], &changed["events"]), (&json!(url), &json!(["call.completed"])));
+    let path = format!("{HOOKS}/{hook}");
+    for (method, path) in [
+        (Method::GET, path.clone()),
+        (Method::DELETE, path.clone()),
+        (Method::POST, format!("{path}/test")),
+        (Method::POST, format!("{path}/secret")),
+        (Method::GET, format!("{path}/deliveries")),
+    ] {
+        assert_eq!(stranger.send(method.clone(), &path, &[], b"").await.status, 404, "{method} {path}");
+        assert_eq!(person.member().await.send(method, &path, &[], b"").await.status, 403);
+    }
+    for body in [
+        json!({"url": url, "events": []}),
+        json!({"url": url, "events": ["call.read"]}),
+        json!({"url": url, "events": ["ping"]}),
+        json!({"url": "gopher://example.com/", "events": ["call.failed"]}),
+        json!({"url": url, "events": ["call.failed"], "description": "two\nlines"}),
+        json!({"url": format!("https://example.com/{}", "a".repeat(2048)), "events": ["call.failed"]}),
+    ] {
+        assert_eq!(person.json(Method::POST, HOOKS, &body).await.code(), "validation_failed", "{body}");
+    }
+    for _ in 1..10 {
+        add(&person, url, &["call.failed"]).await;
+    }
+    assert_eq!(asked(&person, url, &["call.failed"]).await.code(), "conflict");
+    let mut superuser = service.installation.postgres.superuser().await;
+    let found = "SELECT count(*) FROM tenant.webhook_endpoints WHERE position('wombat'::bytea IN sealed::bytea) > 0
+       OR position('whsec_'::bytea IN sealed::bytea) > 0";
+    assert_eq!(sqlx::query_scalar::<_, i64>(found).fetch_one(&mut superuser).await.unwrap(), 0);
 }
