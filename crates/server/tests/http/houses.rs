@@ -224,6 +224,7 @@ impl House {
             "/api/tenant/members?limit=200",
             "/api/tenant/invitations",
             "/api/tenant/api-keys",
+            "/api/tenant/webhooks",
         ];
         let mut found = BTreeSet::new();
         for path in paths
