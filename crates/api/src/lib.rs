@@ -29,3 +29,4 @@ pub mod tenants;
 pub mod transcripts;
 pub mod users;
 pub mod voice_profiles;
+pub mod webhooks;

@@ -17,6 +17,7 @@ use crate::{
     search::Search,
     vault::{blobs::Blobs, keys::Vault},
     voice_profiles::VoiceProfiles,
+    webhooks::Sender,
 };
 
 /// An open installation that serves. Cheap to clone.
@@ -49,6 +50,8 @@ pub struct Shared {
     pub voice_profiles: VoiceProfiles,
     /// What searches share.
     pub search: Search,
+    /// Who tells endpoints.
+    pub webhooks: Sender,
     /// How it runs: configuration, limits, metrics.
     pub operation: Operation,
 }
@@ -76,6 +79,7 @@ impl App {
     /// When the address of Redis is none.
     pub fn new(parts: Parts) -> Result<Self, RedisAddress> {
         let Parts { database, vault, blobs, clock, auth, config } = parts;
+        let webhooks = Sender::new(config.webhooks);
         let operation = Operation::new(config, &vault, &clock)?;
         let (changes, streams, joins) = (Changes::default(), events::places(), Joins::default());
         let (plays, exports) = (audio::places(), Exports::default());
@@ -93,6 +97,7 @@ impl App {
             exports,
             voice_profiles,
             search,
+            webhooks,
             operation,
         };
         Ok(Self(Arc::new(shared)))

@@ -82,10 +82,22 @@ pub enum Action {
     ExpireExport = 62,
     /// A user had a voice profile made of a sample of theirs.
     MakeVoiceProfile = 70,
+    /// A webhook endpoint was made.
+    CreateWebhook = 80,
+    /// A webhook endpoint was changed, enabled or disabled by a person.
+    ChangeWebhook = 81,
+    /// A webhook endpoint was removed.
+    DeleteWebhook = 82,
+    /// The secret of a webhook endpoint was replaced.
+    ReplaceWebhookSecret = 83,
+    /// A person had a webhook endpoint sent a try, or a message once more.
+    SendWebhook = 84,
+    /// A webhook endpoint was disabled because it is gone or failed for too long.
+    DisableWebhook = 85,
 }
 
 impl Action {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 37] = [
         Self::DeleteCall,
         Self::DeleteContact,
         Self::DeleteVoiceProfile,
@@ -117,6 +129,12 @@ impl Action {
         Self::DownloadExport,
         Self::ExpireExport,
         Self::MakeVoiceProfile,
+        Self::CreateWebhook,
+        Self::ChangeWebhook,
+        Self::DeleteWebhook,
+        Self::ReplaceWebhookSecret,
+        Self::SendWebhook,
+        Self::DisableWebhook,
     ];
 
     /// What an act is called, by its number in the database; an act of a newer program by its number.
@@ -137,6 +155,8 @@ pub mod subject {
     pub const EXPORT: i16 = 22;
     /// An export of a data subject's calls.
     pub const SUBJECT_EXPORT: i16 = 23;
+    /// A webhook endpoint.
+    pub const WEBHOOK: i16 = 24;
 }
 
 /// An event of the log.

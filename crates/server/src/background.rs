@@ -24,6 +24,7 @@ use crate::{
     http::idempotency,
     retention, search,
     telemetry::log,
+    webhooks,
     worker::{Worker, sweep},
 };
 
@@ -56,10 +57,10 @@ pub async fn run(app: &App, worker: Option<Worker>, mut listener: Option<Listene
         }
     };
     // Boxed: together these are more than the stack of a small thread has room for.
-    let (exports, work) = (Box::pin(exports::run(app)), Box::pin(work));
+    let (exports, told, work) = (Box::pin(exports::run(app)), Box::pin(webhooks::deliver::run(app)), Box::pin(work));
     tokio::select! {
-        ((), (), (), (), (), (), (), (), ()) = async {
-            tokio::join!(upkeep(app), audit_events(app), leftovers(app), walk(app), index(app), remember(app), close(app), exports, work)
+        ((), (), (), (), (), (), (), (), (), ()) = async {
+            tokio::join!(upkeep(app), audit_events(app), leftovers(app), walk(app), index(app), remember(app), close(app), exports, told, work)
         } => {}
         () = listen => {}
         () = app.operation.cut_off() => log::warning!("calls and upkeep took longer than limits.shutdown_time and were left"),
@@ -91,6 +92,9 @@ async fn upkeep(app: &App) {
         }
         if let Err(error) = sweep::processing_events(&app.database).await {
             log::warning!(fault = &error, "processing events that are over were not removed");
+        }
+        if let Err(error) = webhooks::sweep(&app.database).await {
+            log::warning!(fault = &error, "webhook messages that are over were not removed");
         }
         if let Err(error) = tokens::follow(app).await {
             log::warning!(fault = &error, "the keys that sign tokens were not looked at");

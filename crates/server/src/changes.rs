@@ -16,11 +16,12 @@ const RECONNECT: Duration = Duration::from_secs(2);
 pub struct Changes {
     calls: watch::Sender<u64>,
     jobs: watch::Sender<u64>,
+    webhooks: watch::Sender<u64>,
 }
 
 impl Default for Changes {
     fn default() -> Self {
-        Self { calls: watch::Sender::new(0), jobs: watch::Sender::new(0) }
+        Self { calls: watch::Sender::new(0), jobs: watch::Sender::new(0), webhooks: watch::Sender::new(0) }
     }
 }
 
@@ -47,15 +48,28 @@ impl Changes {
         self.jobs.subscribe()
     }
 
+    /// Wakes who carries messages to endpoints in this process.
+    pub fn wake_webhooks(&self) {
+        self.webhooks.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What who carries them waits on; it polls as well.
+    #[must_use]
+    pub fn watch_webhooks(&self) -> watch::Receiver<u64> {
+        self.webhooks.subscribe()
+    }
+
     /// Passes on what the database says, for as long as it is polled.
     pub async fn listen(&self, listener: &mut Listener) {
         loop {
             match listener.next().await {
                 Ok(Notice::Jobs) => self.wake_worker(),
                 Ok(Notice::Calls) => self.wake(),
+                Ok(Notice::Webhooks) => self.wake_webhooks(),
                 Ok(Notice::Anything) => {
                     self.wake_worker();
                     self.wake();
+                    self.wake_webhooks();
                 }
                 Err(error) => {
                     log::warning!(fault = &error, "the database does not say what changed; polling goes on");

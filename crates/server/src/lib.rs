@@ -1,5 +1,5 @@
 //! Everything with state. Modules use only what stands to their left:
-//! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, deletion, artifacts, recordings, queue, rate_limit |
+//! `clock, config, decoder, postgres, telemetry | db, vault, changes, error | audit, notices, deletion, artifacts, recordings, queue, rate_limit |
 //! auth, http | features | worker | router | serve, verify`; [`app::App`] joins them.
 
 pub mod action_items;
@@ -24,6 +24,7 @@ pub mod error;
 pub mod exports;
 pub mod health;
 pub mod http;
+pub mod notices;
 pub mod openai;
 pub mod operation;
 pub mod postgres;
@@ -42,4 +43,5 @@ pub mod users;
 pub mod vault;
 pub mod verify;
 pub mod voice_profiles;
+pub mod webhooks;
 pub mod worker;

@@ -28,6 +28,7 @@ use crate::{
     transcripts::routes as transcripts,
     users,
     voice_profiles::routes as voice_profiles,
+    webhooks::{deliveries, routes as webhooks},
 };
 
 /// What holds for every operation.
@@ -90,6 +91,12 @@ fn operations() -> OpenApiRouter<App> {
         .routes(routes!(tenants::routes::withdraw))
         .routes(routes!(tenants::api_keys::list, tenants::api_keys::create))
         .routes(routes!(tenants::api_keys::revoke))
+        .routes(routes!(webhooks::list, webhooks::add))
+        .routes(routes!(webhooks::get, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::replace_secret))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::test))
+        .routes(routes!(deliveries::redeliver))
         // Operation
         .routes(routes!(health::health))
         .routes(routes!(health::ready))

@@ -163,6 +163,15 @@ pub struct VoiceProfiles {
     pub enabled: bool,
 }
 
+/// Endpoints that are told what ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Webhooks {
+    /// Whether they may be without TLS.
+    pub allow_http: bool,
+    /// Whether they may be elsewhere than on the public internet.
+    pub allow_private_addresses: bool,
+}
+
 /// What is logged.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -198,6 +207,7 @@ pub struct Config {
     pub worker: WorkerSettings,
     pub analysis: Analysis,
     pub voice_profiles: VoiceProfiles,
+    pub webhooks: Webhooks,
     pub log: Log,
     pub metrics: Option<SocketAddr>,
     pub traces: Traces,
@@ -351,6 +361,10 @@ impl Config {
                 time: reader.get("analysis.time"),
             },
             voice_profiles: VoiceProfiles { enabled: reader.get("voice_profiles.enabled") },
+            webhooks: Webhooks {
+                allow_http: reader.get("webhooks.allow_http"),
+                allow_private_addresses: reader.get("webhooks.allow_private_addresses"),
+            },
             log: Log { level: reader.get::<values::Filter>("log.level").0, format: reader.get("log.format") },
             metrics: reader.get("metrics.listen"),
             traces: Traces {

@@ -17,6 +17,9 @@ const JOBS: &str = "subrosa_jobs";
 /// Something about a call changed.
 const CALLS: &str = "subrosa_calls";
 
+/// An endpoint is to be told something.
+const WEBHOOKS: &str = "subrosa_webhooks";
+
 /// How long a database may take to hear that nobody listens any more.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -27,6 +30,8 @@ pub enum Notice {
     Jobs,
     /// A call may look different.
     Calls,
+    /// There may be messages to send.
+    Webhooks,
     /// The connection broke and is there again: anything may have happened meanwhile.
     Anything,
 }
@@ -48,7 +53,7 @@ impl Listener {
         let pool = only_one.connect_with(address.options.clone()).await.map_err(StartError::unreachable)?;
         let mut listener = PgListener::connect_with(&pool).await.map_err(StartError::unreachable)?;
         listener.ignore_pool_close_event(true);
-        listener.listen_all([JOBS, CALLS]).await?;
+        listener.listen_all([JOBS, CALLS, WEBHOOKS]).await?;
         Ok(Self { listener, pool })
     }
 
@@ -69,6 +74,7 @@ impl Listener {
         Ok(match notice.as_ref().map(sqlx::postgres::PgNotification::channel) {
             Some(JOBS) => Notice::Jobs,
             Some(CALLS) => Notice::Calls,
+            Some(WEBHOOKS) => Notice::Webhooks,
             _ => Notice::Anything,
         })
     }

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     audit::{self, Action},
     db::{DbError, TenantTx, Write},
+    notices,
     telemetry::fault::Fault,
     vault::{
         chain::Signer,
@@ -91,7 +92,10 @@ async fn attempt(
         RecordKind::Tenant => Action::DeleteTenant,
     };
     audit::record(tx, action, class as i16, subject).await?;
-    Ok(receipts::write(tx, signer, class, subject, counts).await?)
+    let receipt = receipts::write(tx, signer, class, subject, counts).await?;
+    // A tenant's endpoints went with it; who told it to go tells them.
+    notices::leave(tx, notices::deleted(class), (subject, Some(receipt.id))).await?;
+    Ok(receipt)
 }
 
 /// Removes rows and keys and leaves word that blobs are to go; nothing there is fine.

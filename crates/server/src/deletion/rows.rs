@@ -158,6 +158,8 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
 pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> {
     let tenant = tx.scope().tenant();
     lock_contacts(tx, None, None).await?;
+    // Before what is told them, as where they are told.
+    run!(tx, (), "SELECT FROM tenant.webhook_endpoints WHERE tenant_id = $1 ORDER BY id FOR UPDATE");
     let mut counts = count_children(tx, None, None).await?;
     let members =
         sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1 ORDER BY user_id", tenant)

@@ -3,6 +3,7 @@
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
+use api::webhooks::DeliveryOutcome;
 use axum::http::StatusCode;
 use prometheus_client::{
     encoding::text::encode,
@@ -118,6 +119,7 @@ pub struct Metrics {
     redis_up: Gauge,
     local_limits: Gauge,
     tokens: By<1, Counter>,
+    webhooks: By<1, Counter>,
     waiting: Waiting,
 }
 
@@ -137,6 +139,7 @@ impl Default for Metrics {
             redis_up: Gauge::default(),
             local_limits: Gauge::default(),
             tokens: By::default(),
+            webhooks: By::default(),
             waiting: Waiting::default(),
             registry: Registry::default(),
         };
@@ -150,6 +153,7 @@ impl Default for Metrics {
         let local = "Whether this process counts requests for itself";
         registry.register("rate_limit_local", local, metrics.local_limits.clone());
         registry.register("analysis_tokens", "Tokens that the language model counted", metrics.tokens.clone());
+        registry.register("webhook_deliveries", "Attempts to tell webhook endpoints", metrics.webhooks.clone());
         metrics.waiting.register(&mut registry);
         Self { registry, ..metrics }
     }
@@ -181,6 +185,20 @@ impl Metrics {
         for (kind, tokens) in [("Prompt", prompt), ("Answer", answer)] {
             self.tokens.get_or_create(&Labels([("kind", Label::Word(kind))])).inc_by(tokens);
         }
+    }
+
+    /// An attempt to tell an endpoint ended.
+    pub fn webhook_delivered(&self, outcome: DeliveryOutcome) {
+        let word = match outcome {
+            DeliveryOutcome::Accepted => "Accepted",
+            DeliveryOutcome::Refused => "Refused",
+            DeliveryOutcome::Gone => "Gone",
+            DeliveryOutcome::Unreachable => "Unreachable",
+            DeliveryOutcome::TooSlow => "TooSlow",
+            DeliveryOutcome::AddressNotAllowed => "AddressNotAllowed",
+            DeliveryOutcome::Disabled => "Disabled",
+        };
+        self.webhooks.get_or_create(&Labels([("outcome", Label::Word(word))])).inc();
     }
 
     /// Everything, as OpenMetrics text.

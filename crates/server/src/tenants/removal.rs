@@ -25,6 +25,7 @@ use crate::{
         lasting,
     },
     vault::{receipts::Receipt, seal::RecordKind},
+    webhooks::deliver::LastWord,
 };
 
 /// Where the id of the receipt of a deletion is.
@@ -97,6 +98,10 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         let message = "this is being removed already, which goes on: ask again later";
         return Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30));
     }
+    let last_word = match class {
+        RecordKind::Tenant => Some(LastWord::of(app, &mut tx).await?),
+        _ => None,
+    };
     let receipt = match attempt(app, caller, &mut tx, (class, subject)).await {
         Ok(receipt) => receipt,
         Err(refused) => {
@@ -106,6 +111,9 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         }
     };
     tx.commit().await?;
+    if let Some(last_word) = last_word {
+        last_word.tell(app, (receipt.id, receipt.at));
+    }
     app.search.memories.forget(caller.scope().tenant(), None);
     if class == RecordKind::Tenant {
         app.vault.forget_tenant(subject);

@@ -175,7 +175,7 @@ pub(super) struct InvitationRow {
 }
 
 /// Holds back others who add to what the tenant may have a number of, until the transaction ends.
-pub(super) async fn lock(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
+pub(crate) async fn lock(tx: &mut TenantTx<Write>) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();
     sqlx::query!("SELECT tenant_id FROM tenant.tenants WHERE tenant_id = $1 FOR UPDATE", tenant)
         .fetch_one(tx.conn())

@@ -3,6 +3,7 @@
 
 use std::{sync::atomic::Ordering, time::Instant};
 
+use api::webhooks::WebhookEvent;
 use insight::{facts::Facts, redact::Kind};
 use uuid::Uuid;
 
@@ -20,6 +21,7 @@ use crate::{
     app::App,
     calls,
     db::{DbError, Scope, TenantTx, Write},
+    notices,
     queue::{self, JobKind, Lease},
     recordings, redaction,
     vault::{
@@ -214,6 +216,7 @@ async fn known(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<Fa
 /// What the last stages leave of themselves, and the call is completed.
 async fn conclude(tx: &mut TenantTx<Write>, call: Uuid, indexed: Event<'_>) -> Result<(), DbError> {
     indexed.record(tx, call).await?;
+    notices::leave(tx, WebhookEvent::CallCompleted, (call, None)).await?;
     store::set_status(tx, call, (Status::Completed, None)).await
 }
 
@@ -238,6 +241,7 @@ pub(super) async fn bury(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uui
         app.vault.destroy_run_key(tx, run).await?;
     }
     recordings::remove(tx, call).await?;
+    notices::leave(tx, WebhookEvent::CallFailed, (call, None)).await?;
     store::set_status(tx, call, (Status::Failed, Some(code))).await?;
     queue::wake_watchers(tx).await.map_err(DbError::into)
 }

@@ -61,6 +61,7 @@ const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
 const OFFSET: (&str, &str) = ("content-type", "application/offset+octet-stream");
 const ACCEPT: &str = r#"{"token": "inv_nobody", "password": "seven quiet herons wade"}"#;
 const NEW_KEY: &str = r#"{"name": "key", "scopes": ["calls:read"]}"#;
+const NEW_HOOK: &str = r#"{"url": "https://example.org/hook", "events": ["call.deleted"]}"#;
 const CONSENT: &str = r#"{"kind": "TERMS", "version": 1, "given": true}"#;
 /// As the other tenant's owner, with the right password.
 const LOGIN: &str =
@@ -112,6 +113,15 @@ fn table() -> Vec<Row> {
         ("GET /api/tenant/api-keys", Managers, 200, "", Nothing),
         ("POST /api/tenant/api-keys", Managers, 201, "", Json(NEW_KEY)),
         ("DELETE /api/tenant/api-keys/{apiKeyId}", Managers, 204, "", Nothing),
+        ("GET /api/tenant/webhooks", Managers, 200, "", Nothing),
+        ("POST /api/tenant/webhooks", Managers, 201, "", Json(NEW_HOOK)),
+        ("GET /api/tenant/webhooks/{webhookId}", Managers, 200, "", Nothing),
+        ("PATCH /api/tenant/webhooks/{webhookId}", Managers, 200, "", Json(r#"{"description": "mine"}"#)),
+        ("DELETE /api/tenant/webhooks/{webhookId}", Managers, 204, "", Nothing),
+        ("POST /api/tenant/webhooks/{webhookId}/secret", Managers, 200, "", Nothing),
+        ("POST /api/tenant/webhooks/{webhookId}/test", Managers, 202, "", Nothing),
+        ("GET /api/tenant/webhooks/{webhookId}/deliveries", Managers, 200, "?limit=200", Nothing),
+        ("POST /api/tenant/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver", Managers, 202, "", Nothing),
         ("GET /api/health", Public, 200, "", Nothing),
         ("GET /api/health/ready", Public, 200, "", Nothing),
         ("GET /api/health/details", Managers, 200, "", Nothing),

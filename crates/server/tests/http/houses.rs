@@ -29,7 +29,7 @@ use crate::{
 pub(crate) type Ids = BTreeMap<&'static str, String>;
 
 /// Every field of a house that holds content.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "acquaintance",
     "analysis",
     "contact",
@@ -48,6 +48,7 @@ const FIELDS: [&str; 19] = [
     "text",
     "title",
     "turn",
+    "webhook",
     "word",
 ];
 
@@ -129,6 +130,16 @@ impl House {
         let key = owner.json(Method::POST, "/api/tenant/api-keys", &key).await.json();
         self.keep("apiKeyId", &key["apiKeyId"]);
         self.tokens.insert("KEY", key["token"].as_str().unwrap().to_owned());
+        let webhook = json!({"url": format!("https://{}.example.org/", self.canary("webhook")), "description": self.canary("webhook"),
+            "events": ["call.failed"]});
+        let webhook = owner.json(Method::POST, "/api/tenant/webhooks", &webhook).await.json();
+        self.keep("webhookId", &webhook["webhookId"]);
+        let test = format!("/api/tenant/webhooks/{}/test", self.ids["webhookId"]);
+        let delivery = owner.send(Method::POST, &test, &[], b"").await.json();
+        self.keep("deliveryId", &delivery["deliveryId"]);
+        owner
+            .sql(format!("UPDATE tenant.webhook_deliveries SET state = 3 WHERE id = '{}'", self.ids["deliveryId"]))
+            .await;
         let invitation = json!({"email": self.canary("invitation") + "@example.org", "role": "MEMBER"});
         let invitation = owner.json(Method::POST, "/api/tenant/invitations", &invitation).await.json();
         self.keep("invitationId", &invitation["invitationId"]);
@@ -213,6 +224,7 @@ impl House {
             "/api/tenant/members?limit=200",
             "/api/tenant/invitations",
             "/api/tenant/api-keys",
+            "/api/tenant/webhooks",
         ];
         let mut found = BTreeSet::new();
         for path in paths

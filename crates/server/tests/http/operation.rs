@@ -99,7 +99,7 @@ async fn a_service_is_ready_while_its_database_answers_and_nobody_told_it_to_sto
     assert_eq!(other.call(Method::GET, "/api/health", None).await.status, StatusCode::OK);
 }
 
-async fn metrics(service: &Service) -> String {
+pub(crate) async fn metrics(service: &Service) -> String {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let answer = server::serve::metrics(service.app.clone()).oneshot(request).await.unwrap();
     String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()

@@ -8,7 +8,7 @@ use server::verify::needles::{Needle, word};
 use uuid::Uuid;
 
 /// Of what a person types or a program sends. Letters alone but for the phone number.
-const WORDS: [&str; 35] = [
+const WORDS: [&str; 37] = [
     "accepted person's name",
     "accepted person's password",
     "action item's description",
@@ -43,6 +43,8 @@ const WORDS: [&str; 35] = [
     "tenant's name",
     "title",
     "user agent",
+    "webhook's address",
+    "webhook's description",
     "wrong password",
 ];
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 /// Labels and all that they may say. Routes are those of the document, and these.
-const LABELS: [(&str, &[&str]); 5] = [
+const LABELS: [(&str, &[&str]); 6] = [
     ("method", &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]),
     ("status", &["Success", "Redirect", "ClientError", "ServerError"]),
     ("class", &["public", "read", "write", "upload", "sign-in"]),
     ("state", &["Waiting", "Running"]),
     ("kind", &["Prompt", "Answer"]),
+    ("outcome", &["Accepted", "Refused", "Gone", "Unreachable", "TooSlow", "AddressNotAllowed", "Disabled"]),
 ];
 
 /// Routes that the document does not describe.

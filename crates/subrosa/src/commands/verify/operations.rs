@@ -89,6 +89,9 @@ const HOLD: &str = r#"{"held": true, "reason": "{hold's reason}"}"#;
 const LIFT: &str = r#"{"held": false, "reason": "{hold's reason}"}"#;
 const SUBJECT: &str = r#"{"phoneNumber": "+49{phone number}"}"#;
 const KEY: &str = r#"{"name": "{API key's name}", "scopes": ["account:read"]}"#;
+const HOOK: &str = r#"{"url": "https://verify.invalid/{webhook's address}", "description": "{webhook's description}",
+  "events": ["call.completed", "call.failed", "call.deleted", "contact.deleted", "voice_profile.deleted", "user.deleted", "tenant.deleted"]}"#;
+const HOOK_AGAIN: &str = r#"{"url": "https://verify.invalid/{webhook's address}", "enabled": true}"#;
 const PASSWORDS: &str = r#"{"currentPassword": "{password}", "newPassword": "{new password}"}"#;
 const SESSION: &[(&str, &str)] = &[("owner", "/accessToken"), ("refresh", "/refreshToken")];
 
@@ -121,7 +124,7 @@ pub(super) const WHOLE: [Step; 2] = [
 ];
 
 /// Everything about people and their tenant.
-pub(super) const ACCOUNT: [Step; 28] = [
+pub(super) const ACCOUNT: [Step; 40] = [
     step("POST /api/auth/login", Nobody, Json(LOGIN)).keep(&[("sessionId", "/sessionId")]),
     get("GET /api/auth/sessions"),
     get("DELETE /api/auth/sessions/{sessionId}"),
@@ -136,6 +139,19 @@ pub(super) const ACCOUNT: [Step; 28] = [
     step("POST /api/tenant/api-keys", Owner, Json(KEY)).keep(&[("apiKeyId", "/apiKeyId")]),
     get("GET /api/tenant/api-keys"),
     get("DELETE /api/tenant/api-keys/{apiKeyId}"),
+    step("POST /api/tenant/webhooks", Owner, Json(HOOK)).keep(&[("webhookId", "/webhookId")]),
+    get("GET /api/tenant/webhooks"),
+    get("GET /api/tenant/webhooks/{webhookId}"),
+    get("POST /api/tenant/webhooks/{webhookId}/secret"),
+    get("POST /api/tenant/webhooks/{webhookId}/test"),
+    // What is queued cannot be sent once more, so it is given up first.
+    step("PATCH /api/tenant/webhooks/{webhookId}", Owner, Json(r#"{"enabled": false}"#)),
+    step("PATCH /api/tenant/webhooks/{webhookId}", Owner, Json(HOOK_AGAIN)),
+    get("GET /api/tenant/webhooks/{webhookId}/deliveries").keep(&[("deliveryId", "/items/0/deliveryId")]),
+    get("POST /api/tenant/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver"),
+    step("POST /api/tenant/webhooks", Owner, Json(HOOK)).keep(&[("webhookId", "/webhookId")]),
+    get("DELETE /api/tenant/webhooks/{webhookId}"),
+    get("GET /api/tenant/webhooks"),
     step("POST /api/tenant/invitations", Owner, Json(INVITE)).keep(&[("invitation", "/token")]),
     step("POST /api/auth/invitations/accept", Nobody, Json(ACCEPT)).keep(&[("guest", "/accessToken")]),
     step("GET /api/users/me", Guest, Nothing).keep(&[("userId", "/userId")]),
