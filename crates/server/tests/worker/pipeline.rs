@@ -21,6 +21,15 @@ use crate::studio::{CANARY, Played, Studio, Working, wav};
 
 const STATUS: &str = "SELECT status FROM tenant.calls";
 
+/// An endpoint that is told everything: what is left for it is looked at, and not sent.
+const ENDPOINT: &str = "INSERT INTO tenant.webhook_endpoints (tenant_id, id, events, sealed)
+  SELECT tenant_id, id, 127, crypto.pgp_sym_encrypt_bytea('x', 'key', 'cipher-algo=aes256, s2k-mode=1, s2k-digest-algo=sha256, compress-algo=0')
+  FROM tenant.calls";
+
+/// What endpoints are told, and whether it is of the call that there is.
+const TOLD: &str =
+    "SELECT string_agg(event || ':' || (subject_id = c.id), ' ') FROM tenant.webhook_deliveries, tenant.calls c";
+
 /// Stage and outcome of each event, in order.
 const EVENTS: &str =
     "SELECT string_agg(stage || ':' || outcome, ' ' ORDER BY created_at, id) FROM tenant.processing_events";
@@ -30,9 +39,11 @@ async fn a_recording_becomes_a_transcript_and_nothing_else_of_it_is_left() {
     let studio = Studio::new().await;
     let scope = studio.installation.tenant().await;
     let call = studio.upload(scope, wav(2)).await;
+    studio.sql(ENDPOINT).await;
     let working = Working::start(studio.worker(Arc::default()));
     studio.until(STATUS, "4").await;
     working.stop().await;
+    assert_eq!(studio.ask(TOLD).await, "1:true", "it was told once that the call is completed");
 
     let mut tx = studio.app.database.read(&scope).await.unwrap();
     let key = studio.app.vault.record_key(&mut tx, RecordKind::Call, call).await.unwrap();
@@ -82,13 +93,15 @@ async fn what_is_no_recording_fails_once_with_a_code_that_says_so() {
         (wav(1)[..44].to_vec(), "audio_empty"),
     ] {
         studio.upload(scope, bytes).await;
+        studio.sql(ENDPOINT).await;
         let working = Working::start(studio.worker(Arc::default()));
         studio.until(STATUS, "5").await;
         working.stop().await;
+        assert_eq!(studio.ask(TOLD).await, "2:true", "it was told once that the call failed");
         assert_eq!(studio.ask("SELECT error_code FROM tenant.calls").await, code);
         assert_eq!(studio.ask("SELECT (state, attempts, error_code) FROM tenant.jobs").await, format!("(4,1,{code})"));
         assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0", "its recording is gone");
-        studio.sql("DELETE FROM tenant.calls").await;
+        studio.sql("DELETE FROM tenant.calls; DELETE FROM tenant.webhook_endpoints").await;
     }
 }
 
