@@ -22,16 +22,22 @@ COMMENT ON COLUMN tenant.webhook_deliveries.event IS
 COMMENT ON COLUMN tenant.webhook_deliveries.outcome IS
   'of the last attempt: 1 accepted, 2 refused, 3 gone, 4 unreachable, 5 too slow, 6 address not allowed, 7 endpoint disabled';
 
--- A step from tenant to tenant, and the next delivery of each, are one look into the first of these.
+ALTER TABLE tenant.webhook_deliveries ADD CHECK (event BETWEEN 1 AND 8);
+
+-- A step from endpoint to endpoint, and the next delivery of each, are one look into the first of these; the second holds what is under way.
 DROP INDEX tenant.webhook_deliveries_run_at_idx;
 DROP INDEX tenant.webhook_deliveries_tenant_id_endpoint_id_idx;
-CREATE INDEX webhook_deliveries_waiting ON tenant.webhook_deliveries (tenant_id, run_at) WHERE state = 1;
+CREATE INDEX webhook_deliveries_waiting ON tenant.webhook_deliveries (tenant_id, endpoint_id, run_at) WHERE state = 1 AND lease_until IS NULL;
+CREATE INDEX webhook_deliveries_leased ON tenant.webhook_deliveries (lease_until) WHERE state = 1 AND lease_until IS NOT NULL;
 CREATE INDEX webhook_deliveries_listed ON tenant.webhook_deliveries (tenant_id, endpoint_id, created_at DESC, id);
 CREATE INDEX webhook_deliveries_old ON tenant.webhook_deliveries (created_at);
 
+-- Others leave word by the function below, and see nothing of it: a member does not learn of others' calls here either.
+CREATE POLICY managed ON tenant.webhook_deliveries AS RESTRICTIVE TO subrosa_app
+  USING ((SELECT app.manages())) WITH CHECK ((SELECT app.manages()));
 CREATE POLICY jobs ON tenant.webhook_endpoints TO subrosa_jobs USING (true);
 CREATE POLICY jobs ON tenant.webhook_deliveries TO subrosa_jobs USING (true);
-GRANT SELECT (tenant_id, id, events, state), UPDATE (state) ON tenant.webhook_endpoints TO subrosa_jobs;
+GRANT SELECT (tenant_id, id, events, state, failing_since), UPDATE (state) ON tenant.webhook_endpoints TO subrosa_jobs;
 GRANT SELECT (tenant_id, id, endpoint_id, event, subject_id, receipt_id, state, attempts, run_at, created_at, lease_token, lease_until),
   INSERT (tenant_id, id, endpoint_id, event, subject_id, receipt_id), UPDATE (attempts, lease_token, lease_until), DELETE
   ON tenant.webhook_deliveries TO subrosa_jobs;
@@ -42,6 +48,9 @@ CREATE FUNCTION app.webhook_tell(the_event smallint, the_subject uuid, the_recei
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 BEGIN
+  IF the_event NOT BETWEEN 1 AND 7 THEN
+    RAISE EXCEPTION 'there is no such event';
+  END IF;
   INSERT INTO tenant.webhook_deliveries (tenant_id, id, endpoint_id, event, subject_id, receipt_id)
     SELECT e.tenant_id, gen_random_uuid(), e.id, the_event, the_subject, the_receipt FROM tenant.webhook_endpoints e
       WHERE e.tenant_id = app.tenant() AND e.state = 1 AND e.events & (1 << (the_event - 1)) <> 0 FOR KEY SHARE;
@@ -51,47 +60,66 @@ BEGIN
 END
 $$;
 
--- Reason 102, jobs. Gives out the next delivery that is due under a new lease; no row when nothing is. First come the tenants with
--- the fewest under way, and none has more than `each` of them: slow receivers of one tenant do not stand before another's.
+-- Reason 102, jobs. Gives out the next delivery that is due under a new lease; no row when nothing is. First come the tenants with the fewest
+-- under way, and none has more than `each` of them, an endpoint not more than half, and one where the last failed: so slow receivers of one tenant
+-- do not stand before another's, nor a dead one before its neighbours. Two that claim at once may both take the last place.
 CREATE FUNCTION app.webhook_claim(the_time timestamptz, lease interval, each integer)
     RETURNS TABLE (tenant_id uuid, id uuid, endpoint_id uuid, event smallint, subject_id uuid, receipt_id uuid, attempts smallint,
       created_at timestamptz, lease_token uuid)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   AS $$
 DECLARE
+  -- A program whose clock is behind does not wait for what is left now.
+  the_moment CONSTANT timestamptz := greatest(the_time, clock_timestamp());
   turn record;
 BEGIN
   PERFORM app.require(102::smallint);
+  -- Of those who died on the way.
+  UPDATE tenant.webhook_deliveries d SET lease_token = NULL, lease_until = NULL
+    FROM (
+      SELECT o.tenant_id, o.id FROM tenant.webhook_deliveries o
+      WHERE o.state = 1 AND o.lease_until <= clock_timestamp() LIMIT 100 FOR UPDATE SKIP LOCKED
+    ) AS over
+    WHERE d.tenant_id = over.tenant_id AND d.id = over.id;
   FOR turn IN
     WITH RECURSIVE waiting AS (
-      (SELECT w.tenant_id FROM tenant.webhook_deliveries w WHERE w.state = 1 ORDER BY w.tenant_id LIMIT 1)
+      (
+        SELECT w.tenant_id, w.endpoint_id FROM tenant.webhook_deliveries w WHERE w.state = 1 AND w.lease_until IS NULL
+        ORDER BY w.tenant_id, w.endpoint_id LIMIT 1
+      )
       UNION ALL
-      SELECT later.tenant_id FROM waiting, LATERAL (
-        SELECT w.tenant_id FROM tenant.webhook_deliveries w WHERE w.state = 1 AND w.tenant_id > waiting.tenant_id
-        ORDER BY w.tenant_id LIMIT 1
+      SELECT later.tenant_id, later.endpoint_id FROM waiting, LATERAL (
+        SELECT w.tenant_id, w.endpoint_id FROM tenant.webhook_deliveries w
+        WHERE w.state = 1 AND w.lease_until IS NULL AND (w.tenant_id, w.endpoint_id) > (waiting.tenant_id, waiting.endpoint_id)
+        ORDER BY w.tenant_id, w.endpoint_id LIMIT 1
       ) AS later
+    ), running AS (
+      SELECT r.tenant_id, r.endpoint_id, count(*) AS deliveries FROM tenant.webhook_deliveries r
+      WHERE r.state = 1 AND r.lease_until > clock_timestamp() GROUP BY r.tenant_id, r.endpoint_id
     )
-    SELECT waiting.tenant_id FROM waiting
+    SELECT waiting.tenant_id, waiting.endpoint_id FROM waiting
+      JOIN tenant.webhook_endpoints e ON e.tenant_id = waiting.tenant_id AND e.id = waiting.endpoint_id
       CROSS JOIN LATERAL (
         SELECT w.run_at FROM tenant.webhook_deliveries w
-        WHERE w.tenant_id = waiting.tenant_id AND w.state = 1 AND w.run_at <= the_time
-          AND (w.lease_until IS NULL OR w.lease_until <= clock_timestamp())
+        WHERE w.tenant_id = waiting.tenant_id AND w.endpoint_id = waiting.endpoint_id AND w.state = 1 AND w.lease_until IS NULL
+          AND w.run_at <= the_moment
         ORDER BY w.run_at LIMIT 1
       ) AS due
       CROSS JOIN LATERAL (
-        SELECT count(*) AS deliveries FROM tenant.webhook_deliveries w
-        WHERE w.tenant_id = waiting.tenant_id AND w.state = 1 AND w.run_at <= the_time AND w.lease_until > clock_timestamp()
-      ) AS running
-    WHERE running.deliveries < each
-    ORDER BY running.deliveries, due.run_at
+        SELECT coalesce(sum(r.deliveries), 0) AS of_tenant,
+          coalesce(sum(r.deliveries) FILTER (WHERE r.endpoint_id = waiting.endpoint_id), 0) AS of_endpoint
+        FROM running r WHERE r.tenant_id = waiting.tenant_id
+      ) AS busy
+    WHERE busy.of_tenant < each AND busy.of_endpoint < CASE WHEN e.failing_since IS NULL THEN greatest(each / 2, 1) ELSE 1 END
+    ORDER BY busy.of_tenant, due.run_at
   LOOP
     RETURN QUERY
-      UPDATE tenant.webhook_deliveries d SET attempts = d.attempts + 1, lease_token = gen_random_uuid(),
+      UPDATE tenant.webhook_deliveries d SET attempts = least(d.attempts + 1, 1000), lease_token = gen_random_uuid(),
           lease_until = clock_timestamp() + lease
         FROM (
           SELECT w.id FROM tenant.webhook_deliveries w
-          WHERE w.tenant_id = turn.tenant_id AND w.state = 1 AND w.run_at <= the_time
-            AND (w.lease_until IS NULL OR w.lease_until <= clock_timestamp())
+          WHERE w.tenant_id = turn.tenant_id AND w.endpoint_id = turn.endpoint_id AND w.state = 1 AND w.lease_until IS NULL
+            AND w.run_at <= the_moment
           ORDER BY w.run_at LIMIT 1 FOR UPDATE SKIP LOCKED
         ) AS next
         WHERE d.tenant_id = turn.tenant_id AND d.id = next.id
@@ -114,7 +142,7 @@ BEGIN
   DELETE FROM tenant.webhook_deliveries d
     USING (
       SELECT o.tenant_id, o.id FROM tenant.webhook_deliveries o
-      WHERE o.created_at <= now() - interval '30 days' ORDER BY o.created_at LIMIT most
+      WHERE o.created_at <= now() - interval '30 days' ORDER BY o.created_at LIMIT most FOR UPDATE SKIP LOCKED
     ) AS old
     WHERE d.tenant_id = old.tenant_id AND d.id = old.id;
   GET DIAGNOSTICS removed = ROW_COUNT;

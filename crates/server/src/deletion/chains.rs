@@ -14,6 +14,7 @@ use crate::{
     audit::{self, Action, Event, SignedEvent},
     contacts,
     db::{Database, DbError, Reason, SystemTx, TenantTx, Write},
+    notices,
     vault::{
         blobs::{BlobError, Blobs, MirrorPlace},
         chain::{Fault, Link, PublicKey, Signer},
@@ -99,6 +100,8 @@ impl Chained for Receipt {
         rows::blobs(tx, copy.class, copy.subject).await?;
         if counts.rows + counts.keys > 0 {
             audit::record(tx, Action::ReapplyDeletion, copy.class as i16, copy.subject).await?;
+            // What was left of it in the lost database nobody knows; who was told before is told again.
+            notices::leave(tx, notices::deleted(copy.class), (copy.subject, Some(copy.id))).await?;
         }
         Ok(counts.rows)
     }

@@ -98,12 +98,15 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         let message = "this is being removed already, which goes on: ask again later";
         return Err(ApiError::new(ErrorCode::Unavailable, message).retry_after(30));
     }
-    let last_word = match class {
-        RecordKind::Tenant => Some(LastWord::of(app, &mut tx).await?),
-        _ => None,
+    let told_and_deleted = async {
+        let last_word = match class {
+            RecordKind::Tenant => Some(LastWord::of(app, &mut tx).await?),
+            _ => None,
+        };
+        Ok::<_, ApiError>((last_word, attempt(app, caller, &mut tx, (class, subject)).await?))
     };
-    let receipt = match attempt(app, caller, &mut tx, (class, subject)).await {
-        Ok(receipt) => receipt,
+    let (last_word, receipt) = match told_and_deleted.await {
+        Ok(done) => done,
         Err(refused) => {
             // Before the answer, so that who asks again at once does not meet this removal. A connection that broke ends it as well.
             let _ = tx.rollback().await;

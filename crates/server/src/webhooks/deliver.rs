@@ -26,9 +26,9 @@ use crate::{
     worker::sweep,
 };
 
-/// Messages under way: of this process, and of one tenant in all.
+/// Messages under way: of this process, and of one tenant in all, of which one endpoint has half and one that fails a single one.
 const AT_ONCE: usize = 32;
-const EACH: i32 = 4;
+const EACH: i32 = 8;
 
 /// For how long a message belongs to who took it: some times what sending takes.
 const LEASE: Duration = Duration::from_secs(60);
@@ -79,18 +79,23 @@ pub async fn due(app: &App) {
 /// One attempt at a message. What fails here is left to the end of its lease.
 async fn attempt(app: &App, claim: &Claim) {
     let ended = match open(app, claim).await {
-        Ok(document) => {
+        // It was disabled while this was left for it.
+        Ok((row, _)) if row.state != State::Enabled as i16 => {
+            settle(app, claim, (&row, DeliveryOutcome::Disabled.into())).await
+        }
+        Ok((row, document)) => {
             let message = message(claim);
             let ended = app.webhooks.send(&document, (claim.id, &message), app.clock.now()).await;
             app.operation.metrics.webhook_delivered(ended.outcome);
-            settle(app, claim, ended).await
+            settle(app, claim, (&row, ended)).await
         }
         // The endpoint was deleted, and with it the message.
         Err(VaultError::Database(DbError::NotFound)) => Ok(()),
         Err(VaultError::Database(error)) => Err(error),
+        // A fault of ours is none of the endpoint's: the message waits until it can be opened.
         Err(error) => {
             log::error!(fault = &error, endpoint = claim.endpoint, "a webhook endpoint cannot be opened");
-            settle(app, claim, DeliveryOutcome::Unreachable.into()).await
+            Ok(())
         }
     };
     if let Err(error) = ended {
@@ -98,10 +103,11 @@ async fn attempt(app: &App, claim: &Claim) {
     }
 }
 
-async fn open(app: &App, claim: &Claim) -> Result<Document, VaultError> {
+async fn open(app: &App, claim: &Claim) -> Result<(store::Row, Document), VaultError> {
     let mut tx = app.database.read(&sweep::scope(claim.tenant)).await?;
     let row = store::get(&mut tx, claim.endpoint).await?;
-    store::open(&mut tx, &app.vault, &row).await
+    let document = store::open(&mut tx, &app.vault, &row).await?;
+    Ok((row, document))
 }
 
 fn message(claim: &Claim) -> WebhookMessage {
@@ -109,22 +115,27 @@ fn message(claim: &Claim) -> WebhookMessage {
     WebhookMessage { r#type: claim.of, timestamp: claim.at, data }
 }
 
-/// Writes down how an attempt ended, and what that says of the endpoint.
-async fn settle(app: &App, claim: &Claim, ended: Ended) -> Result<(), DbError> {
+/// Writes down how an attempt ended, and what that says of the endpoint: nothing, where somebody changed that meanwhile.
+async fn settle(app: &App, claim: &Claim, (asked, ended): (&store::Row, Ended)) -> Result<(), DbError> {
     let now = app.clock.now();
     let mut tx = app.database.write(&sweep::scope(claim.tenant)).await?;
     let endpoint = match store::lock(&mut tx, claim.endpoint).await {
         Err(DbError::NotFound) => return Ok(()),
         endpoint => endpoint?,
     };
+    let is_same = endpoint.sealed == asked.sealed;
     let wait = usize::try_from(claim.attempt - 1).ok().and_then(|tried| WAITS.get(tried));
     let then = match ended.outcome {
         DeliveryOutcome::Accepted => Then::Delivered,
-        DeliveryOutcome::Gone => Then::GivenUp,
+        DeliveryOutcome::Disabled => Then::GivenUp,
+        DeliveryOutcome::Gone if is_same => Then::GivenUp,
         _ => wait.map_or(Then::GivenUp, |seconds| Then::Again(TimeDelta::seconds(*seconds))),
     };
     if !outbox::end(&mut tx, claim, (ended, then, now)).await? {
         return Ok(());
+    }
+    if !is_same || ended.outcome == DeliveryOutcome::Disabled {
+        return tx.commit().await;
     }
     let failing_since = match ended.outcome {
         DeliveryOutcome::Accepted => None,
@@ -134,7 +145,9 @@ async fn settle(app: &App, claim: &Claim, ended: Ended) -> Result<(), DbError> {
         store::set_failing(&mut tx, endpoint.id, failing_since).await?;
     }
     if State::numbered(endpoint.state)? == State::Enabled {
-        let is_hopeless = failing_since.is_some_and(|since| now - since >= PATIENCE);
+        // One message after days of silence says nothing yet: it has its own attempts first.
+        let is_given_up = matches!(then, Then::GivenUp);
+        let is_hopeless = is_given_up && failing_since.is_some_and(|since| now - since >= PATIENCE);
         match ended.outcome {
             DeliveryOutcome::Gone => disable(&mut tx, endpoint.id, State::Gone).await?,
             _ if is_hopeless => disable(&mut tx, endpoint.id, State::Failing).await?,
@@ -166,14 +179,19 @@ impl LastWord {
         let mut rows = store::all(tx).await?;
         let bit = notices::bit(WebhookEvent::TenantDeleted);
         rows.retain(|row| row.state == State::Enabled as i16 && row.events & bit != 0);
-        let endpoints = match store::open_all(tx, &app.vault, &rows).await {
-            Ok(endpoints) => endpoints,
-            Err(VaultError::Database(error)) => return Err(error),
-            Err(error) => {
-                log::warning!(fault = &error, "a deleted tenant's webhook endpoints cannot be opened and are not told");
-                Vec::new()
+        let mut endpoints = Vec::new();
+        for row in &rows {
+            match store::open(tx, &app.vault, row).await {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(VaultError::Database(error)) => return Err(error),
+                Err(error) => {
+                    log::warning!(
+                        fault = &error,
+                        "a webhook endpoint of a deleted tenant cannot be opened and is not told"
+                    );
+                }
             }
-        };
+        }
         Ok(Self { tenant: tx.scope().tenant(), endpoints })
     }
 

@@ -50,8 +50,8 @@ struct Document {
     description: Option<String>,
     #[serde(serialize_with = "exposed")]
     secret: SecretString,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous: Option<Previous>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    previous: Vec<Previous>,
 }
 
 /// A secret that was replaced, and until when it signs as well.

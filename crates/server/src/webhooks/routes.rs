@@ -29,6 +29,9 @@ const MOST: usize = 10;
 /// For how long a secret that was replaced signs as well: until every receiver knows the new one.
 const OVERLAP: TimeDelta = TimeDelta::hours(24);
 
+/// Replaced secrets that sign at once.
+const MOST_SECRETS: usize = 5;
+
 fn described(text: &str) -> ApiResult<String> {
     person::name(text)
         .ok_or_else(|| ApiError::field("description", "a description has 1 to 200 characters in one line"))
@@ -103,7 +106,7 @@ pub async fn add(
     let url = reached(&app, &request.url)?;
     let (description, events) = (request.description.as_deref().map(described).transpose()?, chosen(&request.events)?);
     let secret = new_secret().map_err(|error| ApiError::internal(&error))?;
-    let (id, document) = (Uuid::now_v7(), Document { url, description, secret, previous: None });
+    let (id, document) = (Uuid::now_v7(), Document { url, description, secret, previous: Vec::new() });
     let mut tx = app.database.write(caller.scope()).await?;
     tenants::store::lock(&mut tx).await?;
     if store::all(&mut tx).await?.len() >= MOST {
@@ -138,6 +141,10 @@ pub async fn change(
     let mut tx = app.database.write(caller.scope()).await?;
     let row = store::lock(&mut tx, id).await?;
     let before = store::open(&mut tx, &app.vault, &row).await?;
+    if url.as_ref().is_some_and(|url| *url != before.url) && row.failing_since.is_some() {
+        // That was elsewhere.
+        store::set_failing(&mut tx, id, None).await?;
+    }
     let document =
         Document { url: url.unwrap_or(before.url), description: description.or(before.description), ..before };
     store::put(&mut tx, &app.vault, (id, events.unwrap_or(row.events), &document)).await?;
@@ -163,10 +170,11 @@ pub async fn change(
 pub async fn delete(Shared(app): Shared<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<StatusCode> {
     caller.manages()?;
     let mut tx = app.database.write(caller.scope()).await?;
-    if !store::delete(&mut tx, id).await? {
-        return Err(ApiError::not_found());
-    }
+    // Whoever deletes a call has the head of the audit log when it leaves word for the endpoint: so the row, which they may have, is waited for
+    // with the head in hand, and what only keeps others from changing it comes first.
+    store::lock(&mut tx, id).await?;
     audit::record(&mut tx, Action::DeleteWebhook, subject::WEBHOOK, id).await?;
+    store::delete(&mut tx, id).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -190,8 +198,15 @@ pub async fn replace_secret(
     let mut tx = app.database.write(caller.scope()).await?;
     let row = store::lock(&mut tx, id).await?;
     let before = store::open(&mut tx, &app.vault, &row).await?;
-    let previous = Previous { secret: before.secret, until: app.clock.now() + OVERLAP };
-    let document = Document { secret, previous: Some(previous), ..before };
+    let (now, mut previous) = (app.clock.now(), before.previous);
+    previous.retain(|previous| now < previous.until);
+    if previous.len() >= MOST_SECRETS {
+        let message =
+            "five secrets of this endpoint were replaced within 24 hours: wait until one of them signs no more";
+        return Err(ApiError::new(ErrorCode::Conflict, message));
+    }
+    previous.push(Previous { secret: before.secret, until: now + OVERLAP });
+    let document = Document { secret, previous, ..before };
     store::put(&mut tx, &app.vault, (id, row.events, &document)).await?;
     audit::record(&mut tx, Action::ReplaceWebhookSecret, subject::WEBHOOK, id).await?;
     tx.commit().await?;

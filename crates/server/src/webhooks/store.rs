@@ -21,7 +21,8 @@ pub(super) struct Row {
     pub(super) state: i16,
     pub(super) failing_since: Option<DateTime<Utc>>,
     pub(super) created_at: DateTime<Utc>,
-    sealed: Vec<u8>,
+    /// Other bytes after each change.
+    pub(super) sealed: Vec<u8>,
 }
 
 /// Endpoints of the tenant that meet a condition, which starts at `$2`.
@@ -153,11 +154,12 @@ pub(super) async fn set_state(tx: &mut TenantTx<Write>, id: Uuid, state: State) 
     Ok(())
 }
 
-/// Removes an endpoint with everything that it was to be told; whether there was one.
-pub(super) async fn delete(tx: &mut TenantTx<Write>, id: Uuid) -> Result<bool, DbError> {
+/// Removes an endpoint, which is locked, with everything that it was to be told.
+pub(super) async fn delete(tx: &mut TenantTx<Write>, id: Uuid) -> Result<(), DbError> {
     let tenant = tx.scope().tenant();
-    let deleted = sqlx::query!("DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1 AND id = $2", tenant, id);
-    Ok(deleted.execute(tx.conn()).await?.rows_affected() == 1)
+    let delete = sqlx::query!("DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1 AND id = $2", tenant, id);
+    delete.execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// Writes down since when an endpoint, which is locked, accepts nothing.

@@ -80,6 +80,10 @@ pub(super) fn parse(text: &str, settings: Webhooks) -> Result<Url, &'static str>
     if url.fragment().is_some() {
         return Err("an address has no fragment: it would not be sent");
     }
+    // Written out it may be longer, and that is what is kept.
+    if url.as_str().len() > MAX_URL {
+        return Err("an address has at most 2048 characters, in which it is written as it is sent");
+    }
     // As the URL standard reads a host: 0x7f.1 is 127.0.0.1.
     let host = url.host_str().ok_or("an address has a host")?;
     let literal = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();

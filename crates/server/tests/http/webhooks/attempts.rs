@@ -70,7 +70,13 @@ async fn who_accepts_nothing_is_given_up_and_after_five_days_told_nothing_any_mo
     assert_eq!(status(&person, &hook).await, "ENABLED");
     delete_call(&person, &person.upload(2, "gone as well").await).await;
     due(&service.app).await;
-    assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (1, "FAILING"));
+    assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (1, "ENABLED"));
+    for _ in 0..7 {
+        service.app.clock.advance(TimeDelta::hours(16));
+        due(&service.app).await;
+    }
+    person.renew();
+    assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (7, "FAILING"));
     assert_eq!(deliveries(&person, &hook).await[0]["state"], "GIVEN_UP");
     delete_call(&person, &person.upload(3, "told to nobody").await).await;
     due(&service.app).await;
@@ -120,6 +126,9 @@ async fn by_default_nothing_but_the_public_internet_is_asked_anything() {
     let person = owner_of(&strict).await;
     assert_eq!(asked(&person, "http://example.com/", &["call.deleted"]).await.code(), "validation_failed");
     assert_eq!(asked(&person, "https://example.com/", &["call.deleted"]).await.status, 201);
+    // 905 characters as typed, and three for each byte as sent.
+    let long = format!("https://example.com/{}", "é".repeat(885));
+    assert_eq!(asked(&person, &long, &["call.deleted"]).await.code(), "validation_failed");
 }
 
 #[tokio::test]
@@ -162,16 +171,20 @@ async fn slow_receivers_of_a_tenant_do_not_stand_before_anothers_and_an_endless_
     for _ in 0..40 {
         assert_eq!(post(&slow, &hook, "test").await.status, 202);
     }
+    let mut beside = Receiver::new().await;
+    let (neighbour, _) = add(&slow, &beside.url(), &["call.deleted"]).await;
+    post(&slow, &neighbour, "test").await;
     let mut receiver = Receiver::playing(vec![Play::Floods]).await;
     let (hook, _) = add(&other, &receiver.url(), &["call.deleted"]).await;
     post(&other, &hook, "test").await;
     let app = service.app.clone();
     let sending = tokio::spawn(async move { due(&app).await });
     receiver.next().await;
+    beside.next().await;
     for _ in 0..4 {
         silent.next().await;
     }
-    assert!(silent.seen().is_empty(), "a tenant has four under way");
+    assert!(silent.seen().is_empty(), "an endpoint has four under way");
     while deliveries(&other, &hook).await[0]["state"] != "DELIVERED" {}
     sending.abort();
 }

@@ -217,6 +217,8 @@ async fn a_secret_is_shown_once_and_the_one_before_signs_for_a_day() {
     assert!(person.get(&format!("{HOOKS}/{hook}")).await.json().get("secret").is_none());
     assert!(person.get(HOOKS).await.json()["items"][0].get("secret").is_none());
 
+    // Who lost the answer asks again: what receivers have signs all the same.
+    post(&person, hook, "secret").await;
     let new = post(&person, hook, "secret").await.json()["secret"].as_str().unwrap().to_owned();
     for (hours, is_old_good) in [(0, true), (25, false)] {
         service.app.clock.advance(TimeDelta::hours(hours));
@@ -227,6 +229,10 @@ async fn a_secret_is_shown_once_and_the_one_before_signs_for_a_day() {
         says_only(&message, "ping", hook, &person, None);
         assert_eq!((message.is_signed(&new), message.is_signed(old)), (true, is_old_good));
     }
+    for _ in 0..5 {
+        assert_eq!(post(&person, hook, "secret").await.status, 200);
+    }
+    assert_eq!(post(&person, hook, "secret").await.code(), "conflict");
 }
 
 #[tokio::test]
@@ -242,6 +248,12 @@ async fn a_removed_endpoint_is_told_nothing_and_a_disabled_one_not_later_either(
     due(&service.app).await;
     assert!(receiver.seen().is_empty());
     assert_eq!(person.get(&format!("{HOOKS}/{removed}/deliveries")).await.status, 404);
+    let delivery = &deliveries(&person, &disabled).await[0];
+    assert_eq!((&delivery["state"], &delivery["outcome"]), (&json!("GIVEN_UP"), &json!("DISABLED")));
+    // As a deletion leaves it that began before and was committed after.
+    person.sql("UPDATE tenant.webhook_deliveries SET state = 1, outcome = NULL".to_owned()).await;
+    due(&service.app).await;
+    assert!(receiver.seen().is_empty());
     let delivery = &deliveries(&person, &disabled).await[0];
     assert_eq!((&delivery["state"], &delivery["outcome"]), (&json!("GIVEN_UP"), &json!("DISABLED")));
 
