@@ -26,15 +26,17 @@ models: build ## Fetch the small models and the sample call
 demo: models ## Build, fetch the small models, start the service, and transcribe a real telephone call over HTTP
 	@scripts/demo
 
-test: lint licences models ## Everything that has to pass: set-up, style, licences, all tests
-	@target/release/xtask tidy
-	cargo test --release --locked
+test: lint licences ## Everything that has to pass: set-up, style, licences, all tests
+	@cargo build --locked
+	target/debug/xtask models
+	target/debug/xtask tidy
+	cargo test --locked
 	tests/service/run
 
 lint: setup ## Format, clippy, documentation, queries against a fresh schema
 	@cargo fmt --all --check
-	cargo clippy --release --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --release --no-deps --locked --quiet
+	cargo clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet
 	scripts/queries
 
 # cargo shear finds what cargo machete finds (which passes too), and comes prebuilt instead of costing minutes.

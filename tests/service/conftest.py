@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = ROOT / "target/release/subrosa"
+PROGRAM = pathlib.Path(os.environ.get("SUBROSA_TEST_PROGRAM", ROOT / "target/debug/subrosa"))
 DATA = pathlib.Path(os.environ.get("SUBROSA_DATA_DIR", ROOT / ".data"))
 SAMPLE = DATA / "samples/sample.wav"
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import pytest
-from conftest import DATA, ROOT
+from conftest import DATA, PROGRAM, ROOT
 
 README = (ROOT / "README.md").read_text()
 
@@ -45,7 +45,9 @@ def clone():
     """What a clone has after `make models`. PostgreSQL's own user has to get through it."""
     directory = pathlib.Path(tempfile.mkdtemp(prefix="subrosa-readme-"))
     directory.chmod(0o711)
-    (directory / "target").symlink_to(ROOT / "target")
+    # The program under test, where the README has it.
+    (directory / "target").mkdir(mode=0o711)
+    (directory / "target/release").symlink_to(PROGRAM.parent)
     (directory / ".data").mkdir(mode=0o711)
     for name in ("models", "samples"):
         (directory / ".data" / name).symlink_to(DATA / name)

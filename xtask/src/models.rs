@@ -94,7 +94,7 @@ fn join(parts: &[PathBuf], whole: &Path) -> Result<()> {
 fn subrosa(data_dir: &Path) -> Result<Command> {
     let program = std::env::current_exe()?.with_file_name("subrosa");
     if !program.exists() {
-        return Err("build the program first: cargo build --release".into());
+        return Err(format!("there is no {}: build the program first", program.display()).into());
     }
     let mut command = Command::new(program);
     command.arg("--data-dir").arg(data_dir).arg("models");

@@ -112,7 +112,7 @@ pub async fn add(
     if store::all(&mut tx).await?.len() >= MOST {
         return Err(ApiError::new(ErrorCode::Conflict, "a tenant has at most 10 webhook endpoints: delete one first"));
     }
-    store::insert(&mut tx, &app.vault, (id, events, &document)).await?;
+    store::put(&mut tx, &app.vault, (id, events, &document)).await?;
     let kept = store::get(&mut tx, id).await?.shown(&document)?;
     audit::record(&mut tx, Action::CreateWebhook, subject::WEBHOOK, id).await?;
     tx.commit().await?;

@@ -88,27 +88,7 @@ async fn seal(
     content::seal(tx, &key, &Document::field(id), &plain).await
 }
 
-/// Adds an endpoint.
-pub(super) async fn insert(
-    tx: &mut TenantTx<Write>,
-    vault: &Vault,
-    (id, events, document): (Uuid, i32, &Document),
-) -> Result<(), VaultError> {
-    let (tenant, sealed) = (tx.scope().tenant(), seal(tx, vault, (id, document)).await?);
-    sqlx::query!(
-        "INSERT INTO tenant.webhook_endpoints (tenant_id, id, events, sealed) VALUES ($1, $2, $3, $4)",
-        tenant,
-        id,
-        events,
-        sealed as _,
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(DbError::from)?;
-    Ok(())
-}
-
-/// Replaces what is known of an endpoint, which is locked.
+/// Adds an endpoint, or replaces what is known of one, which is locked.
 pub(super) async fn put(
     tx: &mut TenantTx<Write>,
     vault: &Vault,
@@ -116,7 +96,8 @@ pub(super) async fn put(
 ) -> Result<(), VaultError> {
     let (tenant, sealed) = (tx.scope().tenant(), seal(tx, vault, (id, document)).await?);
     sqlx::query!(
-        "UPDATE tenant.webhook_endpoints SET events = $3, sealed = $4 WHERE tenant_id = $1 AND id = $2",
+        "INSERT INTO tenant.webhook_endpoints (tenant_id, id, events, sealed) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, id) DO UPDATE SET events = excluded.events, sealed = excluded.sealed",
         tenant,
         id,
         events,

@@ -4,10 +4,12 @@ use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
+
+use crate::support::requests::{flood, request};
 
 /// What the receiver does with one message.
 #[derive(Clone)]
@@ -92,14 +94,7 @@ impl Receiver {
 }
 
 async fn answer(mut stream: TcpStream, play: Play, messages: mpsc::UnboundedSender<Message>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    let head = String::from_utf8(head).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.unwrap();
+    let (head, body) = request(&mut stream).await;
     // A test that is over waits for no message.
     let _ = messages.send(Message { head, text: String::from_utf8(body).unwrap() });
     let text = match play {
@@ -108,8 +103,7 @@ async fn answer(mut stream: TcpStream, play: Play, messages: mpsc::UnboundedSend
         }
         Play::Waits => std::future::pending().await,
         Play::Floods => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            while stream.write_all(&[b' '; 64 * 1024]).await.is_ok() {}
+            flood(&mut stream).await;
             return;
         }
     };

@@ -9,6 +9,8 @@
     reason = "a test fails by panicking; the undertaker outlives it"
 )]
 
+pub mod requests;
+
 use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},

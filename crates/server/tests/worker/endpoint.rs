@@ -8,9 +8,11 @@ use server::{
     config::{self, Config, Layers},
 };
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
 };
+
+use crate::support::requests::{flood, request};
 
 /// What the endpoint does with one request.
 #[derive(Clone)]
@@ -93,7 +95,7 @@ pub(crate) fn engine(settings: &[(&str, &str)]) -> Engine {
 async fn answer(mut stream: TcpStream, play: Play, seen: Arc<Mutex<Vec<Seen>>>) {
     let (head, body) = request(&mut stream).await;
     let body = serde_json::from_slice(&body).unwrap();
-    seen.lock().unwrap().push(Seen { head, body });
+    seen.lock().unwrap().push(Seen { head: head.to_lowercase(), body });
     let ok = |body: &str| {
         format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -109,25 +111,10 @@ async fn answer(mut stream: TcpStream, play: Play, seen: Arc<Mutex<Vec<Seen>>>) 
         Play::Breaks => "HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{\"choices\": [".to_owned(),
         Play::Waits => std::future::pending().await,
         Play::Floods => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            // Until the client has had enough.
-            while stream.write_all(&[b' '; 64 * 1024]).await.is_ok() {}
+            flood(&mut stream).await;
             return;
         }
     };
     // A client that went away has seen enough.
     let _ = stream.write_all(text.as_bytes()).await;
-}
-
-/// The head and the body of a request with a length.
-async fn request(stream: &mut TcpStream) -> (String, Vec<u8>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    let head = String::from_utf8(head).unwrap().to_lowercase();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.unwrap();
-    (head, body)
 }
