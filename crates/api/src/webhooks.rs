@@ -113,11 +113,10 @@ pub struct WebhookPatch {
     /// An `https://` address of a public host, without a user and a fragment.
     #[schema(min_length = 1, max_length = 2048)]
     pub url: Option<String>,
-    /// What it is for, 1 to 200 characters in one line.
+    /// What it is for, at most 200 characters in one line; empty for nothing.
     #[schema(
-        min_length = 1,
         max_length = 200,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+        pattern = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$"
     )]
     pub description: Option<String>,
     /// What it is told of, at least one thing.

@@ -11,7 +11,7 @@ use super::{
     rows,
 };
 use crate::{
-    audit::{self, Action, Event, SignedEvent},
+    audit::{self, Action, Event, SignedEvent, subject},
     contacts,
     db::{Database, DbError, Reason, SystemTx, TenantTx, Write},
     notices,
@@ -23,6 +23,7 @@ use crate::{
         receipts::{self, Receipt},
         seal::RecordKind,
     },
+    webhooks,
 };
 
 /// A link of such a chain, as the database has it.
@@ -140,9 +141,14 @@ impl Chained for Event {
         copy.verify(keys)
     }
 
-    /// What was done leaves its traces in rows and receipts; the event only says so.
-    async fn redo(_: &mut TenantTx<Write>, _: &Vault, _: &SignedEvent) -> Result<i64, VaultError> {
-        Ok(0)
+    /// What was done leaves its traces in rows and receipts; the event only says so. But where an endpoint is told something, a backup
+    /// would tell it again, at an address or under a secret that was given up.
+    async fn redo(tx: &mut TenantTx<Write>, _: &Vault, copy: &SignedEvent) -> Result<i64, VaultError> {
+        let event = &copy.event;
+        match event.subject_kind {
+            subject::WEBHOOK => Ok(webhooks::redo(tx, (event.action, event.subject)).await?),
+            _ => Ok(0),
+        }
     }
 
     async fn put_back(tx: &mut TenantTx<Write>, copy: &SignedEvent) -> Result<(), DbError> {

@@ -158,8 +158,6 @@ pub(super) async fn user(tx: &mut TenantTx<Write>, user: Uuid) -> Result<Counts,
 pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> {
     let tenant = tx.scope().tenant();
     lock_contacts(tx, None, None).await?;
-    // Before what is told them, as where they are told.
-    run!(tx, (), "SELECT FROM tenant.webhook_endpoints WHERE tenant_id = $1 ORDER BY id FOR UPDATE");
     let mut counts = count_children(tx, None, None).await?;
     let members =
         sqlx::query_scalar!("SELECT user_id FROM tenant.memberships WHERE tenant_id = $1 ORDER BY user_id", tenant)
@@ -182,11 +180,17 @@ pub(super) async fn tenant(tx: &mut TenantTx<Write>) -> Result<Counts, DbError> 
             "DELETE FROM tenant.consents WHERE tenant_id = $1",
             "DELETE FROM tenant.idempotency_keys WHERE tenant_id = $1",
             "DELETE FROM tenant.api_keys WHERE tenant_id = $1",
-            "DELETE FROM tenant.webhook_deliveries WHERE tenant_id = $1",
-            "DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1",
             "DELETE FROM tenant.topups WHERE tenant_id = $1",
             "DELETE FROM tenant.workers WHERE tenant_id = $1",
         );
+    // Before what is told them, and after calls, contacts and profiles, as where they are told.
+    run!(tx, (), "SELECT FROM tenant.webhook_endpoints WHERE tenant_id = $1 ORDER BY id FOR UPDATE");
+    counts.rows += run!(
+        tx,
+        (),
+        "DELETE FROM tenant.webhook_deliveries WHERE tenant_id = $1",
+        "DELETE FROM tenant.webhook_endpoints WHERE tenant_id = $1",
+    );
     forget(tx, &members, &mut counts).await?;
     let own = run!(tx, (), "DELETE FROM tenant.tenants WHERE tenant_id = $1");
     // The tenant's row is its key as well.

@@ -83,19 +83,19 @@ async fn attempt(app: &App, claim: &Claim) {
         Ok((row, _)) if row.state != State::Enabled as i16 => {
             settle(app, claim, (&row, DeliveryOutcome::Disabled.into())).await
         }
-        Ok((row, document)) => {
-            let message = message(claim);
-            let ended = app.webhooks.send(&document, (claim.id, &message), app.clock.now()).await;
-            app.operation.metrics.webhook_delivered(ended.outcome);
-            settle(app, claim, (&row, ended)).await
-        }
+        Ok((row, document)) => match app.webhooks.send(&document, (claim.id, &message(claim)), app.clock.now()).await {
+            Some(ended) => {
+                app.operation.metrics.webhook_delivered(ended.outcome);
+                settle(app, claim, (&row, ended)).await
+            }
+            None => hand_back(app, claim).await,
+        },
         // The endpoint was deleted, and with it the message.
         Err(VaultError::Database(DbError::NotFound)) => Ok(()),
         Err(VaultError::Database(error)) => Err(error),
-        // A fault of ours is none of the endpoint's: the message waits until it can be opened.
         Err(error) => {
             log::error!(fault = &error, endpoint = claim.endpoint, "a webhook endpoint cannot be opened");
-            Ok(())
+            hand_back(app, claim).await
         }
     };
     if let Err(error) = ended {
@@ -108,6 +108,13 @@ async fn open(app: &App, claim: &Claim) -> Result<(store::Row, Document), VaultE
     let row = store::get(&mut tx, claim.endpoint).await?;
     let document = store::open(&mut tx, &app.vault, &row).await?;
     Ok((row, document))
+}
+
+/// A fault of ours is none of the endpoint's: the message waits, and this was no attempt.
+async fn hand_back(app: &App, claim: &Claim) -> Result<(), DbError> {
+    let mut tx = app.database.write(&sweep::scope(claim.tenant)).await?;
+    outbox::hand_back(&mut tx, claim).await?;
+    tx.commit().await
 }
 
 fn message(claim: &Claim) -> WebhookMessage {
@@ -145,9 +152,10 @@ async fn settle(app: &App, claim: &Claim, (asked, ended): (&store::Row, Ended)) 
         store::set_failing(&mut tx, endpoint.id, failing_since).await?;
     }
     if State::numbered(endpoint.state)? == State::Enabled {
-        // One message after days of silence says nothing yet: it has its own attempts first.
-        let is_given_up = matches!(then, Then::GivenUp);
-        let is_hopeless = is_given_up && failing_since.is_some_and(|since| now - since >= PATIENCE);
+        // One message after days of silence says nothing yet: it has its own attempts first. Where many wait, their turns for those
+        // may be days apart.
+        let had_its_chance = matches!(then, Then::GivenUp) || now - claim.at >= PATIENCE;
+        let is_hopeless = had_its_chance && failing_since.is_some_and(|since| now - since >= PATIENCE);
         match ended.outcome {
             DeliveryOutcome::Gone => disable(&mut tx, endpoint.id, State::Gone).await?,
             _ if is_hopeless => disable(&mut tx, endpoint.id, State::Failing).await?,
@@ -207,7 +215,7 @@ impl LastWord {
         let tell = async move {
             let now = app.clock.now();
             let told = endpoints.iter().map(|to| app.webhooks.send(to, (Uuid::now_v7(), &message), now));
-            let told = join_all(told).await;
+            let told: Vec<_> = join_all(told).await.into_iter().flatten().collect();
             for ended in &told {
                 app.operation.metrics.webhook_delivered(ended.outcome);
             }

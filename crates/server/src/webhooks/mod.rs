@@ -30,7 +30,8 @@ pub use outbox::sweep;
 pub use send::Sender;
 
 use crate::{
-    db::DbError,
+    audit::Action,
+    db::{DbError, TenantTx, Write},
     notices,
     vault::{
         key::{Key, NotSealed},
@@ -109,6 +110,27 @@ impl State {
             Self::Failing => WebhookStatus::Failing,
         }
     }
+}
+
+/// Does again to an endpoint of a restored backup what was done to it since; returns how many rows went. What it was changed to nobody
+/// knows any more, so one that was changed is told nothing until somebody looks at it.
+///
+/// # Errors
+/// When the transaction fails.
+pub(crate) async fn redo(tx: &mut TenantTx<Write>, (action, endpoint): (i16, Uuid)) -> Result<i64, DbError> {
+    match store::lock(tx, endpoint).await {
+        Err(DbError::NotFound) => return Ok(0),
+        row => row?,
+    };
+    if action == Action::DeleteWebhook as i16 {
+        store::delete(tx, endpoint).await?;
+        return Ok(1);
+    }
+    let changes = [Action::ChangeWebhook, Action::ReplaceWebhookSecret, Action::DisableWebhook];
+    if changes.iter().any(|change| *change as i16 == action) {
+        store::set_state(tx, endpoint, State::Disabled).await?;
+    }
+    Ok(0)
 }
 
 /// Events as the set that the database has.

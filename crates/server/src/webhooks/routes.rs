@@ -136,7 +136,11 @@ pub async fn change(
 ) -> ApiResult<axum::Json<Webhook>> {
     caller.manages()?;
     let url = patch.url.as_deref().map(|url| reached(&app, url)).transpose()?;
-    let description = patch.description.as_deref().map(described).transpose()?;
+    let description = match patch.description.as_deref() {
+        None => None,
+        Some("") => Some(None),
+        Some(text) => Some(Some(described(text)?)),
+    };
     let events = patch.events.as_deref().map(chosen).transpose()?;
     let mut tx = app.database.write(caller.scope()).await?;
     let row = store::lock(&mut tx, id).await?;
@@ -146,7 +150,7 @@ pub async fn change(
         store::set_failing(&mut tx, id, None).await?;
     }
     let document =
-        Document { url: url.unwrap_or(before.url), description: description.or(before.description), ..before };
+        Document { url: url.unwrap_or(before.url), description: description.unwrap_or(before.description), ..before };
     store::put(&mut tx, &app.vault, (id, events.unwrap_or(row.events), &document)).await?;
     match patch.enabled {
         Some(true) => store::set_state(&mut tx, id, State::Enabled).await?,

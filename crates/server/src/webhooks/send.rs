@@ -81,18 +81,18 @@ impl Sender {
         self.client.get_or_init(make).as_ref()
     }
 
-    /// Sends a message once.
+    /// Sends a message once; `None` when nothing can be sent from here.
     pub(super) async fn send(
         &self,
         to: &Document,
         (id, message): (Uuid, &WebhookMessage),
         now: DateTime<Utc>,
-    ) -> Ended {
+    ) -> Option<Ended> {
         // What is allowed may have changed since the address was given.
-        let Ok(url) = target::parse(&to.url, self.settings) else { return DeliveryOutcome::AddressNotAllowed.into() };
-        let (Some(client), Ok(body)) = (self.client(), serde_json::to_string(message)) else {
-            return DeliveryOutcome::Unreachable.into();
+        let Ok(url) = target::parse(&to.url, self.settings) else {
+            return Some(DeliveryOutcome::AddressNotAllowed.into());
         };
+        let (client, body) = (self.client()?, serde_json::to_string(message).ok()?);
         let (id, timestamp) = (id.to_string(), now.timestamp().to_string());
         let signed = format!("{id}.{timestamp}.{body}");
         let signatures: Vec<String> = to.secrets(now).filter_map(|secret| signature(secret, &signed)).collect();
@@ -105,9 +105,9 @@ impl Sender {
             .body(body);
         let mut response = match request.send().await {
             Ok(response) => response,
-            Err(error) if target::is_not_public(&error) => return DeliveryOutcome::AddressNotAllowed.into(),
-            Err(error) if error.is_timeout() => return DeliveryOutcome::TooSlow.into(),
-            Err(_) => return DeliveryOutcome::Unreachable.into(),
+            Err(error) if target::is_not_public(&error) => return Some(DeliveryOutcome::AddressNotAllowed.into()),
+            Err(error) if error.is_timeout() => return Some(DeliveryOutcome::TooSlow.into()),
+            Err(_) => return Some(DeliveryOutcome::Unreachable.into()),
         };
         let status = response.status();
         let mut read = 0;
@@ -120,7 +120,7 @@ impl Sender {
             StatusCode::GONE => DeliveryOutcome::Gone,
             _ => DeliveryOutcome::Refused,
         };
-        Ended { outcome, status: Some(status.as_u16()) }
+        Some(Ended { outcome, status: Some(status.as_u16()) })
     }
 }
 

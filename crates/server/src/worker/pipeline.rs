@@ -216,8 +216,9 @@ async fn known(tx: &mut TenantTx<Write>, vault: &Vault, call: Uuid) -> Result<Fa
 /// What the last stages leave of themselves, and the call is completed.
 async fn conclude(tx: &mut TenantTx<Write>, call: Uuid, indexed: Event<'_>) -> Result<(), DbError> {
     indexed.record(tx, call).await?;
-    notices::leave(tx, WebhookEvent::CallCompleted, (call, None)).await?;
-    store::set_status(tx, call, (Status::Completed, None)).await
+    // The call is locked before endpoints, everywhere.
+    store::set_status(tx, call, (Status::Completed, None)).await?;
+    notices::leave(tx, WebhookEvent::CallCompleted, (call, None)).await
 }
 
 /// Ends a call whose recording is too old: it is completed where its transcript is there, without what was still to be made of it, and
@@ -241,7 +242,7 @@ pub(super) async fn bury(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uui
         app.vault.destroy_run_key(tx, run).await?;
     }
     recordings::remove(tx, call).await?;
-    notices::leave(tx, WebhookEvent::CallFailed, (call, None)).await?;
     store::set_status(tx, call, (Status::Failed, Some(code))).await?;
+    notices::leave(tx, WebhookEvent::CallFailed, (call, None)).await?;
     queue::wake_watchers(tx).await.map_err(DbError::into)
 }

@@ -1,12 +1,14 @@
 //! Somebody who is told what ends: a receiver of webhooks that is played, and checks signatures by itself.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 use crate::support::requests::{flood, request};
@@ -16,6 +18,8 @@ use crate::support::requests::{flood, request};
 pub(crate) enum Play {
     /// This status and these headers.
     Status(u16, String),
+    /// This status, when it is told to.
+    Late(u16, Arc<Notify>),
     /// Nothing, for as long as the sender waits.
     Waits,
     /// A body that never ends.
@@ -98,8 +102,10 @@ async fn answer(mut stream: TcpStream, play: Play, messages: mpsc::UnboundedSend
     // A test that is over waits for no message.
     let _ = messages.send(Message { head, text: String::from_utf8(body).unwrap() });
     let text = match play {
-        Play::Status(status, headers) => {
-            format!("HTTP/1.1 {status} Played\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n")
+        Play::Status(status, headers) => head_of(status, &headers),
+        Play::Late(status, told) => {
+            told.notified().await;
+            head_of(status, "")
         }
         Play::Waits => std::future::pending().await,
         Play::Floods => {
@@ -109,4 +115,8 @@ async fn answer(mut stream: TcpStream, play: Play, messages: mpsc::UnboundedSend
     };
     // A sender that went away has heard enough.
     let _ = stream.write_all(text.as_bytes()).await;
+}
+
+fn head_of(status: u16, headers: &str) -> String {
+    format!("HTTP/1.1 {status} Played\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n")
 }

@@ -167,9 +167,13 @@ async fn slow_receivers_of_a_tenant_do_not_stand_before_anothers_and_an_endless_
     let service = Service::set(&OPEN).await;
     let (slow, other) = (owner_of(&service).await, owner_of(&service).await);
     let mut silent = Receiver::playing(vec![Play::Waits]).await;
-    let (hook, _) = add(&slow, &silent.url(), &["call.deleted"]).await;
-    for _ in 0..40 {
-        assert_eq!(post(&slow, &hook, "test").await.status, 202);
+    let (silenced, _) = add(&slow, &silent.url(), &["call.deleted"]).await;
+    for number in 0..40 {
+        assert_eq!(post(&slow, &silenced, "test").await.status, 202);
+        if number == 0 {
+            // What the planner takes for one row is many.
+            slow.sql("ANALYZE tenant.webhook_deliveries".to_owned()).await;
+        }
     }
     let mut beside = Receiver::new().await;
     let (neighbour, _) = add(&slow, &beside.url(), &["call.deleted"]).await;
@@ -185,6 +189,32 @@ async fn slow_receivers_of_a_tenant_do_not_stand_before_anothers_and_an_endless_
         silent.next().await;
     }
     assert!(silent.seen().is_empty(), "an endpoint has four under way");
+    let taken = deliveries(&slow, &silenced).await.iter().filter(|delivery| delivery["attempts"] == 1).count();
+    assert_eq!(taken, 4, "a claim takes one");
     while deliveries(&other, &hook).await[0]["state"] != "DELIVERED" {}
+    sending.abort();
+}
+
+#[tokio::test]
+async fn who_accepts_nothing_does_not_stand_before_who_does_however_long_its_messages_wait() {
+    let service = Service::set(&OPEN).await;
+    let person = owner_of(&service).await;
+    let silent = Receiver::playing(vec![Play::Waits]).await;
+    let mut dead = Vec::new();
+    for _ in 0..8 {
+        let (hook, _) = add(&person, &silent.url(), &["call.deleted"]).await;
+        assert_eq!(post(&person, &hook, "test").await.status, 202);
+        dead.push(hook);
+    }
+    person.sql("UPDATE tenant.webhook_endpoints SET failing_since = now()".to_owned()).await;
+    let mut receiver = Receiver::new().await;
+    let (hook, _) = add(&person, &receiver.url(), &["call.deleted"]).await;
+    post(&person, &hook, "test").await;
+    let app = service.app.clone();
+    let sending = tokio::spawn(async move { due(&app).await });
+    receiver.next().await;
+    for hook in dead {
+        assert!(deliveries(&person, &hook).await[0].get("attemptedAt").is_none(), "it went before");
+    }
     sending.abort();
 }

@@ -1,6 +1,7 @@
 //! Endpoints that are told what ends, as who receives it and as who would like this machine to ask its own network something.
 
 mod attempts;
+mod meanwhile;
 
 use std::collections::BTreeSet;
 
@@ -295,6 +296,8 @@ async fn an_endpoint_is_its_tenants_at_most_ten_and_what_it_is_stays_sealed() {
     assert_eq!((&shown["url"], &shown["events"], &shown["description"]), (&json!(url), &events, &json!("the archive")));
     let changed = change(&person, &hook, json!({"events": ["call.completed"]})).await.json();
     assert_eq!((&changed["url"], &changed["events"]), (&json!(url), &json!(["call.completed"])));
+    assert_eq!(changed["description"], "the archive");
+    assert!(change(&person, &hook, json!({"description": ""})).await.json().get("description").is_none());
     let path = format!("{HOOKS}/{hook}");
     for (method, path) in [
         (Method::GET, path.clone()),
