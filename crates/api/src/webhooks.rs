@@ -114,10 +114,7 @@ pub struct WebhookPatch {
     #[schema(min_length = 1, max_length = 2048)]
     pub url: Option<String>,
     /// What it is for, at most 200 characters in one line; empty for nothing.
-    #[schema(
-        max_length = 200,
-        pattern = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$"
-    )]
+    #[schema(max_length = 200, pattern = r"^([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*)?$")]
     pub description: Option<String>,
     /// What it is told of, at least one thing.
     #[schema(min_items = 1)]

@@ -113,7 +113,7 @@ async fn open(app: &App, claim: &Claim) -> Result<(store::Row, Document), VaultE
 /// A fault of ours is none of the endpoint's: the message waits, and this was no attempt.
 async fn hand_back(app: &App, claim: &Claim) -> Result<(), DbError> {
     let mut tx = app.database.write(&sweep::scope(claim.tenant)).await?;
-    outbox::hand_back(&mut tx, claim).await?;
+    outbox::hand_back(&mut tx, claim, app.clock.now()).await?;
     tx.commit().await
 }
 

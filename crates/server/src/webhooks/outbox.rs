@@ -216,14 +216,15 @@ pub(super) async fn claim(
 }
 
 /// Gives a delivery back that nobody could be asked to accept, as if it had not been taken, for a minute later.
-pub(super) async fn hand_back(tx: &mut TenantTx<Write>, claim: &Claim) -> Result<(), DbError> {
+pub(super) async fn hand_back(tx: &mut TenantTx<Write>, claim: &Claim, now: DateTime<Utc>) -> Result<(), DbError> {
     sqlx::query!(
-        "UPDATE tenant.webhook_deliveries SET attempts = greatest(attempts - 1, 0), run_at = now() + interval '1 minute',
+        "UPDATE tenant.webhook_deliveries SET attempts = greatest(attempts - 1, 0), run_at = $4::timestamptz + interval '1 minute',
            lease_token = NULL, lease_until = NULL
          WHERE tenant_id = $1 AND id = $2 AND lease_token = $3",
         claim.tenant,
         claim.id,
         claim.token,
+        now,
     )
     .execute(tx.conn())
     .await?;

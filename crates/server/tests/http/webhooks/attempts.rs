@@ -69,6 +69,9 @@ async fn who_accepts_nothing_is_given_up_and_after_five_days_told_nothing_any_mo
     // Of this clock the eighth was 112 hours after the first.
     assert_eq!(status(&person, &hook).await, "ENABLED");
     delete_call(&person, &person.upload(2, "gone as well").await).await;
+    // The database's clock stood still.
+    let later = "UPDATE tenant.webhook_deliveries SET created_at = created_at + interval '128 hours' WHERE state = 1";
+    person.sql(later.to_owned()).await;
     due(&service.app).await;
     assert_eq!((receiver.seen().len(), status(&person, &hook).await.as_str()), (1, "ENABLED"));
     for _ in 0..7 {
