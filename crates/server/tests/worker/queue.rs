@@ -45,6 +45,21 @@ async fn no_two_workers_ever_own_one_call() {
 }
 
 #[tokio::test]
+async fn a_claim_takes_one_job_where_the_planner_believes_that_there_is_one() {
+    let studio = Studio::new().await;
+    let (first, scope) = (studio.installation.tenant().await, studio.installation.tenant().await);
+    jobs(&studio, first, 50).await;
+    studio.sql("ANALYZE tenant.jobs").await;
+    jobs(&studio, scope, 40).await;
+    claim(&studio).await.unwrap();
+    let second = claim(&studio).await.unwrap();
+    assert_eq!(second.tenant, scope.tenant(), "it is its turn");
+    let mut superuser = studio.installation.postgres.superuser().await;
+    let taken = "SELECT count(*) FROM tenant.jobs WHERE state = 2";
+    assert_eq!(sqlx::query_scalar::<_, i64>(taken).fetch_one(&mut superuser).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn one_tenants_ten_thousand_jobs_do_not_stand_before_anothers_one_and_cost_no_more_than_one() {
     let studio = Studio::new().await;
     let (busy, other) = (studio.installation.tenant().await, studio.installation.tenant().await);
