@@ -243,6 +243,10 @@ pub(super) async fn bury(tx: &mut TenantTx<Write>, app: &App, (call, code): (Uui
     }
     recordings::remove(tx, call).await?;
     store::set_status(tx, call, (Status::Failed, Some(code))).await?;
+    // What cannot be opened is read by nobody else either, and holds up no end.
+    if let Err(VaultError::Database(error)) = calls::store::forget_recognition(tx, &app.vault, call).await {
+        return Err(error.into());
+    }
     notices::leave(tx, WebhookEvent::CallFailed, (call, None)).await?;
     queue::wake_watchers(tx).await.map_err(DbError::into)
 }

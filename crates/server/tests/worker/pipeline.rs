@@ -14,6 +14,7 @@ use server::{
         key::Key,
         seal::RecordKind,
     },
+    worker::sweep,
 };
 use speech::transcript::Transcript;
 
@@ -215,23 +216,31 @@ async fn no_number_stays_in_any_document_and_what_else_goes_the_tenant_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_client_asked_of_recognition_is_forgotten_with_what_was_heard() {
-    let studio = Studio::new().await;
-    let scope = studio.installation.tenant().await;
-    let call = studio.upload(scope, wav(1)).await;
-    let prompt = "Ada's number is +1 212 555 0199.";
-    let asked = Recognition { prompt: Some(prompt.to_owned()), ..Recognition::default() };
-    let said = CallDocument { title: Some("kept".to_owned()), recognition: Some(asked), ..CallDocument::default() };
-    let mut tx = studio.app.database.write(&scope).await.unwrap();
-    store::put_document(&mut tx, &studio.app.vault, call, &said).await.unwrap();
-    tx.commit().await.unwrap();
-    let working = Working::start(studio.worker(Arc::default()));
-    studio.until(STATUS, "4").await;
-    working.stop().await;
-    let mut tx = studio.app.database.read(&scope).await.unwrap();
-    let row = store::get(&mut tx, call).await.unwrap();
-    let said = store::open(&mut tx, &studio.app.vault, &row).await.unwrap();
-    assert_eq!((said.title.as_deref(), said.recognition.is_none()), (Some("kept"), true));
+async fn what_a_client_asked_of_recognition_is_forgotten_with_what_was_heard_and_when_nothing_was() {
+    for is_heard in [true, false] {
+        let studio = Studio::new().await;
+        let scope = studio.installation.tenant().await;
+        let call = studio.upload(scope, wav(1)).await;
+        let prompt = "Ada's number is +1 212 555 0199.";
+        let asked = Recognition { prompt: Some(prompt.to_owned()), ..Recognition::default() };
+        let said = CallDocument { title: Some("kept".to_owned()), recognition: Some(asked), ..CallDocument::default() };
+        let mut tx = studio.app.database.write(&scope).await.unwrap();
+        store::put_document(&mut tx, &studio.app.vault, call, &said).await.unwrap();
+        tx.commit().await.unwrap();
+        if is_heard {
+            let working = Working::start(studio.worker(Arc::default()));
+            studio.until(STATUS, "4").await;
+            working.stop().await;
+        } else {
+            studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '25 hours'").await;
+            assert_eq!(sweep::recordings(&studio.app, sweep::MAX_TTL).await.unwrap(), 1);
+            studio.until(STATUS, "5").await;
+        }
+        let mut tx = studio.app.database.read(&scope).await.unwrap();
+        let row = store::get(&mut tx, call).await.unwrap();
+        let said = store::open(&mut tx, &studio.app.vault, &row).await.unwrap();
+        assert_eq!((said.title.as_deref(), said.recognition.is_none()), (Some("kept"), true));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
