@@ -100,7 +100,7 @@ impl FromStr for Format {
 }
 
 /// What a document is to show besides the conversation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Style<'a> {
     /// What the recording is called: a heading in documents, the file id in RTTM.
     pub title: &'a str,

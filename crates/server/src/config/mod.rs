@@ -201,7 +201,7 @@ pub struct Config {
     pub database: Postgres,
     pub objects: Option<String>,
     pub keys: Keys,
-    pub first_owner: String,
+    pub first_owner: SecretString,
     pub health_token: Option<SecretString>,
     pub debug_call_events: bool,
     pub worker: WorkerSettings,
@@ -338,7 +338,7 @@ impl Config {
             },
             objects: reader.get("objects.bucket"),
             keys: Keys { file: reader.get("keys.file"), command: reader.get("keys.command") },
-            first_owner: reader.get("first.owner"),
+            first_owner: reader.get::<String>("first.owner").into(),
             health_token: reader.secret("health.token"),
             debug_call_events: reader.get("debug.call_events"),
             worker: WorkerSettings {

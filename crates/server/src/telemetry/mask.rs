@@ -53,10 +53,10 @@ const KEYS: [&str; 8] = [
     r"\<eyJ[\w-]{8,}(?:\.[\w-]*){1,4}",                                               // JSON web tokens (RFC 7519)
     r"(?i:\<(?:bearer|basic)\s+)[\w.~+/=-]{8,}",                                      // RFC 6750, RFC 7617
     r"\<(?:sk|pk|rk|sbr[ri]?|inv|whsec|gh[oprsu]|github_pat|glpat|hf|npm|dckr_pat|xox[abeprs])[_-][A-Za-z0-9_+/=-]{16,}", // that say whose they are
-    r"\<(?:AKIA|ASIA|AIza|ya29\.|SG\.)[A-Za-z0-9_.-]{16,}",                            // as do these
-    r#"://[^/\s:@"]+:[^@\s/"]+@"#,                                                    // the password of an address
-    r"\<[0-9a-fA-F]{64,}\b",                                                          // 256 bits or more
-    r"\<[A-Za-z0-9+/]{42,}={1,2}",                                                    // the same in base64
+    r"\<(?:AKIA|ASIA|AIza|ya29\.|SG\.)[A-Za-z0-9_.-]{16,}", // as do these
+    r#"://[^/\s:@"]+:[^@\s/"]+@"#,                          // the password of an address
+    r"\<[0-9a-fA-F]{64,}\b",                                // 256 bits or more
+    r"\<[A-Za-z0-9+/]{42,}={1,2}",                          // the same in base64
 ];
 
 /// What may be 256 bits in the alphabet of addresses (RFC 4648, section 5), without padding, or a long name.
@@ -137,7 +137,9 @@ fn without_person(line: &str) -> Cow<'_, str> {
 /// Whether it has fewer digits than a phone number, of whatever script, without the escapes of an address.
 fn is_short(number: &str) -> bool {
     let parts = number.split('%').enumerate();
-    let digits = parts.flat_map(|(index, part)| part.chars().skip(if index == 0 { 0 } else { 2 })).filter(|letter| letter.is_numeric());
+    let digits = parts
+        .flat_map(|(index, part)| part.chars().skip(if index == 0 { 0 } else { 2 }))
+        .filter(|letter| letter.is_numeric());
     digits.count() < PHONE_DIGITS
 }
 
@@ -273,7 +275,8 @@ mod tests {
             (r"a\tpassword=wolves", r"a\tpassword=[key]"),
             (r"a\neyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2ln", r"a\n[key]"),
         ];
-        let missed = lines.iter().map(|(line, told)| (*line, masked(line), *told)).filter(|(_, masked, told)| masked != told);
+        let missed =
+            lines.iter().map(|(line, told)| (*line, masked(line), *told)).filter(|(_, masked, told)| masked != told);
         assert_eq!(missed.collect::<Vec<_>>(), []);
     }
 

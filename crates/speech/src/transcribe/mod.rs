@@ -82,7 +82,7 @@ pub enum Task {
 }
 
 /// What a caller may ask of a transcription.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// ISO 639-1 code of the one language spoken; detected window by window when absent.
     pub language: Option<String>,
@@ -103,6 +103,8 @@ pub struct Options {
     /// A voice to know again.
     pub voiceprint: Option<Arc<Voiceprint>>,
 }
+
+crate::unprinted! { Options }
 
 impl Default for Options {
     fn default() -> Self {

@@ -39,7 +39,7 @@ const MIN_RATED_SECONDS: f64 = 3.0;
 const MAX_CUTS: usize = 2;
 
 /// What a call asks of the recogniser, the same for all its windows.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Request {
     /// What the words are written in.
     pub(super) task: Task,

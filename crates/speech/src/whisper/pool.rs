@@ -39,7 +39,7 @@ pub struct Recogniser {
 }
 
 /// What one call asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct SessionOptions {
     /// ISO 639-1 code of the one language spoken; detected when absent.
     pub language: Option<String>,
@@ -52,6 +52,8 @@ pub struct SessionOptions {
     /// Names and terms to expect.
     pub hotwords: Option<String>,
 }
+
+crate::unprinted! { SessionOptions }
 
 /// The words of one window.
 #[derive(Debug)]

@@ -88,9 +88,9 @@ async fn prepare(place: &Place, installation: Installation) -> Result<(App, Opti
     let Installation { database, vault, blobs, notices } = installation;
     let (auth, config) = (Auth::new(&vault), place.config.clone());
     let app = App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config })?;
-    let email = EmailAddress::parse(&place.config.first_owner).ok_or(StateError::NoAddress)?;
+    let email = EmailAddress::parse(place.config.first_owner.expose_secret()).ok_or(StateError::NoAddress)?;
     if let Some(password) = first::owner(&app, email).await? {
-        let (email, password) = (&place.config.first_owner, password.expose_secret());
+        let (email, password) = (place.config.first_owner.expose_secret(), password.expose_secret());
         say(format_args!("made the first tenant. Its owner signs in as {email} with {password} (shown this once)."));
     }
     let data_dir = place.data_dir.clone();

@@ -5,7 +5,6 @@ use std::{
     fs::{self, File},
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
     process::Stdio,
     time::{Duration, SystemTime},
 };
@@ -39,7 +38,8 @@ const MOST: Duration = PATIENCE.saturating_mul(2);
 const AGE: Duration = Duration::from_secs(3600);
 
 /// What a service that was tampered with has in its database: a table of words that the application does not know, a table of tenants
-/// whose owner is not held by its policies, content that is not checked, and upkeep that cannot do its work.
+/// whose owner is not held by its policies, one that shows its rows to everybody, content that is not checked, signatures that nobody
+/// checks, and upkeep that cannot do its work.
 const TAMPERING: &str = "
     CREATE TABLE public.leak (words bytea);
     ALTER TABLE tenant.contacts NO FORCE ROW LEVEL SECURITY;
@@ -47,6 +47,18 @@ const TAMPERING: &str = "
     REVOKE EXECUTE ON FUNCTION app.recordings_overdue(interval, timestamptz, uuid, integer) FROM subrosa_app;
     REVOKE EXECUTE ON FUNCTION app.calls_expired(timestamptz, uuid, integer) FROM subrosa_app;
     REVOKE EXECUTE ON FUNCTION app.processing_events_expire(integer) FROM subrosa_app;
+    REVOKE EXECUTE ON FUNCTION app.audit_cut(uuid, bigint, bytea, integer, bytea) FROM subrosa_app;
+    DROP POLICY isolation ON tenant.blob_deletions;
+    DO $$ BEGIN EXECUTE regexp_replace(
+      pg_get_functiondef('app.enter(uuid, uuid, smallint, bigint, bytea)'::regprocedure), 'EXIT WHEN [^;]*;', 'EXIT;'); END $$;
+    INSERT INTO tenant.blob_deletions (tenant_id, id, class, subject_id, run_at, due_at)
+      SELECT tenant_id, gen_random_uuid(), 1, gen_random_uuid(), now() + interval '1 day', now() - interval '25 hours'
+      FROM tenant.memberships LIMIT 1;
+    INSERT INTO tenant.chain_heads (tenant_id, chain, sequence, hash, mirrored_sequence)
+      SELECT '01900000-0000-7000-8000-000000000000', 1, 2, decode(repeat('00', 32), 'hex'), 2;
+    INSERT INTO tenant.audit_events (tenant_id, sequence, id, actor_id, actor_role, action, subject_kind, subject_id, at, previous, hash)
+      SELECT h.tenant_id, s, gen_random_uuid(), h.tenant_id, 1, 1, 1, h.tenant_id, now() - interval '7 years', h.hash, h.hash
+      FROM tenant.chain_heads h, generate_series(1, 2) s WHERE h.tenant_id = '01900000-0000-7000-8000-000000000000';
     INSERT INTO tenant.calls (tenant_id, id, owner_id, created_at)
       SELECT tenant_id, gen_random_uuid(), user_id, now() - interval '400 days' FROM tenant.memberships LIMIT 1;
     INSERT INTO tenant.artifacts (tenant_id, call_id, kind, owner_id, object_id, parts, bytes, created_at)
@@ -196,7 +208,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
     // Its own process stands for one of the service's: it holds files that have no name, and may dump its memory.
     let may_dump = setrlimit(Resource::RLIMIT_CORE, 1 << 20, 1 << 20).is_ok();
     let collectors = collectors();
-    let leaky = Leaky::start(&place, &program, into_directory(place.data().join("objects/blobs"))).await;
+    let leaky = Leaky::start(&place, &program, into_files(&place)).await;
     leaky.reports_to(collectors);
     let arguments = [
         format!("--url=http://{}", leaky.address),
@@ -218,6 +230,7 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         ("H1", "the object store", "FOUND the recording"),
         ("H1", "files open in", "FOUND the recording"),
         ("H1", "temporary directories", "FOUND the recording"),
+        ("H1", "the data directory", "FOUND the recording"),
         ("H1", "the log", "FOUND the recording"),
         ("H1", "tables and indexes", "FOUND the recording"),
         ("H1", "write-ahead log", "FOUND the recording"),
@@ -227,9 +240,12 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         ("H3", "the object store", "the title"),
         ("H3", "files open in", "the title"),
         ("H3", "temporary directories", "the title"),
+        ("H3", "the data directory", "the title"),
         ("H3", "tables and indexes", "the title"),
         ("H3", "write-ahead log", "the title"),
         ("H3", "PostgreSQL share", "the title"),
+        ("H6", "asked for a row without a context", "tenant.blob_deletions gives a row"),
+        ("H6", "a context with a made-up signature", "TAKEN"),
         ("H6", "the catalogue", "RLS not FORCEd: tenant.contacts"),
         (
             "H6",
@@ -237,7 +253,8 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
             "GET /api/calls/{id}/legal-hold gives away the hold's reason",
         ),
         ("H6", "before its owner asked the same", "GET /api/calls/{id}/legal-hold gives away the hold's reason"),
-        ("H8", "the log", "the password"),
+        ("H8", "the log, at", "the password"),
+        ("H8", "the log of PostgreSQL", "the title"),
         ("H9", "spans", "the title"),
         ("H9", "metrics", "title, 1 times: metrics"),
         ("H9", "labels of metrics", "has a label title that says something else than it may"),
@@ -248,7 +265,9 @@ async fn a_leak_of_each_kind_is_found_under_its_rule_and_by_the_exit_code() {
         ("H13", "the canary call, asked for again", "STILL THERE"),
         ("H13", "every table with rows about a call", "tenant.calls"),
         ("H13", "the key of the canary call", "STILL THERE"),
+        ("H13", "deletions of all tenants", "the oldest is 1day 1h"),
         ("H14", "calls of all tenants", "overdue"),
+        ("H14", "audit events of all tenants", "overdue in 1 logs"),
         ("H14", "processing events", "the oldest is 1month"),
     ] {
         let (verdict, checks) = rule(&report, name);
@@ -280,12 +299,15 @@ fn collectors() -> [SocketAddr; 2] {
     [4318, 9000].map(|port| SocketAddr::from(([127, a, b, c], port)))
 }
 
-/// Leaks into a directory.
-fn into_directory(objects: PathBuf) -> impl Fn(&[u8]) + Send + Sync {
+/// Leaks into the object store, the data directory beside it, and the log of PostgreSQL.
+fn into_files(place: &Place) -> impl Fn(&[u8]) + Send + Sync + use<> {
+    let files = ["objects/blobs/uploads.bin", "left.bin", "postgres/cluster/log/postgresql.log"];
+    let files = files.map(|file| place.data().join(file));
     move |bytes| {
-        fs::create_dir_all(&objects).unwrap();
-        let mut file = File::options().append(true).create(true).open(objects.join("uploads.bin")).unwrap();
-        file.write_all(bytes).unwrap();
+        for path in &files {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            File::options().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
+        }
     }
 }
 
@@ -325,6 +347,32 @@ async fn with_recordings_in_a_bucket_and_rows_in_a_foreign_postgresql_both_are_s
             assert!(check["bytes"].as_u64().unwrap() > 10_000, "{check:#}");
         }
     }
+    program.stop().await;
+}
+
+#[tokio::test]
+async fn from_another_machine_it_ends_well_once_what_is_not_there_is_left_out() {
+    let Some((place, _postgres, _store)) = elsewhere(MODEL).await else { return };
+    let place = place.set("debug.call_events=true").set("log.level=trace");
+    let program = place.start().await;
+    // Another spelling of this machine (inet_aton(3)), by which a program does not see that it is this one.
+    let address = format!("127.1:{}", program.heard.address.port());
+    let left_out = "--without=cluster,memory,processes".to_owned();
+    let arguments = [named(&place, &address, &program), vec![left_out]].concat();
+    let (report, code) = verify(&place, &arguments).await;
+    assert_eq!(code, 31, "{report:#}");
+    let places = ["temporary directories while", "temporary directories at the end", "the data directory"];
+    let are_all = |report: &Value, is_it: &dyn Fn(&str, &str) -> bool| {
+        for (name, place) in ["H1", "H3"].iter().flat_map(|name| places.map(|place| (name, place))) {
+            let (_, checks) = rule(report, name);
+            let mut checks = checks.iter().filter(|(looked, ..)| looked.starts_with(place));
+            assert!(checks.all(|(_, verdict, said)| is_it(verdict, said)), "{name} {place}: {report:#}");
+        }
+    };
+    are_all(&report, &|verdict, said| verdict == "UNPROVEN" && said.contains("no process of the service was found"));
+    let (report, code) = verify(&place, &[arguments, vec!["--without=files".to_owned()]].concat()).await;
+    assert_eq!((code, &report["verdict"]), (0, &Value::from("HELD")), "{report:#}");
+    are_all(&report, &|verdict, said| verdict == "LEFT OUT" && said.contains("--without"));
     program.stop().await;
 }
 

@@ -169,15 +169,22 @@ impl<'a> Media<'a> {
     ) -> Result<(), VerifyError> {
         self.store(report, app, "the object store", sees_store).await?;
         self.temporary(report, service, "at the end");
+        self.data_directory(report, service);
+        self.cluster_files(report, owner, call).await?;
+        self.cluster_memory(report, uncontexted, call).await
+    }
+
+    fn data_directory(&self, report: &mut Report, service: &Service) {
+        let place = "the data directory besides cluster, objects and models";
+        if self.without(Medium::Files) {
+            return [Rule::H1, Rule::H3].iter().for_each(|rule| report.left_out(*rule, place));
+        }
         let mut searched = Searched::default();
         let directory = self.place.data_dir.canonicalize().unwrap_or_else(|_| self.place.data_dir.clone());
         let elsewhere = ["objects", "models"].map(|name| directory.join(name));
         let but: Vec<_> = elsewhere.into_iter().chain(self.cluster.clone().ok()).collect();
         self.search.below(&directory, Some(self.since), &but, &mut searched);
-        let place = "the data directory besides cluster, objects and models";
         report.controlled(&[Rule::H1, Rule::H3], place, &searched, elsewhere_runs(service));
-        self.cluster_files(report, owner, call).await?;
-        self.cluster_memory(report, uncontexted, call).await
     }
 
     async fn store(&self, report: &mut Report, app: &App, place: &str, is_services: bool) -> Result<(), VerifyError> {
@@ -215,13 +222,16 @@ impl<'a> Media<'a> {
     }
 
     fn temporary(&self, report: &mut Report, service: &Service, when: &str) {
+        let place = format!("temporary directories {when}");
+        if self.without(Medium::Files) {
+            return [Rule::H1, Rule::H3].iter().for_each(|rule| report.left_out(*rule, &place));
+        }
         let usual = TEMPORARY.iter().map(PathBuf::from).chain([std::env::temp_dir()]).chain(self.args.temp.clone());
         let all: BTreeSet<_> = usual.filter_map(|directory| directory.canonicalize().ok()).collect();
         let known = [self.place.data_dir.canonicalize().ok(), self.cluster.clone().ok()];
         let but: Vec<_> = known.into_iter().flatten().collect();
         let mut searched = Searched::default();
         all.iter().for_each(|directory| self.search.below(directory, Some(self.since), &but, &mut searched));
-        let place = format!("temporary directories {when}");
         report.controlled(&[Rule::H1, Rule::H3], &place, &searched, elsewhere_runs(service));
     }
 

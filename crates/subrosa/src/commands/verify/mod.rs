@@ -76,6 +76,8 @@ pub(super) enum Medium {
     Processes,
     /// What PostgreSQL's processes have in memory.
     Memory,
+    /// Temporary directories of the service's machine, and its data directory.
+    Files,
 }
 
 /// Options of `subrosa verify`.
