@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::http::Method;
+use chrono::TimeDelta;
 use serde_json::json;
 use server::{background, retention};
 use tokio::time::timeout;
@@ -40,12 +41,16 @@ async fn a_call_is_deleted_when_its_tenant_keeps_it_no_longer() {
     }
     let days = short.json(Method::PATCH, "/api/tenant", &json!({"retentionDays": 3})).await;
     assert_eq!(days.status, 200);
+    // The clock of the program's machine says that none is too old, and then that all are.
+    service.app.clock.advance(TimeDelta::days(-400));
     assert_eq!(retention::enforce(&service.app).await.unwrap(), 2);
+    service.app.clock.advance(TimeDelta::days(800));
+    assert_eq!(retention::enforce(&service.app).await.unwrap(), 0);
+    service.app.clock.advance(TimeDelta::days(-400));
     assert_eq!(
         (titles(&long).await, titles(&short).await),
         (vec!["0".into(), "89".into()], vec!["0".into(), "2".into()])
     );
-    assert_eq!(retention::enforce(&service.app).await.unwrap(), 0);
 }
 
 #[tokio::test]

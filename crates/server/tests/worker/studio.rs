@@ -266,5 +266,5 @@ impl Working {
 /// A service as it is when nothing was set.
 pub(crate) fn app(database: Database, vault: Vault, blobs: Blobs) -> App {
     let (auth, config) = (Auth::new(&vault), Config::default());
-    App::new(Parts { database, vault, blobs, clock: Clock::default(), auth, config }).unwrap()
+    App::new(Parts { database, vault, blobs, clock: Clock::movable(), auth, config }).unwrap()
 }

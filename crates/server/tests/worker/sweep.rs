@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use server::{
     deletion::{self, DeletionError},
     transcripts,
@@ -27,9 +28,12 @@ async fn a_recording_goes_after_a_day_whatever_state_its_call_is_in_and_not_befo
     }
     let worker = studio.worker(Arc::default());
     studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '23 hours 59 minutes'").await;
+    // Whatever the clock of the program's machine says.
+    worker.app.clock.advance(TimeDelta::days(30));
     assert_eq!(sweep::recordings(&worker.app, DAY).await.unwrap(), 0);
     assert!(sweep::oldest_seconds(&studio.app.database).await.unwrap() >= 86_340.0);
     studio.sql("UPDATE tenant.artifacts SET created_at = now() - interval '24 hours'").await;
+    worker.app.clock.advance(TimeDelta::days(-60));
     // A setting cannot make it longer.
     assert_eq!(sweep::recordings(&worker.app, 7 * DAY).await.unwrap(), 5);
     assert_eq!(studio.ask("SELECT count(*) FROM tenant.artifacts").await, "0");
