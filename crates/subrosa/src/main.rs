@@ -93,7 +93,7 @@ fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, settings, &data_dir),
         Command::Config(config::Command::Check) => with(config::check),
         Command::Openapi => openapi::run(),
-        Command::Transcribe(args) => transcribe::run(&args, &data_dir),
+        Command::Transcribe(args) => transcribe::run(&args, &data_dir, &settings, place),
         Command::Models(command) => match models::run(command, &data_dir) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => exit::report(&error, exit::model(&error)),

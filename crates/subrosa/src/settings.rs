@@ -43,6 +43,11 @@ impl Args {
         arguments
     }
 
+    /// Whether there is any.
+    pub(crate) fn is_said(&self) -> bool {
+        self.config.is_some() || !self.set.is_empty()
+    }
+
     /// Adds what an option of a subcommand says.
     pub(crate) fn set(&mut self, name: &str, value: String) {
         self.set.push((name.to_owned(), value));

@@ -243,8 +243,9 @@ pub struct AmountMentioned {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DigestFormat {
-    /// Plain text.
+    /// Plain text; `plain` is the same.
     #[default]
+    #[serde(alias = "plain")]
     Text,
     /// Text with the marks of WhatsApp.
     Whatsapp,

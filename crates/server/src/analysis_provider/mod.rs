@@ -19,7 +19,7 @@ use speech::transcript::Transcript;
 use tokio::task::spawn_blocking;
 
 use self::chat::{Chat, ChatError, Usage};
-use crate::config::{self, AnalysisEngine, Config, Endpoint, Layers};
+use crate::config::{self, AnalysisEngine, Endpoint};
 
 /// What an endpoint is called in events and in what tenants allow.
 pub const OPENAI_COMPATIBLE: &str = "openai-compatible";
@@ -137,16 +137,20 @@ impl Engine {
 }
 
 impl Llm {
-    /// The model that a person names for recordings of their own, with the limits that the service has by default. Naming it is letting it
-    /// see them, wherever it is.
+    /// The model that a person names for recordings of their own, with the limits of a configuration. Naming it is letting it see them,
+    /// wherever it is.
     ///
     /// # Errors
     /// What is wrong with what was named.
-    pub fn named(url: &str, model: &str, key: Option<SecretString>) -> Result<Self, NotNamed> {
+    pub fn named(
+        url: &str,
+        model: &str,
+        key: Option<SecretString>,
+        settings: config::Analysis,
+    ) -> Result<Self, NotNamed> {
         let endpoint = Endpoint::named(url).ok_or(NotNamed::Address)?;
-        let defaults = Config::load(&Layers::default()).map_err(|_| NotNamed::Unusable)?.0.analysis;
-        let limits = defaults.limits();
-        let chat = Chat::new(&endpoint, model.to_owned(), &config::Analysis { key, ..defaults });
+        let limits = settings.limits();
+        let chat = Chat::new(&endpoint, model.to_owned(), &config::Analysis { key, ..settings });
         Ok(Self { chat: chat.map_err(|_| NotNamed::Unusable)?, limits, region: None })
     }
 

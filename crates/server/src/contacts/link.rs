@@ -1,7 +1,8 @@
 //! Which contact a call is with. Its one invariant: a call is linked to a contact of its owner's, and by itself only to one that is the only
 //! one that it can be; where two could be meant, a person chooses.
 //!
-//! A number tells more than a name: it is looked for first, by itself and then without its country where one side does not say it.
+//! A number tells more than a name: it is looked for first, by itself and then without its country where one side does not say it. Where the
+//! number is one contact's and the name another's, two are meant; and so are two where they share a name of one word and have other numbers.
 
 use std::collections::BTreeSet;
 
@@ -72,18 +73,25 @@ async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata
     }
     let key = vault.tenant_key(tx).await?;
     store::hold_book(tx, tx.scope().user()).await?;
+    // A name that is a number is what a telephone shows of somebody whom it does not know.
+    let is_name = |name: &String| redact_name(name.clone(), said.language.as_deref()).is_ok_and(|left| left == *name);
+    let name = name.filter(is_name);
+    let named = match &name {
+        Some(name) => by_name(tx, &key, name).await?,
+        None => Vec::new(),
+    };
     if let Some(number) = number.as_deref().and_then(|number| subject::number(&key, number))
         && let Some(contact) = by_number(tx, &number).await?
     {
-        return Ok(Some(contact));
+        return Ok(Some(contact).filter(|contact| named.is_empty() || named.contains(contact)));
     }
-    // A name that is a number is what a telephone shows of somebody whom it does not know.
-    let is_name = |name: &String| redact_name(name.clone(), said.language.as_deref()).is_ok_and(|left| left == *name);
-    let Some(name) = name.filter(is_name) else { return Ok(None) };
-    match by_name(tx, &key, &name).await?[..] {
+    let number = number.filter(|number| subject::is_number(number));
+    let Some(name) = name else { return Ok(None) };
+    match named[..] {
+        [contact] if number.is_some() && is_one_word(&name) && has_number(tx, vault, contact).await? => Ok(None),
         [contact] => Ok(Some(contact)),
         [] => {
-            let phone_numbers = number.filter(|number| subject::is_number(number)).into_iter().collect();
+            let phone_numbers = number.into_iter().collect();
             let organization = filled(said.organization.as_deref());
             let policy = redaction::policy_with(tx, vault, (tx.scope().user(), Some(name.clone()))).await?;
             let new = ContactDocument { name: Some(name), phone_numbers, organization, ..ContactDocument::default() };
@@ -92,6 +100,17 @@ async fn meant(tx: &mut TenantTx<Write>, vault: &Vault, said: &RecordingMetadata
         }
         _ => Ok(None),
     }
+}
+
+/// A first name, mostly, which many have.
+fn is_one_word(name: &str) -> bool {
+    name.split_whitespace().nth(1).is_none()
+}
+
+async fn has_number(tx: &mut TenantTx<Write>, vault: &Vault, contact: Uuid) -> ApiResult<bool> {
+    let owner = tx.scope().user();
+    let Some(row) = store::of_user(tx, (contact, owner)).await? else { return Ok(false) };
+    Ok(!store::open(tx, vault, &row).await?.phone_numbers.is_empty())
 }
 
 async fn by_number(tx: &mut TenantTx<Write>, number: &subject::Number) -> Result<Option<Uuid>, DbError> {

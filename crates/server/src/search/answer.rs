@@ -23,6 +23,9 @@ use crate::{
 /// How soon later ranks stop counting: the value of Cormack, Clarke and Büttcher (SIGIR 2009), which nobody found a need to change.
 const K: f64 = 60.0;
 
+/// What a call has ahead that holds the words, of one at the same place that only means the like: less than any two places differ by.
+const SAID: f64 = 1e-12;
+
 /// Why a call was found.
 #[derive(Clone, Copy)]
 pub(super) struct Why {
@@ -85,7 +88,7 @@ fn merged(words: &[Found], meant: &[Meant]) -> (Vec<Found>, HashMap<Uuid, Why>) 
         words.iter().map(|found| (found.call, Why { matched: Matched::Words, passage: None })).collect();
     let rank = |rank: usize| 1.0 / (K + 1.0 + rank as f64);
     let mut scores: HashMap<Uuid, f64> =
-        words.iter().enumerate().map(|(place, found)| (found.call, rank(place))).collect();
+        words.iter().enumerate().map(|(place, found)| (found.call, rank(place) + SAID)).collect();
     for (place, one) in meant.iter().enumerate() {
         *scores.entry(one.call).or_default() += rank(place);
         let passage = Some((one.number, one.mark));
@@ -96,4 +99,32 @@ fn merged(words: &[Found], meant: &[Meant]) -> (Vec<Found>, HashMap<Uuid, Why>) 
     let mut found: Vec<Found> = scores.into_iter().map(|(call, score)| Found { score, call }).collect();
     found.sort_by(|a, b| b.score.total_cmp(&a.score).then(b.call.cmp(&a.call)));
     (found, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_same_place_a_call_that_holds_the_words_stands_before_one_that_means_the_like() {
+        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(Uuid::from_u128);
+        let said = |calls: &[Uuid]| calls.iter().map(|call| Found { score: 1.0, call: *call }).collect::<Vec<_>>();
+        let meant = |calls: &[Uuid]| {
+            calls
+                .iter()
+                .map(|call| Meant { call: *call, cosine: 0.5, number: 0, mark: Mark::default() })
+                .collect::<Vec<_>>()
+        };
+        let order = |words: &[Uuid], near: &[Uuid]| {
+            let (found, _) = merged(&said(words), &meant(near));
+            found.into_iter().map(|found| found.call).collect::<Vec<_>>()
+        };
+        // Whichever is newer, and far down as well.
+        assert_eq!(order(&[a, b], &[c, d]), [a, c, b, d]);
+        assert_eq!(order(&[d, c], &[b, a]), [d, b, c, a]);
+        let many: Vec<Uuid> = (10..100_000).map(Uuid::from_u128).collect();
+        assert_eq!(order(&many, &[]), many);
+        // What both say stands before both.
+        assert_eq!(order(&[a, b, e], &[c, d, e]), [e, a, c, b, d]);
+    }
 }

@@ -38,7 +38,7 @@ const CANDIDATES: usize = 500;
 #[derive(Clone, Copy)]
 pub(super) struct Meant {
     pub(super) call: Uuid,
-    cosine: f32,
+    pub(super) cosine: f32,
     /// Which of its passages.
     pub(super) number: usize,
     /// The hash of the passage's text: another text there is not what was found.

@@ -333,6 +333,7 @@ async fn a_digest_says_what_a_person_says_of_the_call_first_and_has_a_form_for_e
     person.json(Method::PATCH, &path, &json!({"title": "<b>Mine</b>"})).await;
     for (format, kind, title) in [
         ("text", "text/plain; charset=utf-8", "<b>Mine</b>\n"),
+        ("plain", "text/plain; charset=utf-8", "<b>Mine</b>\n"),
         ("whatsapp", "text/plain; charset=utf-8", "*<b>Mine</b>*\n"),
         ("email", "text/html; charset=utf-8", "<h1>&lt;b&gt;Mine&lt;/b&gt;</h1>\n"),
         ("html", "text/html; charset=utf-8", "<h1>&lt;b&gt;Mine&lt;/b&gt;</h1>\n"),

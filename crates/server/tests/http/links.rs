@@ -43,6 +43,7 @@ async fn a_call_is_linked_by_its_number_however_it_is_written_and_by_a_name_that
     )
     .await;
     let carl = add(&person, &json!({"name": "Carl", "phoneNumbers": ["040 123456"]})).await;
+    let emil = add(&person, &json!({"name": "Emil"})).await;
     // The same digits in another country, where a number that does not say its country is nobody's.
     add(&person, &json!({"name": "Dora", "phoneNumbers": ["+43 40 123457"]})).await;
     add(&person, &json!({"name": "Dorian", "phoneNumbers": ["+49 40 123457"]})).await;
@@ -51,9 +52,14 @@ async fn a_call_is_linked_by_its_number_however_it_is_written_and_by_a_name_that
         (json!({"phoneNumber": "030/901820"}), Some(&ann), Some("Ann Heron")),
         (json!({"phoneNumber": "(212) 555-0199"}), Some(&ann), Some("Ann Heron")),
         (json!({"phoneNumber": "+49 40 123456"}), Some(&carl), Some("Carl")),
-        (json!({"phoneNumber": "+49 30 901820", "contactName": "Carl"}), Some(&ann), Some("Carl")),
+        // Ann's number and Carl's name: a person chooses.
+        (json!({"phoneNumber": "+49 30 901820", "contactName": "Carl"}), None, Some("Carl")),
+        (json!({"phoneNumber": "+49 30 901820", "contactName": "Annie H."}), Some(&ann), Some("Annie H.")),
         (json!({"phoneNumber": "+49 30 901899", "contactName": "heron, ANN"}), Some(&ann), Some("heron, ANN")),
         (json!({"contactName": "carl"}), Some(&carl), Some("carl")),
+        // There is more than one Carl.
+        (json!({"phoneNumber": "+49 30 901899", "contactName": "Carl"}), None, Some("Carl")),
+        (json!({"phoneNumber": "+49 30 901899", "contactName": "Emil"}), Some(&emil), Some("Emil")),
         (json!({"phoneNumber": "040 123457"}), None, None),
         (json!({"phoneNumber": "+49 30 901899"}), None, None),
         (json!({"contactId": id(&carl), "phoneNumber": "+49 30 901820"}), Some(&carl), Some("Carl")),
@@ -66,7 +72,7 @@ async fn a_call_is_linked_by_its_number_however_it_is_written_and_by_a_name_that
         assert_eq!(call["contactName"].as_str(), name, "{said}");
         assert_eq!(call["organization"].as_str(), (contact == Some(&ann)).then_some("Heron Ltd"), "{said}");
     }
-    assert_eq!(contacts(&person).await.len(), 4, "nobody was added");
+    assert_eq!(contacts(&person).await.len(), 5, "nobody was added");
     let calls = person.get(&format!("/api/calls?contactId={}", id(&carl).as_str().unwrap())).await.json();
     assert_eq!(calls["items"].as_array().unwrap().len(), 3);
 }

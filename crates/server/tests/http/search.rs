@@ -159,7 +159,13 @@ async fn a_search_is_narrowed_like_a_list_and_comes_in_pages() {
     assert_eq!(narrowed("&from=2026-02-01T00:00:00Z").await.len(), 4);
     assert_eq!(narrowed("&status=COMPLETED").await.len(), 5);
     assert!(narrowed("&status=FAILED").await.is_empty());
-    assert!(narrowed(&format!("&contactId={}", calls[0])).await.is_empty());
+    let contact = add(&person, &json!({"name": "Ann Heron"})).await;
+    let contact = contact.rsplit('/').next().unwrap();
+    assert!(narrowed(&format!("&contactId={contact}")).await.is_empty());
+    let linked =
+        person.json(Method::PATCH, &format!("/api/calls/{}/contact", calls[2]), &json!({"contactId": contact})).await;
+    assert_eq!(linked.status, 200);
+    assert_eq!(narrowed(&format!("&contactId={contact}")).await, [calls[2].clone()]);
     let (mut walked, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = person.get(&format!("/api/calls/search?q=boat&limit=2{cursor}")).await.json();

@@ -26,6 +26,7 @@ struct Call {
     recording: PathBuf,
     user: &'static str,
     contact: Option<&'static str>,
+    number: Option<&'static str>,
     direction: (&'static str, Direction),
 }
 
@@ -36,6 +37,7 @@ impl Call {
         command.arg(&self.recording).args(["--format", "json", "--word-times", "--language", "en", "--analyze"]);
         command.args(["--user-name", self.user, "--direction", self.direction.0, "--recorded-at", RECORDED_AT]);
         command.args(self.contact.into_iter().flat_map(|name| ["--contact", name]));
+        command.args(self.number.into_iter().flat_map(|number| ["--phone-number", number]));
         let ended = run(&mut command);
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""));
         Some(serde_json::from_str(&ended.out).unwrap())
@@ -46,6 +48,7 @@ impl Call {
             direction: self.direction.1,
             user_name: Some(self.user.to_owned()),
             contact_name: self.contact.map(str::to_owned),
+            phone_number: self.number.map(str::to_owned),
             recorded_at: Some(RECORDED_AT.parse().unwrap()),
             ..Facts::default()
         }
@@ -122,12 +125,19 @@ fn a_call_is_named_and_analysed_as_a_server_does_it() {
         recording: folder.path().join("call.wav"),
         user: "Diane",
         contact: Some("Sheila"),
+        number: None,
         direction: ("incoming", Direction::Incoming),
     };
     let Some(document) = call.transcribed() else { return };
     // Whoever is called says hello first.
     assert_parties(&document, [(Role::User, Some("Diane")), (Role::Contact, Some("Sheila"))]);
     assert_eq!(document["analysis"]["engine"], "local");
+    assert_as_a_server(&document, call.facts());
+    let call = Call { contact: None, number: Some("+1 212 555 0199"), ..call };
+    let Some(document) = call.transcribed() else { return };
+    assert_parties(&document, [(Role::User, Some("Diane")), (Role::Contact, None)]);
+    let whole = document.to_string();
+    assert!(whole.contains("Contact ending 0199") && !whole.contains("555"), "{whole}");
     assert_as_a_server(&document, call.facts());
 }
 
@@ -151,7 +161,7 @@ fn scripted_calls_have_their_parties_and_what_is_found_in_them_holds_no_number()
     ];
     for (name, contact, direction) in calls {
         let Some(recording) = scripted(name) else { return };
-        let call = Call { recording, user: "David", contact, direction };
+        let call = Call { recording, user: "David", contact, number: None, direction };
         let Some(document) = call.transcribed() else { return };
         assert_parties(&document, [(Role::User, Some("David")), (Role::Contact, contact)]);
         assert_as_a_server(&document, call.facts());

@@ -76,6 +76,8 @@ fn a_model_says_what_a_call_was_about_and_is_held_to_what_was_said() {
     let (url, asked) = endpoint(200, decided);
     let folder = folder(&[("key", b"sk-of-the-test\n")]);
     command.current_dir(&folder).env("SUBROSA_ANALYSIS_KEY", "sk-not-this-one").arg(data.join("samples/sample.wav"));
+    // Its limits are those of the installation.
+    command.args(["--set", "analysis.answer=1000"]);
     let ended = run(command.args(["--format", "json", "--analyze", "--analysis-model", "played"]).args([
         "--analysis-engine",
         &url,
@@ -87,6 +89,7 @@ fn a_model_says_what_a_call_was_about_and_is_held_to_what_was_said() {
     assert!(head.starts_with("post /v1/chat/completions "), "{head}");
     assert!(head.contains("authorization: bearer sk-of-the-test\r\n"), "{head}");
     assert_eq!((&request["model"], &request["response_format"]["type"]), (&json!("played"), &json!("json_schema")));
+    assert_eq!(request["max_tokens"], 1000);
     let document: Value = serde_json::from_str(&ended.out).unwrap();
     let analysis = &document["analysis"];
     assert_eq!(analysis["engine"], "llm");
@@ -159,5 +162,6 @@ fn what_cannot_be_asked_is_refused_before_anything_is_read() {
     ] {
         with(args).assert_one_line(2, &[said]);
     }
+    with(&["--set", "analysis.bogus=1"]).assert_one_line(28, &["analysis.bogus"]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }

@@ -10,7 +10,10 @@ use insight::{
     talk::{self, TalkAnalytics},
 };
 use secrecy::SecretString;
-use server::analysis_provider::{Asked, Llm};
+use server::{
+    analysis_provider::{Asked, Llm},
+    config,
+};
 use speech::transcript::{QualityWarning, Transcript};
 use tokio::{runtime, time::sleep};
 use zeroize::Zeroizing;
@@ -51,8 +54,8 @@ impl Analyst {
     ///
     /// # Errors
     /// [`Failure::Usage`], when there can be no such endpoint or no such key.
-    pub(super) fn of(args: &Args) -> Result<Option<Self>, Failure> {
-        let (Some(url), Some(model)) = (&args.analysis_engine, &args.analysis_model) else {
+    pub(super) fn of(args: &Args, settings: Option<&config::Analysis>) -> Result<Option<Self>, Failure> {
+        let (Some(url), Some(model), Some(settings)) = (&args.analysis_engine, &args.analysis_model, settings) else {
             return Ok(args.analyze.then_some(Self::Rules));
         };
         let key = match &args.analysis_key_file {
@@ -60,7 +63,7 @@ impl Analyst {
             None => std::env::var(KEY).ok().filter(|key| !key.is_empty()).map(Zeroizing::new),
         };
         let key = key.map(|key| secret(&key)).transpose()?;
-        let llm = Llm::named(url, model, key);
+        let llm = Llm::named(url, model, key, settings.clone());
         Ok(Some(Self::Model(llm.map_err(|error| Failure::Usage(format!("--analysis-engine: {error}")))?)))
     }
 

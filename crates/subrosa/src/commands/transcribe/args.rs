@@ -133,6 +133,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     contact: Option<String>,
 
+    /// The other party's telephone number: who has no name is called by its last four digits, and no more of it is written anywhere.
+    #[arg(long, value_name = "NUMBER", value_parser = NonEmptyStringValueParser::new())]
+    phone_number: Option<String>,
+
     /// Your name, to tell whose voice is whose.
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     user_name: Option<String>,
@@ -203,11 +207,13 @@ impl Args {
 
     /// What is known of the call; `None` where nothing was said of it and nothing asked.
     pub(super) fn facts(&self) -> Option<Facts> {
-        let known = self.contact.is_some() || self.user_name.is_some() || self.direction.is_some();
+        let known = self.contact.is_some() || self.user_name.is_some() || self.phone_number.is_some();
+        let known = known || self.direction.is_some();
         (known || self.analyze).then(|| Facts {
             direction: self.direction.unwrap_or_default(),
             user_name: self.user_name.clone(),
             contact_name: self.contact.clone(),
+            phone_number: self.phone_number.clone(),
             recorded_at: self.recorded_at,
             ..Facts::default()
         })

@@ -17,9 +17,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use server::config;
 use speech::transcribe::Engine;
 
-use crate::{exit, models};
+use crate::{
+    exit, models,
+    settings::{self, Place},
+};
 
 pub(crate) use args::Args;
 
@@ -31,19 +35,34 @@ use outputs::Outputs;
 use progress::Reporter;
 
 /// Transcribes what the command line names.
-pub(crate) fn run(args: &Args, data_dir: &Path) -> ExitCode {
-    match transcribe(args, data_dir) {
+///
+/// What an installation is told counts here only for the language model that is asked.
+pub(crate) fn run(
+    args: &Args,
+    data_dir: &Path,
+    settings: &settings::Args,
+    place: impl FnOnce() -> Result<Place, ExitCode>,
+) -> ExitCode {
+    let asked = args.analysis_engine.is_some() || settings.is_said();
+    let settings = match asked.then(place).transpose() {
+        Ok(place) => place.map(|place| place.config.analysis),
+        Err(code) => return code,
+    };
+    match transcribe(args, data_dir, settings.as_ref()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => exit::report(&failure, failure.code()),
     }
 }
 
-fn transcribe(args: &Args, data_dir: &Path) -> Result<u8, Failure> {
+fn transcribe(args: &Args, data_dir: &Path, settings: Option<&config::Analysis>) -> Result<u8, Failure> {
     let options = args.options()?;
     let facts = args.facts();
     let inputs = Input::all(&args.inputs)?;
-    let outputs = Outputs::plan(args, &inputs)?;
+    let outputs = Outputs::plan(args, &inputs, settings)?;
     let reporter = Reporter::new(args.quiet);
+    if args.analyze && facts.as_ref().is_some_and(|facts| facts.recorded_at.is_none()) {
+        reporter.note("days such as \"Wednesday\" get no date: --recorded-at says when the recording was made");
+    }
     let (ready, mut ended) = check(&inputs, &outputs, &reporter);
     let began = Instant::now();
     if !ready.is_empty() {

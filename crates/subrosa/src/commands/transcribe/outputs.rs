@@ -11,6 +11,7 @@ use insight::{
     export::{self, Format, Style},
     facts::Facts,
 };
+use server::config;
 use speech::transcribe::Transcription;
 
 use super::{
@@ -45,7 +46,7 @@ impl Outputs {
     ///
     /// # Errors
     /// [`Failure::Usage`] where options or names clash, [`Failure::Output`] where no file can be made.
-    pub(super) fn plan(args: &Args, inputs: &[Input]) -> Result<Self, Failure> {
+    pub(super) fn plan(args: &Args, inputs: &[Input], settings: Option<&config::Analysis>) -> Result<Self, Failure> {
         let formats = formats(args)?;
         if args.word_times && !formats.iter().any(|format| matches!(format, Format::Json | Format::Csv | Format::Vtt)) {
             return Err(usage("--word-times shows in json, csv and vtt only; add --format json"));
@@ -68,7 +69,7 @@ impl Outputs {
                 }
             }
         };
-        let analyst = Analyst::of(args)?;
+        let analyst = Analyst::of(args, settings)?;
         let outputs = Self { destination, words: args.word_times, overwrite: args.force, analyst };
         outputs.check_destination()?;
         outputs.check_names(inputs)?;
