@@ -3,9 +3,10 @@
 
 mod markup;
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use chrono::NaiveDate;
+use speech::transcript::Speaker;
 
 use self::markup::Markup;
 use crate::analysis::document::Analysis;
@@ -87,19 +88,19 @@ impl From<&ActionItem> for Task {
     }
 }
 
-/// Writes the digest of `analysis` with the tasks that were found; empty where there is nothing to say.
+/// Writes the digest of `analysis` of a call of these speakers with the tasks that were found; empty where there is nothing to say.
 #[must_use]
-pub fn digest(analysis: &Analysis, format: Format) -> String {
+pub fn digest(analysis: &Analysis, speakers: &[Speaker], format: Format) -> String {
     let tasks: Vec<Task> = analysis.action_items.iter().map(Task::from).collect();
-    digest_with(analysis, &tasks, format)
+    digest_with(analysis, (speakers, &tasks), format)
 }
 
 /// The same with these tasks in the place of those that were found: what people made of them.
 #[must_use]
-pub fn digest_with(analysis: &Analysis, tasks: &[Task], format: Format) -> String {
+pub fn digest_with(analysis: &Analysis, who: (&[Speaker], &[Task]), format: Format) -> String {
     let mut markup = Markup::new(format);
     let sections: Vec<Section> =
-        sections(analysis, tasks).into_iter().filter(|section| !section.lines.is_empty()).collect();
+        sections(analysis, who).into_iter().filter(|section| !section.lines.is_empty()).collect();
     if let Some(title) = analysis.suggested_title.as_deref().filter(|_| !sections.is_empty()) {
         markup.title(title);
     }
@@ -113,13 +114,30 @@ pub fn digest_with(analysis: &Analysis, tasks: &[Task], format: Format) -> Strin
     markup.finish()
 }
 
-fn sections(analysis: &Analysis, tasks: &[Task]) -> [Section; 8] {
+fn sections(analysis: &Analysis, (speakers, tasks): (&[Speaker], &[Task])) -> [Section; 9] {
     let list = |heading, lines| Section { heading, lines, list: true };
     let summary = analysis.executive_summary.clone().or_else(|| analysis.one_line_summary.clone());
     let dates = analysis.important_dates.iter().filter_map(|day| {
         let date = day.date?;
         let time = day.time.map_or(String::new(), |time| format!(" {}", time.format("%H:%M")));
         Some(format!("{date}{time}: {}", day.text))
+    });
+    let name = |id: &Option<String>| {
+        let speaker = speakers.iter().find(|speaker| Some(&speaker.speaker_id) == id.as_ref());
+        speaker.map(|speaker| speaker.display_name.clone().unwrap_or_else(|| speaker.label.clone()))
+    };
+    // What was promised where no task was found: the others are told of as tasks.
+    let found: BTreeSet<&String> = analysis.action_items.iter().flat_map(|item| &item.source_segment_ids).collect();
+    let promised = analysis.commitments.iter().filter(|promise| {
+        promise.source_segment_ids.is_empty() || promise.source_segment_ids.iter().any(|id| !found.contains(id))
+    });
+    let promised = promised.map(|promise| {
+        let due = promise.due_date.map(|due| format!("by {due}"));
+        detailed(&promise.text, [name(&promise.owner_speaker), due])
+    });
+    let steps = analysis.next_steps.iter().map(|step| {
+        let when = step.when.clone().filter(|when| !step.text.contains(when));
+        detailed(&step.text, [name(&step.owner_speaker), when])
     });
     let texts = |statements: &[crate::analysis::document::Statement]| -> Vec<String> {
         statements.iter().map(|statement| statement.text.clone()).collect()
@@ -129,7 +147,8 @@ fn sections(analysis: &Analysis, tasks: &[Task]) -> [Section; 8] {
         list("Key points", analysis.key_points.clone()),
         list("Decisions", texts(&analysis.decisions)),
         list("Action items", tasks.iter().map(task).collect()),
-        list("Next steps", analysis.next_steps.iter().map(|step| step.text.clone()).collect()),
+        list("Commitments", promised.collect()),
+        list("Next steps", steps.collect()),
         list("Dates", dates.collect()),
         list("Amounts", analysis.numbers_and_amounts.iter().map(|amount| amount.text.clone()).collect()),
         list("Open questions", texts(&analysis.open_questions)),
@@ -140,6 +159,11 @@ fn sections(analysis: &Analysis, tasks: &[Task]) -> [Section; 8] {
 fn task(task: &Task) -> String {
     let Task { title, owner, due, is_done } = task;
     let due = due.map(|due| format!("by {due}"));
-    let details: Vec<String> = owner.clone().into_iter().chain(due).chain(is_done.then(|| "done".to_owned())).collect();
-    if details.is_empty() { title.clone() } else { format!("{title} ({})", details.join(", ")) }
+    detailed(title, [owner.clone(), due, is_done.then(|| "done".to_owned())])
+}
+
+/// A text, and behind it in parentheses what is known.
+fn detailed(text: &str, details: impl IntoIterator<Item = Option<String>>) -> String {
+    let details: Vec<String> = details.into_iter().flatten().collect();
+    if details.is_empty() { text.to_owned() } else { format!("{text} ({})", details.join(", ")) }
 }

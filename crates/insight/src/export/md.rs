@@ -34,7 +34,7 @@ pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io:
     if transcript.segments.is_empty() {
         writeln!(out, "\n*Nothing was said.*")?;
     }
-    digested(style, digest::Format::Markdown, out)
+    digested(transcript, style, digest::Format::Markdown, out)
 }
 
 /// Backslashes before what CommonMark, its table and strike-through extensions, or mathematics would act upon inline.

@@ -132,8 +132,13 @@ pub fn write(transcript: &Transcript, format: Format, style: Style<'_>, out: &mu
 }
 
 /// The digest of the analysis behind a transcript, where there is one.
-fn digested(style: Style<'_>, format: digest::Format, out: &mut dyn io::Write) -> io::Result<()> {
-    let text = style.analysis.map_or(String::new(), |analysis| digest(analysis, format));
+fn digested(
+    transcript: &Transcript,
+    style: Style<'_>,
+    format: digest::Format,
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let text = style.analysis.map_or(String::new(), |analysis| digest(analysis, &transcript.speakers, format));
     if text.is_empty() { Ok(()) } else { write!(out, "\n{text}") }
 }
 

@@ -13,5 +13,5 @@ pub(super) fn write(transcript: &Transcript, style: Style<'_>, out: &mut dyn io:
         let at = text::clock(segment.start_seconds, hours);
         writeln!(out, "[{at}] {}: {}", speaker_name(transcript, segment), text::clean(&segment.text))?;
     }
-    digested(style, digest::Format::Plain, out)
+    digested(transcript, style, digest::Format::Plain, out)
 }

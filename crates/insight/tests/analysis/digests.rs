@@ -9,6 +9,7 @@ use insight::{
     digest::{Format, Task, digest, digest_with},
 };
 use proptest::prelude::*;
+use speech::transcript::Speaker;
 
 use crate::kit::{call, tuesday};
 
@@ -23,28 +24,65 @@ fn analysis() -> Analysis {
 
 #[test]
 fn a_digest_has_its_sections_in_order_and_none_that_is_empty() {
-    let text = digest(&analysis(), Format::Plain);
+    let text = digest(&analysis(), &[], Format::Plain);
     let headings: Vec<&str> = text.lines().filter(|line| HEADINGS.contains(line)).collect();
     assert_eq!(headings, ["Summary", "Key points", "Action items", "Dates", "Amounts"]);
     assert!(text.contains("- Send the written offer for the roof (Speaker 1, by 2026-03-13)\n"), "{text}");
-    assert_eq!(digest(&Analysis::default(), Format::Html), "");
+    assert_eq!(digest(&Analysis::default(), &[], Format::Html), "");
 }
 
-const HEADINGS: [&str; 8] =
-    ["Summary", "Key points", "Decisions", "Action items", "Next steps", "Dates", "Amounts", "Open questions"];
+const HEADINGS: [&str; 9] = [
+    "Summary",
+    "Key points",
+    "Decisions",
+    "Action items",
+    "Commitments",
+    "Next steps",
+    "Dates",
+    "Amounts",
+    "Open questions",
+];
+
+/// One who has a name and one who has none.
+fn speakers() -> [Speaker; 2] {
+    let speaker = |id: &str, name: Option<&str>| Speaker {
+        speaker_id: id.to_owned(),
+        source_speaker_id: String::new(),
+        label: "Speaker 2".to_owned(),
+        display_name: name.map(str::to_owned),
+        ..call("en", &[(0, "Hello.")]).speakers[0].clone()
+    };
+    [speaker("spk_1", Some("Ana")), speaker("spk_2", None)]
+}
 
 /// An analysis of these texts: of each heading as many as there are, and everything that a digest leaves out.
-fn analysis_of(texts: &[Vec<String>; 8]) -> (Analysis, Vec<Task>) {
+fn analysis_of(texts: &[Vec<String>; 9]) -> (Analysis, Vec<Task>) {
     let statements = |texts: &[String]| -> Vec<Statement> {
         texts.iter().map(|text| Statement { text: text.clone(), ..Statement::default() }).collect()
     };
-    let [summary, points, decisions, tasks, steps, days, amounts, questions] = texts;
+    let [summary, points, decisions, tasks, promises, steps, days, amounts, questions] = texts;
     let analysis = Analysis {
         suggested_title: Some("Title".to_owned()),
         executive_summary: summary.first().cloned(),
         key_points: points.clone(),
         decisions: statements(decisions),
-        next_steps: steps.iter().map(|text| NextStep { text: text.clone(), ..NextStep::default() }).collect(),
+        commitments: promises
+            .iter()
+            .map(|text| Statement {
+                owner_speaker: Some("spk_2".to_owned()),
+                due_date: NaiveDate::from_ymd_opt(2026, 3, 12),
+                ..Statement { text: text.clone(), ..Statement::default() }
+            })
+            .collect(),
+        next_steps: steps
+            .iter()
+            .map(|text| NextStep {
+                text: text.clone(),
+                owner_speaker: Some("spk_1".to_owned()),
+                when: Some("Next Week".to_owned()),
+                ..NextStep::default()
+            })
+            .collect(),
         important_dates: days
             .iter()
             .map(|text| ImportantDate {
@@ -83,11 +121,12 @@ fn lines(digest: &str, format: Format) -> Vec<String> {
 
 #[test]
 fn every_section_is_in_its_place_in_every_format() {
-    let texts = ["of it", "point", "decided", "task", "step", "day", "sum", "asked"].map(|text| vec![text.to_owned()]);
+    let texts = ["of it", "point", "decided", "task", "promise", "step", "day", "sum", "asked"]
+        .map(|text| vec![text.to_owned()]);
     let (analysis, tasks) = analysis_of(&texts);
     for format in Format::ALL {
         assert_eq!(
-            lines(&digest_with(&analysis, &tasks, format), format),
+            lines(&digest_with(&analysis, (&speakers(), &tasks), format), format),
             [
                 "Title",
                 "Summary",
@@ -98,8 +137,10 @@ fn every_section_is_in_its_place_in_every_format() {
                 "decided",
                 "Action items",
                 "task (Ana, by 2026-03-11, done)",
+                "Commitments",
+                "promise (Speaker 2, by 2026-03-12)",
                 "Next steps",
-                "step",
+                "step (Ana, Next Week)",
                 "Dates",
                 "2026-03-13 09:15: day",
                 "Amounts",
@@ -113,11 +154,30 @@ fn every_section_is_in_its_place_in_every_format() {
 }
 
 #[test]
+fn a_promise_that_is_a_task_is_told_once_and_a_time_that_the_words_hold_is_not_told_again() {
+    let made = analysis();
+    assert!(!made.action_items.is_empty());
+    let cited = made.action_items[0].source_segment_ids.clone();
+    let promise = |ids: &[String]| Statement {
+        text: "I promise".to_owned(),
+        source_segment_ids: ids.to_vec(),
+        ..Statement::default()
+    };
+    let mut with = Analysis { commitments: vec![promise(&cited)], ..made };
+    assert!(!digest(&with, &[], Format::Plain).contains("I promise"));
+    with.commitments = vec![promise(&["seg_0099".to_owned()])];
+    assert!(digest(&with, &[], Format::Plain).contains("Commitments\n- I promise\n"));
+    let when = Some("on Friday".to_owned());
+    with.next_steps = vec![NextStep { text: "We meet on Friday".to_owned(), when, ..NextStep::default() }];
+    assert!(digest(&with, &[], Format::Plain).contains("- We meet on Friday\n"));
+}
+
+#[test]
 fn each_format_has_its_own_marks() {
     let item = "Send the written offer for the roof";
-    assert!(digest(&analysis(), Format::WhatsApp).contains(&format!("*Action items*\n• {item}")));
-    assert!(digest(&analysis(), Format::Html).contains(&format!("<h2>Action items</h2>\n<ul>\n<li>{item}")));
-    assert!(digest(&analysis(), Format::Markdown).contains(&format!("## Action items\n\n- {item}")));
+    assert!(digest(&analysis(), &[], Format::WhatsApp).contains(&format!("*Action items*\n• {item}")));
+    assert!(digest(&analysis(), &[], Format::Html).contains(&format!("<h2>Action items</h2>\n<ul>\n<li>{item}")));
+    assert!(digest(&analysis(), &[], Format::Markdown).contains(&format!("## Action items\n\n- {item}")));
 }
 
 fn hostile(text: &str) -> Analysis {
@@ -127,16 +187,16 @@ fn hostile(text: &str) -> Analysis {
 #[test]
 fn content_is_no_markup() {
     let script = "<script>alert('x')</script> & \"more\"";
-    let html = digest(&hostile(script), Format::Html);
+    let html = digest(&hostile(script), &[], Format::Html);
     assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"));
-    let markdown = digest(&hostile("# [click](javascript:x) `code` *bold*"), Format::Markdown);
+    let markdown = digest(&hostile("# [click](javascript:x) `code` *bold*"), &[], Format::Markdown);
     assert!(markdown.contains("\\# \\[click\\](javascript:x) \\`code\\` \\*bold\\*"));
-    assert!(digest(&hostile("1. one"), Format::Markdown).contains("- 1\\. one"));
-    assert!(!digest(&hostile("a *b* _c_ ~d~"), Format::WhatsApp).contains("*b*"));
+    assert!(digest(&hostile("1. one"), &[], Format::Markdown).contains("- 1\\. one"));
+    assert!(!digest(&hostile("a *b* _c_ ~d~"), &[], Format::WhatsApp).contains("*b*"));
 }
 
-fn texts() -> impl Strategy<Value = [Vec<String>; 8]> {
-    prop::array::uniform8(prop::collection::vec("[a-z]{1,8}( [a-z0-9]{1,8}){0,3}", 0..3))
+fn texts() -> impl Strategy<Value = [Vec<String>; 9]> {
+    prop::array::uniform9(prop::collection::vec("[a-z]{1,8}( [a-z0-9]{1,8}){0,3}", 0..3))
 }
 
 proptest! {
@@ -148,7 +208,9 @@ proptest! {
         said[0].truncate(1);
         let line = |heading: usize, text: &String| match heading {
             3 => format!("{text} (Ana, by 2026-03-11, done)"),
-            5 => format!("2026-03-13 09:15: {text}"),
+            4 => format!("{text} (Speaker 2, by 2026-03-12)"),
+            5 => format!("{text} (Ana, Next Week)"),
+            6 => format!("2026-03-13 09:15: {text}"),
             _ => text.clone(),
         };
         let sections = said.iter().enumerate().filter(|(_, texts)| !texts.is_empty());
@@ -160,17 +222,17 @@ proptest! {
             expected.insert(0, "Title".to_owned());
         }
         for format in Format::ALL {
-            prop_assert_eq!(&lines(&digest_with(&analysis, &tasks, format), format), &expected);
+            prop_assert_eq!(&lines(&digest_with(&analysis, (&speakers(), &tasks), format), format), &expected);
         }
     }
 
     #[test]
     fn no_text_opens_a_tag_or_a_section(text in "\\PC{0,60}") {
-        let html = digest(&hostile(&text), Format::Html);
+        let html = digest(&hostile(&text), &[], Format::Html);
         let rest = ["<h2>Summary</h2>", "<h2>Key points</h2>", "<p>", "</p>", "<ul>", "</ul>", "<li>", "</li>"]
             .iter().fold(html, |html, tag| html.replace(tag, ""));
         prop_assert!(!rest.contains('<') && !rest.contains('>'));
-        let plain = digest(&hostile(&text.replace('#', "\n# ")), Format::Markdown);
+        let plain = digest(&hostile(&text.replace('#', "\n# ")), &[], Format::Markdown);
         prop_assert!(plain.lines().filter(|line| line.starts_with('#')).count() <= 2);
     }
 }

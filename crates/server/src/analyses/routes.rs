@@ -33,7 +33,7 @@ use crate::{
         idempotency::IdempotencyKey,
     },
     queue::{self, JobKind},
-    transcripts::routes::is_current,
+    transcripts::{self, routes::is_current},
     vault::seal::RecordKind,
 };
 
@@ -139,7 +139,8 @@ pub async fn shared(
     let json = stored(&app, &mut tx, id).await?;
     let said = calls::store::open(&mut tx, &app.vault, &row).await?;
     let tasks = action_items::tasks(&mut tx, &app.vault, id).await?;
+    let speakers = transcripts::store::get(&mut tx, &app.vault, id).await?.map_or(Vec::new(), |made| made.speakers);
     drop(tx);
     let analysis = serde_json::from_slice(&json).map_err(|error| ApiError::internal(&error))?;
-    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, (&said, &tasks), format)).into_response())
+    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, &said, (&speakers, &tasks), format)).into_response())
 }
