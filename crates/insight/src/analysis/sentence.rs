@@ -168,7 +168,14 @@ fn ends(text: &str, words: &[Word<'_>], at: usize, language: Language) -> bool {
         && word.key.len() <= 2
         && word.key.bytes().all(|byte| byte.is_ascii_digit())
         && lexicon.holds("month", &next.key);
-    !abbreviation && !ordinal
+    // "am 24.4. um drei"
+    let day_and_month = between.starts_with('.')
+        && !next.capital
+        && word
+            .key
+            .split_once('.')
+            .is_some_and(|parts| [parts.0, parts.1].iter().all(|part| part.parse::<u8>().is_ok()));
+    !abbreviation && !ordinal && !day_and_month
 }
 
 /// Numbers among `words` of one segment: those in words by the grammar of redaction, those in digits as they are written.
