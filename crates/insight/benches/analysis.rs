@@ -21,6 +21,7 @@ use std::{
 };
 
 use insight::analysis::analyze;
+use speech::transcript::Role;
 
 use crate::score::{HELD_OUT, HELD_OUT_LAST, HELD_OUT_SECOND, Score, TUNED};
 
@@ -48,6 +49,7 @@ fn main() {
         );
     }
     let (mut items, mut dates) = (Tally::default(), Tally::default());
+    let (mut speakers, mut right, mut wrong) = (0, 0, 0);
     for expected in [script::PRICING, script::SUPPORT] {
         let call = script::analysed(&expected);
         let (tasks, days) = (script::tasks(&call.analysis), script::days(&call.analysis));
@@ -55,10 +57,13 @@ fn main() {
         dates.add(expected.days, &days);
         for (speaker, role) in call.transcript.speakers.iter().zip(&call.roles) {
             println!("{} is {:?} ({:?}); the script says {role:?}", speaker.label, speaker.role, speaker.confidence);
+            speakers += 1;
+            right += usize::from(speaker.role == *role);
+            wrong += usize::from(speaker.role != *role && speaker.role != Role::Unknown);
         }
         println!("{}\n{}", tasks.join("\n"), days.join("\n"));
     }
-    println!("scripted calls: action items {items}; dates {dates}");
+    println!("scripted calls: action items {items}; dates {dates}; speakers {right} of {speakers}, {wrong} wrong");
     let said: Vec<(usize, &str)> = hour();
     let call = kit::call("en", &said);
     let facts = kit::tuesday();
