@@ -1,7 +1,10 @@
 //! Whose voice is whose: labels and roles of speakers from the text and the metadata of a call alone. Its one invariant: a wrong name is
-//! worse than none. No name is ever given that is neither in the metadata nor in a correction, and no two speakers have one role.
+//! worse than none. No name is ever given that is not in the metadata, and no two speakers have one role.
 //!
 //! The rules of evidence are tried in their order; the first that applies to a speaker wins. One function a rule, in `rules.rs`.
+//!
+//! They are asked once, of what was heard. What a person says later (`MANUAL`) is written into the transcript that is stored, which no rule reads
+//! again: so it beats them all, and an analysis that is made anew begins with it.
 
 mod names;
 mod rules;
@@ -46,26 +49,12 @@ impl VoiceMatch {
     }
 }
 
-/// A person's word on who a speaker is. It beats every rule.
-#[derive(Clone, PartialEq)]
-pub struct Correction {
-    /// Whose.
-    pub speaker_id: String,
-    /// Their party.
-    pub role: Role,
-    /// Their name.
-    pub display_name: Option<String>,
-}
-
 /// What is known of the voices besides text and metadata.
 #[derive(Clone, Debug, Default)]
-pub struct Evidence<'a> {
+pub struct Evidence {
     /// Absent where voice matching is off.
     pub voice: Option<VoiceMatch>,
-    /// Later ones win.
-    pub corrections: &'a [Correction],
-    /// The names of the metadata are evidence and no labels: they are to be taken out of the transcript. What a person calls a speaker
-    /// stays.
+    /// The names of the metadata are evidence and no labels: they are to be taken out of the transcript.
     pub withholds_names: bool,
 }
 
@@ -100,11 +89,15 @@ impl Roles {
     fn open(&self) -> bool {
         self.given.iter().any(Option::is_none)
     }
+
+    fn none(&self) -> bool {
+        self.given.iter().all(Option::is_none)
+    }
 }
 
 /// Names the speakers of `transcript`. Roles and labels of an earlier run are forgotten first, so that running it again changes nothing.
 #[must_use]
-pub fn resolve(mut transcript: Transcript, facts: &Facts, evidence: &Evidence<'_>) -> Transcript {
+pub fn resolve(mut transcript: Transcript, facts: &Facts, evidence: &Evidence) -> Transcript {
     let mut roles = Roles { given: vec![None; transcript.speakers.len()] };
     let index = |id: &str| transcript.speakers.iter().position(|speaker| speaker.speaker_id == id);
     let mut telemetry = SpeakerResolution {
@@ -113,19 +106,10 @@ pub fn resolve(mut transcript: Transcript, facts: &Facts, evidence: &Evidence<'_
         total_speaker_count: transcript.speakers.len(),
         ..SpeakerResolution::default()
     };
-    let mut named = vec![None; transcript.speakers.len()];
-    for correction in evidence.corrections.iter().rev() {
-        if let Some(speaker) = index(&correction.speaker_id)
-            && roles.give(speaker, correction.role, Confidence::High, LabelSource::Manual)
-        {
-            named[speaker].clone_from(&correction.display_name);
-        }
-    }
     voice(&mut roles, &mut telemetry, evidence.voice.as_ref(), index);
     let ambiguous = rules::apply(&mut roles, &transcript, facts, &mut telemetry);
     warn(&mut telemetry, &roles, ambiguous);
-    let labels = Labels { facts, named: &named, withholds_names: evidence.withholds_names };
-    label(&mut transcript, &roles, &labels, &mut telemetry);
+    label(&mut transcript, &roles, (facts, evidence.withholds_names), &mut telemetry);
     if let Some(VoiceMatch::Matched { speaker_id, score }) = &evidence.voice {
         let matched = transcript.speakers.iter_mut().find(|speaker| speaker.speaker_id == *speaker_id);
         matched.into_iter().for_each(|speaker| speaker.voice_match_score = Some(*score));
@@ -164,52 +148,45 @@ fn voice(
 
 fn warn(telemetry: &mut SpeakerResolution, roles: &Roles, ambiguous: bool) {
     let mut warn = |code: &str| telemetry.warnings.push(code.to_owned());
-    if ambiguous {
+    if ambiguous && roles.none() {
         warn("speaker_identity_ambiguous");
     }
     if roles.given.len() >= 3 && roles.open() {
         warn("multi_party_call_not_auto_resolved");
-    } else if roles.given.iter().all(Option::is_none) {
+    } else if roles.none() {
         warn("speaker_roles_unresolved");
     }
 }
 
-/// What speakers are called by.
-struct Labels<'a> {
-    facts: &'a Facts,
-    /// What a person calls each.
-    named: &'a [Option<String>],
-    withholds_names: bool,
-}
-
 /// Writes roles, names and labels into speakers and segments.
-fn label(transcript: &mut Transcript, roles: &Roles, labels: &Labels<'_>, telemetry: &mut SpeakerResolution) {
-    let Labels { facts, named, withholds_names } = *labels;
+fn label(
+    transcript: &mut Transcript,
+    roles: &Roles,
+    (facts, withholds_names): (&Facts, bool),
+    telemetry: &mut SpeakerResolution,
+) {
     for (index, speaker) in transcript.speakers.iter_mut().enumerate() {
         let given = roles.given[index];
-        let manual = named[index].clone();
         let known = match roles.role(index) {
             Role::User => facts.user_name.clone(),
             Role::Contact => facts.contact_name.clone(),
             Role::Unknown => None,
         };
         let known = known.filter(|name| !withholds_names && !name.trim().is_empty());
-        telemetry.used_user_display_name |= manual.is_none() && roles.role(index) == Role::User && known.is_some();
-        telemetry.used_contact_name |= manual.is_none() && roles.role(index) == Role::Contact && known.is_some();
+        telemetry.used_user_display_name |= roles.role(index) == Role::User && known.is_some();
+        telemetry.used_contact_name |= roles.role(index) == Role::Contact && known.is_some();
         speaker.role = roles.role(index);
         speaker.confidence = given.map(|given| given.confidence);
         speaker.label_source = given.map_or(LabelSource::Diarization, |given| given.source);
         speaker.voice_match_score = None;
-        speaker.display_name = manual.or(known);
+        speaker.display_name = known;
         speaker.label = speaker.display_name.clone().unwrap_or_else(|| format!("Speaker {}", index + 1));
         // Rule 8.
         let ending = facts.phone_number.as_deref().and_then(contact_label);
         if let (Role::Contact, None, Some(ending)) = (speaker.role, &speaker.display_name, ending) {
             speaker.label = ending;
             telemetry.used_phone_fallback = true;
-            if speaker.label_source != LabelSource::Manual {
-                speaker.label_source = LabelSource::PhoneFallback;
-            }
+            speaker.label_source = LabelSource::PhoneFallback;
         }
     }
     for segment in &mut transcript.segments {
@@ -240,5 +217,3 @@ fn opposite(role: Role) -> Role {
         Role::Unknown => Role::Unknown,
     }
 }
-
-speech::unprinted!(Correction);

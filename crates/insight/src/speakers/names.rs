@@ -37,6 +37,10 @@ impl Phrases {
 
 pub(super) static GREETING: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/greeting.txt")));
 pub(super) static ANSWERING: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/answering.txt")));
+pub(super) static ANSWERING_ALONE: LazyLock<Phrases> =
+    LazyLock::new(|| Phrases::parse(include_str!("words/answering_alone.txt")));
+pub(super) static ASKED_FOR: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/asked_for.txt")));
+pub(super) static RINGING: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/ringing.txt")));
 static INTRODUCTION: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/introduction.txt")));
 static OWN: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/own.txt")));
 static SELF: LazyLock<Phrases> = LazyLock::new(|| Phrases::parse(include_str!("words/self.txt")));
@@ -67,7 +71,7 @@ pub(super) struct Token {
     pub(super) key: String,
     capital: bool,
     /// It begins a sentence.
-    first: bool,
+    pub(super) first: bool,
 }
 
 /// The runs of letters in `text` with what is in front of each. An apostrophe parts a word ("David's"), a mark of a script does not ("राम").
@@ -149,6 +153,8 @@ fn is_long(part: &str) -> bool {
 pub(super) struct Name {
     /// What is looked for: the whole name, and its first part.
     forms: Vec<Vec<String>>,
+    /// What people may say that they are called, family names among it.
+    parts: Vec<String>,
 }
 
 impl Name {
@@ -169,7 +175,8 @@ impl Name {
         } else if !is_long(&first) {
             forms.clear();
         }
-        (!forms.is_empty()).then_some(Self { forms })
+        let parts = forms.iter().flatten().filter(|part| is_long(part)).cloned().collect();
+        (!forms.is_empty()).then_some(Self { forms, parts })
     }
 
     /// Whether the two may be mistaken for each other: by a form of both, or by one that another goes on from without a space.
@@ -198,14 +205,16 @@ impl Name {
 
     /// Where somebody is called by the name in `tokens`: not where people say that it is their own.
     pub(super) fn called(&self, tokens: &[Token]) -> Vec<usize> {
-        let called = |at: &usize| {
-            let Some(length) = self.at(tokens, *at) else { return false };
-            // 田中さんです
-            let titles = tokens[at + length..].iter().take_while(|token| HONORIFIC.holds(&token.key)).count();
-            let introduced = |behind: usize| SELF.at(tokens, at + length + behind).is_some();
-            !introduces(tokens, *at) && !(0..=titles).any(introduced)
-        };
+        let called = |at: &usize| self.at(tokens, *at).is_some_and(|length| !is_own(tokens, *at, at + length));
         (0..tokens.len()).filter(called).collect()
+    }
+
+    /// Whether somebody says in `tokens` that they are called by the name, or by a part of it.
+    pub(super) fn is_own(&self, tokens: &[Token]) -> bool {
+        tokens
+            .iter()
+            .enumerate()
+            .any(|(at, token)| self.parts.contains(&token.key) && is_name(token) && is_own(tokens, at, at + 1))
     }
 }
 
@@ -214,8 +223,15 @@ fn is_name(token: &Token) -> bool {
     !AMBIGUOUS.holds(&token.key) || (token.capital && !token.first)
 }
 
+/// Whether people say that the name from `at` to `end` is their own.
+fn is_own(tokens: &[Token], at: usize, end: usize) -> bool {
+    // 田中さんです
+    let titles = tokens[end..].iter().take_while(|token| HONORIFIC.holds(&token.key)).count();
+    introduces(tokens, at) || (end..=end + titles).any(|behind| SELF.at(tokens, behind).is_some())
+}
+
 /// Whether an introduction ends right before the token `at`, over honorifics: "this is Mr …".
-pub(super) fn introduces(tokens: &[Token], at: usize) -> bool {
+fn introduces(tokens: &[Token], at: usize) -> bool {
     let mut from = at;
     while from > 0 && HONORIFIC.holds(&tokens[from - 1].key) {
         from -= 1;

@@ -2,9 +2,9 @@
 
 use speech::transcript::{Confidence, LabelSource, Role, Segment, SpeakerResolution, Transcript};
 
-use super::names::{ANSWERING, GREETING, Name, Token, diverts, tokens};
+use super::names::{ANSWERING, ANSWERING_ALONE, ASKED_FOR, GREETING, Name, RINGING, Token, diverts, tokens};
 use super::{Roles, answerer, opposite};
-use crate::facts::Facts;
+use crate::facts::{Direction, Facts};
 
 /// Tokens between a greeting and the name that it greets.
 const GREETING_WITHIN: usize = 2;
@@ -24,7 +24,7 @@ struct Line {
     tokens: Vec<Token>,
 }
 
-/// Rules 2 to 6. Says whether the evidence was ambiguous.
+/// Rules 2 to 6, of each speaker to whom none in front gave a role. Says whether the evidence was ambiguous.
 pub(super) fn apply(
     roles: &mut Roles,
     transcript: &Transcript,
@@ -32,26 +32,28 @@ pub(super) fn apply(
     telemetry: &mut SpeakerResolution,
 ) -> bool {
     let two = transcript.speakers.len() == 2;
-    let (user, contact) = names(facts);
-    let known: Vec<&Name> = [&user, &contact].into_iter().flatten().collect();
+    let parties = parties(facts);
+    let known: Vec<&Name> = parties.iter().filter_map(|(_, name)| name.as_ref()).collect();
     let lines = lines(transcript, &known);
-    let parties = [(Role::User, user), (Role::Contact, contact)];
-    let answered = answered(&lines);
+    let answered = answered(&lines, &parties, facts.direction);
+    let parties = told_apart(parties);
     let mut ambiguous = false;
-    if roles.given.iter().all(Option::is_none) {
+    if roles.open() {
         match greeting(&lines, &parties) {
             Outcome::Ambiguous => ambiguous = true,
             Outcome::Found(speaker, role, confidence) => {
-                let confidence = promoted(confidence, answered, (speaker, role), facts, telemetry);
-                roles.give(speaker, role, confidence, LabelSource::GreetingMatch);
-                if let Some(other) = other(two, speaker) {
-                    roles.give(other, opposite(role), confidence, LabelSource::GreetingMatch);
-                }
+                // Rule 5: a greeting that the direction of the call agrees with is sure.
+                let agrees = answered.is_some_and(|(who, is)| (who == speaker) == (is == role));
+                let is_promoted = confidence == Confidence::Medium && agrees;
+                let confidence = if is_promoted { Confidence::High } else { confidence };
+                let mut give = |speaker, role| roles.give(speaker, role, confidence, LabelSource::GreetingMatch);
+                let is_given = give(speaker, role) | (two && give(1 - speaker, opposite(role)));
+                telemetry.used_direction |= is_promoted && is_given;
             }
             Outcome::Nothing => {}
         }
     }
-    if two && !ambiguous && roles.given.iter().all(Option::is_none) {
+    if two && !ambiguous && roles.open() {
         match mention(&lines, &parties) {
             Outcome::Ambiguous => ambiguous = true,
             Outcome::Found(speaker, role, confidence) => {
@@ -60,8 +62,8 @@ pub(super) fn apply(
             Outcome::Nothing => {}
         }
     }
-    let silent = two && !ambiguous && roles.given.iter().all(Option::is_none);
-    if let (true, Some(speaker), Some(role)) = (silent, answered, answerer(facts.direction)) {
+    // Of two, who answered is told by the other one, where a rule in front knows that.
+    if let (true, Some((speaker, role))) = (two && !ambiguous && roles.none(), answered) {
         telemetry.used_direction |= roles.give(speaker, role, Confidence::Medium, LabelSource::AnsweringPattern);
     }
     if two {
@@ -88,18 +90,20 @@ fn lines(transcript: &Transcript, known: &[&Name]) -> Vec<Line> {
     spoken.into_iter().map(line).collect()
 }
 
-/// The names of user and contact; none where they could be mistaken for each other.
-fn names(facts: &Facts) -> (Option<Name>, Option<Name>) {
+type Parties = [(Role, Option<Name>); 2];
+
+/// The names of user and contact.
+fn parties(facts: &Facts) -> Parties {
     let of = |name: &Option<String>| name.as_deref().and_then(Name::of);
-    let (user, contact) = (of(&facts.user_name), of(&facts.contact_name));
-    match (&user, &contact) {
-        (Some(one), Some(other)) if one.is_like(other) => (None, None),
-        _ => (user, contact),
-    }
+    [(Role::User, of(&facts.user_name)), (Role::Contact, of(&facts.contact_name))]
 }
 
-fn other(two: bool, speaker: usize) -> Option<usize> {
-    two.then(|| 1 - speaker)
+/// The parties without their names where these could be mistaken for each other.
+fn told_apart(parties: Parties) -> Parties {
+    match &parties {
+        [(_, Some(one)), (_, Some(other))] if one.is_like(other) => [(Role::User, None), (Role::Contact, None)],
+        _ => parties,
+    }
 }
 
 /// What a rule finds: a speaker, a role, and how sure.
@@ -108,8 +112,6 @@ enum Outcome {
     Ambiguous,
     Found(usize, Role, Confidence),
 }
-
-type Parties = [(Role, Option<Name>); 2];
 
 /// Rule 2: who greets a party by name is the other one.
 fn greeting(lines: &[Line], parties: &Parties) -> Outcome {
@@ -187,32 +189,33 @@ fn eliminate(roles: &mut Roles) {
     }
 }
 
-/// Rule 5: a greeting that the direction of the call agrees with is sure.
-fn promoted(
-    confidence: Confidence,
-    answered: Option<usize>,
-    (speaker, role): (usize, Role),
-    facts: &Facts,
-    telemetry: &mut SpeakerResolution,
-) -> Confidence {
-    let agrees = answered.zip(answerer(facts.direction)).is_some_and(|(who, is)| (who == speaker) == (is == role));
-    if confidence == Confidence::Medium && agrees {
-        telemetry.used_direction = true;
-        return Confidence::High;
-    }
-    confidence
+/// Rule 6: who answered the telephone, and which party that is. Nobody where two could have, where the voice says what only who rings says,
+/// or where anybody says to be called what the other party is.
+fn answered(lines: &[Line], parties: &Parties, direction: Direction) -> Option<(usize, Role)> {
+    let role = answerer(direction)?;
+    let early: Vec<&Line> =
+        lines.iter().take(ANSWER_SEGMENTS).take_while(|line| line.start <= ANSWER_SECONDS).collect();
+    // Before every other voice, and not at once with one.
+    let is_first = |line: &Line| lines.iter().all(|other| other.speaker == line.speaker || other.start > line.start);
+    let mut answering = early.iter().enumerate().filter(|(at, line)| {
+        let opens = early[..*at].iter().all(|before| before.speaker != line.speaker);
+        opens && answers(&line.tokens, is_first(line))
+    });
+    let (Some((_, line)), None) = (answering.next(), answering.next()) else { return None };
+    let speaker = line.speaker;
+    let rings = |line: &&Line| (0..line.tokens.len()).any(|at| RINGING.at(&line.tokens, at).is_some());
+    let denies = |line: &Line| {
+        let others = parties.iter().filter(|(party, _)| (line.speaker == speaker) != (*party == role));
+        others.filter_map(|(_, name)| name.as_ref()).any(|name| name.is_own(&line.tokens))
+    };
+    let is_denied = early.iter().filter(|line| line.speaker == speaker).any(rings) || lines.iter().any(denies);
+    (!is_denied).then_some((speaker, role))
 }
 
-/// Rule 6: who opens with a phrase for answering the telephone, first of all.
-fn answered(lines: &[Line]) -> Option<usize> {
-    let early = lines.iter().take(ANSWER_SEGMENTS).take_while(|line| line.start <= ANSWER_SECONDS);
-    let mut heard = Vec::new();
-    for line in early {
-        let opens = !heard.contains(&line.speaker);
-        heard.push(line.speaker);
-        if opens && ANSWERING.at(&line.tokens, 0).is_some() {
-            return Some(line.speaker);
-        }
-    }
-    None
+/// Whether who begins with `tokens` answers the telephone: in any place where that is what people say who were asked for, else only as the
+/// first voice of the call.
+fn answers(tokens: &[Token], is_first: bool) -> bool {
+    let sentence = |length: usize| tokens.get(length).is_none_or(|behind| behind.first);
+    ASKED_FOR.at(tokens, 0).is_some_and(sentence)
+        || (is_first && (ANSWERING.at(tokens, 0).is_some() || ANSWERING_ALONE.at(tokens, 0) == Some(tokens.len())))
 }

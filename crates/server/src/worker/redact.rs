@@ -77,7 +77,7 @@ impl Documents {
     pub(super) async fn named(self, facts: Facts, heard: Option<&Heard>, withholds_names: bool) -> (Self, bool) {
         let transcript = self.transcript.clone();
         let voice = heard.map(|heard| heard.evidence(&transcript));
-        let evidence = Evidence { voice, withholds_names, ..Evidence::default() };
+        let evidence = Evidence { voice, withholds_names };
         let named = spawn_blocking(move || speakers::resolve(transcript, &facts, &evidence)).await;
         match named {
             Ok(transcript) => (Self { transcript, ..self }, true),
