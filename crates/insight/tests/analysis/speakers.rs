@@ -154,6 +154,19 @@ fn names_match_whole_words_only() {
 }
 
 #[test]
+fn between_a_greeting_and_the_name_that_it_greets_are_two_words_at_most() {
+    for (said, source) in [
+        ("Hello once again Ravi.", LabelSource::GreetingMatch),
+        ("Hello once again friend Ravi.", LabelSource::NameMention),
+        ("Hallo noch einmal Ravi.", LabelSource::GreetingMatch),
+        ("Hallo noch einmal lieber Ravi.", LabelSource::NameMention),
+    ] {
+        let transcript = resolved(&[(0, said), (1, "Fine.")], &facts("Anna", "Ravi"));
+        assert_eq!((transcript.speakers[0].role, transcript.speakers[0].label_source), (Role::User, source), "{said}");
+    }
+}
+
+#[test]
 fn a_late_greeting_is_less_sure_unless_the_direction_agrees() {
     let late = [(0, "Hello."), (1, "One."), (0, "Two."), (1, "Good morning Ravi.")];
     for (direction, confidence) in
@@ -167,6 +180,17 @@ fn a_late_greeting_is_less_sure_unless_the_direction_agrees() {
         let transcript = timed("en", 2, &[(0, second, second + 1.0, "Hi Ravi."), (1, 40.0, 41.0, "Fine.")]);
         let transcript = resolve(transcript, &facts("Anna", "Ravi"), &Evidence::default());
         assert_eq!(given(&transcript)[0], (Role::User, confidence, LabelSource::GreetingMatch));
+    }
+}
+
+#[test]
+fn the_direction_makes_nothing_sure_but_greetings_and_gives_no_role_by_itself() {
+    for direction in [Direction::Outgoing, Direction::Incoming] {
+        let facts = Facts { direction, ..facts("Anna", "Ravi") };
+        assert_eq!(roles(&[(0, "One."), (1, "Two.")], direction, "Anna", "Ravi"), [Role::Unknown, Role::Unknown]);
+        let mentioned = resolved(&[(0, "Hello?"), (1, "One."), (0, "Two."), (1, "Thank you, Ravi.")], &facts);
+        assert_eq!(given(&mentioned)[1], (Role::User, MEDIUM, LabelSource::NameMention));
+        assert!(!mentioned.speaker_resolution.used_direction);
     }
 }
 
@@ -186,6 +210,15 @@ fn two_who_say_both_names_are_left_alone() {
     let transcript = resolved(&said, &facts("David", "Maria"));
     assert!(transcript.speakers.iter().all(|speaker| speaker.role == Role::Unknown));
     assert!(transcript.speaker_resolution.warnings.contains(&"speaker_identity_ambiguous".to_owned()));
+}
+
+#[test]
+fn one_name_that_both_say_says_nothing() {
+    for contact in ["", "Maria"] {
+        let transcript = resolved(&[(0, "Then David came."), (1, "Yes, David did.")], &facts("David", contact));
+        assert!(transcript.speakers.iter().all(|speaker| speaker.role == Role::Unknown));
+        assert_eq!(transcript.speaker_resolution.warnings, ["speaker_roles_unresolved"]);
+    }
 }
 
 #[test]
