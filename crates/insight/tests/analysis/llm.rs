@@ -263,6 +263,26 @@ fn a_long_call_is_cut_between_segments_with_an_overlap_and_joined_again() {
         analysis.executive_summary.as_deref(),
         Some("We painted window 1. We looked at it. We painted window 200. We looked at it.")
     );
+    // What the call was about is said by the part that has most to say, and not by how it opens.
+    let titled = |title: &str, decisions: &[&str]| {
+        let decisions: Vec<_> = decisions.iter().map(|text| claim(text)).collect();
+        json!({"suggestedTitle": title, "oneLineSummary": title, "decisions": decisions}).to_string()
+    };
+    let mut answers = vec![
+        titled("Window 1", &[]),
+        titled(&format!("Window {window}"), &[&format!("Painted the frame of window {window}.")]),
+    ];
+    answers.resize(shown.len(), titled("Window 2", &[]));
+    let analysis = plan.read(&answers).unwrap();
+    let title = format!("Window {window}");
+    assert_eq!(analysis.suggested_title.as_ref(), Some(&title));
+    assert_eq!(analysis.one_line_summary.as_ref(), Some(&title));
+    // A summary has four sentences, also of a model that has more to say.
+    let long = json!({"executiveSummary": "We painted window 1. ".repeat(9).trim()}).to_string();
+    answers = vec![long];
+    answers.resize(shown.len(), "{}".to_owned());
+    let summary = plan.read(&answers).unwrap().executive_summary.unwrap();
+    assert_eq!(summary.matches("window").count(), 4, "{summary}");
     // A part cannot cite what another part was shown.
     let foreign =
         json!({"decisions": [{"text": "Painted the frame of window 399.", "sourceSegmentIds": ["seg_0400"]}]})

@@ -18,8 +18,8 @@ use crate::{
 
 /// Sentences of a summary.
 const SENTENCES: usize = 4;
-/// Parts of the call that a summary lists.
-const BULLETS: usize = 10;
+/// Parts of the call that the summary of a long call lists.
+pub(super) const BULLETS: usize = 10;
 /// Tags of a call.
 const TAGS: usize = 8;
 /// Items of any other list.
@@ -27,12 +27,17 @@ const ITEMS: usize = 60;
 
 /// One analysis of several, in their order.
 pub(super) fn merge(parts: Vec<Analysis>, reader: &Reader) -> Analysis {
+    // The part that most is found in says what the call was about; how it opens seldom does.
+    let richest = parts.iter().rev().max_by_key(|part| found(part)).cloned().unwrap_or_default();
     let mut whole = Analysis {
         call_type: call_type(&parts),
+        suggested_title: richest.suggested_title,
+        one_line_summary: richest.one_line_summary,
+        tone: richest.tone,
         executive_summary: summary(&parts),
         // The last part knows how it ended.
         conversation_outcome: parts.iter().rev().find_map(|part| part.conversation_outcome.clone()),
-        sentiment: sentiment(&parts),
+        sentiment: sentiment(&parts, richest.sentiment.and_then(|sentiment| sentiment.reason)),
         ..Analysis::default()
     };
     for part in parts {
@@ -56,6 +61,13 @@ pub(super) fn merge(parts: Vec<Analysis>, reader: &Reader) -> Analysis {
         whole.tags.extend(part.tags);
     }
     finish(whole)
+}
+
+/// How much a part has to say.
+fn found(part: &Analysis) -> usize {
+    let claims =
+        part.decisions.len() + part.commitments.len() + part.open_questions.len() + part.numbers_and_amounts.len();
+    claims + part.key_discussion_points.len() + part.action_items.len() + part.next_steps.len()
 }
 
 /// Numbers, bounds, and what older clients read.
@@ -90,12 +102,9 @@ fn call_type(parts: &[Analysis]) -> Option<CallType> {
     known.rev().max_by_key(|kind| votes(kind)).or(kinds.first()).copied()
 }
 
-/// The summary of one part, or the first sentences of several that lie evenly over the call.
+/// The first sentences of parts that lie evenly over the call, as many as a summary has.
 fn summary(parts: &[Analysis]) -> Option<String> {
     let summaries: Vec<&String> = parts.iter().filter_map(|part| part.executive_summary.as_ref()).collect();
-    if let [one] = summaries[..] {
-        return Some(one.clone());
-    }
     let taken = summaries.len().min(SENTENCES);
     let each = SENTENCES / taken.max(1);
     let chosen = (0..taken).filter_map(|index| summaries.get(index * summaries.len() / taken));
@@ -130,9 +139,12 @@ fn mean(scores: &[f64]) -> f64 {
     scores.iter().sum::<f64>() / scores.len().max(1) as f64
 }
 
-fn sentiment(parts: &[Analysis]) -> Option<Sentiment> {
+fn sentiment(parts: &[Analysis], reason: Option<String>) -> Option<Sentiment> {
     let all: Vec<&Sentiment> = parts.iter().filter_map(|part| part.sentiment.as_ref()).collect();
-    let first = *all.first()?;
+    let reason = reason.or_else(|| all.first()?.reason.clone());
+    if all.is_empty() {
+        return None;
+    }
     let party = |of: fn(&Sentiment) -> Option<&PartySentiment>| {
         let all: Vec<&PartySentiment> = all.iter().filter_map(|one| of(one)).collect();
         let notes = all.iter().find_map(|one| one.notes.clone());
@@ -146,7 +158,7 @@ fn sentiment(parts: &[Analysis]) -> Option<Sentiment> {
     Some(Sentiment {
         overall: feeling(&all.iter().map(|one| one.overall).collect::<Vec<_>>()),
         score: mean(&all.iter().map(|one| one.score).collect::<Vec<_>>()),
-        reason: first.reason.clone(),
+        reason,
         user_sentiment: party(|one| one.user_sentiment.as_ref()),
         contact_sentiment: party(|one| one.contact_sentiment.as_ref()),
         progression: all.iter().flat_map(|one| one.progression.iter().cloned()).take(ITEMS).collect(),

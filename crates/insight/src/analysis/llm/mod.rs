@@ -148,10 +148,18 @@ impl Plan {
         if !says_something(&analysis) {
             return Err(LlmError::Ungrounded);
         }
+        let is_long = self.transcript.duration_seconds > LONG_SECONDS;
+        analysis.executive_summary_bullets.truncate(if is_long { merge::BULLETS } else { BULLETS });
         analysis.quality_warnings.clone_from(&self.transcript.pipeline.warnings);
         Ok(analysis)
     }
 }
+
+/// Seconds of a call that is long.
+const LONG_SECONDS: f64 = 1_800.0;
+
+/// Parts that the summary of a call lists that is not.
+const BULLETS: usize = 6;
 
 /// The object in an answer; some models put it between marks of code.
 fn object(answer: &str) -> Result<Value, LlmError> {
