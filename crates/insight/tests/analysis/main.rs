@@ -1,6 +1,7 @@
 //! What the analysis of a call finds, as its readers see it.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod call_types;
 mod corrected;
 mod digests;
 mod fields;
@@ -8,6 +9,7 @@ mod kit;
 mod languages;
 mod llm;
 mod llm_hostile;
+mod moods;
 mod properties;
 mod score;
 mod script;
