@@ -1,7 +1,10 @@
 //! Word lists: one data file a language under `words/`, in sections. Its one invariant: a phrase is compared folded, as words of
 //! sentences are, and the longest phrase wins.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use super::sentence::Word;
 use crate::redact::numeral::Language;
@@ -22,6 +25,8 @@ struct List {
     phrases: HashMap<String, i64>,
     /// Words of the longest phrase by its first word: of most words of a call, none begins a phrase.
     longest: HashMap<String, usize>,
+    /// The words of all phrases.
+    words: HashSet<String>,
 }
 
 impl List {
@@ -30,6 +35,7 @@ impl List {
         let first = phrase.split(' ').next().unwrap_or_default();
         let longest = self.longest.entry(first.to_owned()).or_default();
         *longest = phrase.split(' ').count().max(*longest);
+        self.words.extend(phrase.split(' ').map(str::to_owned));
         self.phrases.insert(phrase, value);
     }
 }
@@ -119,6 +125,11 @@ impl Lexicon {
     /// Whether `key` is a phrase of `section`.
     pub(super) fn holds(&self, section: &str, key: &str) -> bool {
         self.sections.get(section).is_some_and(|list| list.phrases.contains_key(key))
+    }
+
+    /// Whether `word` is a word of any phrase of `section`.
+    pub(super) fn has_word(&self, section: &str, word: &str) -> bool {
+        self.sections.get(section).is_some_and(|list| list.words.contains(word))
     }
 
     /// The phrases of `section` with their values.

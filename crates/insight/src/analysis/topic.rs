@@ -1,5 +1,6 @@
 //! Subjects and the kind of call. Its one invariant: a subject is a word of the call; a kind that two lists claim equally is unknown.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::Call;
@@ -17,30 +18,63 @@ const PHRASES: usize = 2;
 
 /// The words that were said most, as they were said first, in lower case.
 pub(super) fn topics(call: &Call<'_>) -> Vec<String> {
-    let mut counts: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
+    let mut said: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
     let mut position = 0;
     for at in 0..call.sentences.len() {
         for word in 0..call.sentences[at].words.len() {
             position += 1;
-            let Some(stem) = call.stem(at, word).filter(|_| !is_name(call, at, word)) else {
+            let Some(stem) = call.stem(at, word).filter(|_| !is_name(call, at, word) && !is_measure(call, at, word))
+            else {
                 continue;
             };
-            let first = || (0, position, call.sentences[at].words[word].raw.to_lowercase());
-            counts.entry(stem).or_insert_with(first).0 += 1;
+            said.entry(stem).or_default().push((position, call.sentences[at].words[word].raw.to_lowercase()));
         }
     }
-    let mut subjects: Vec<_> = counts.into_values().filter(|(count, ..)| *count >= SAID).collect();
-    subjects.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    subjects.into_iter().take(TAGS).map(|(_, _, word)| word).collect()
+    let mut subjects: Vec<_> = said.into_values().filter(|forms| forms.len() >= SAID).collect();
+    subjects.sort_by(|a, b| b.len().cmp(&a.len()).then(a[0].0.cmp(&b[0].0)));
+    subjects.iter().take(TAGS).filter_map(|forms| form(forms)).collect()
 }
 
-/// A name is no subject, nor is a day. German writes every noun with a capital letter.
+/// The form of a word that was said most; of several the one that is no English verb, and of those the first.
+fn form(forms: &[(usize, String)]) -> Option<String> {
+    let times = |form: &str| forms.iter().filter(|(_, other)| other == form).count();
+    let verb = |form: &str| form.ends_with("ed") || form.ends_with("ing");
+    let best = forms.iter().max_by_key(|(position, form)| (times(form), !verb(form), Reverse(*position)))?;
+    Some(best.1.clone())
+}
+
+/// Lists of words that say when or how much, in which no call has its subject.
+const MEASURES: [&str; 15] = [
+    "month",
+    "ordinal",
+    "which",
+    "which_after",
+    "vague",
+    "unit",
+    "hour_word",
+    "am",
+    "pm",
+    "clock",
+    "currency",
+    "percent",
+    "multiplier",
+    "duration",
+    "weekday",
+];
+
+/// A word that says when, or a unit of time or money.
+fn is_measure(call: &Call<'_>, at: usize, word: usize) -> bool {
+    let sentence = &call.sentences[at];
+    let (lexicon, key) = (sentence.lexicon(), sentence.key(word));
+    call.is_when(at, word) || lexicon.holds("day", key) || MEASURES.iter().any(|list| lexicon.has_word(list, key))
+}
+
+/// A name is no subject. German writes every noun with a capital letter.
 fn is_name(call: &Call<'_>, at: usize, word: usize) -> bool {
     let sentence = &call.sentences[at];
-    let is_day = ["weekday", "month"].iter().any(|list| sentence.lexicon().holds(list, sentence.key(word)));
     let addressed = word > 0 && sentence.lexicon().holds("address", sentence.key(word - 1));
     let capital = word > 0 && sentence.words[word].capital && sentence.language != Language::De;
-    capital || is_day || addressed
+    capital || addressed
 }
 
 /// The kind of call that most phrases speak for.

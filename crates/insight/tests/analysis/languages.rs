@@ -78,6 +78,68 @@ const CALLS: [(&str, [&str; 6], &str); 4] = [
     ),
 ];
 
+/// Two orders in each language, full of days, prices and politeness, and what they are about.
+const BUSY: [(&str, [&str; 6], &str); 4] = [
+    (
+        "de",
+        [
+            "Guten Tag, ich möchte nächste Woche einen Drucker, was kostet der?",
+            "Der Drucker kostet zweihundert Euro, und die Lieferung dauert eine Woche.",
+            "Und was kostet die Lieferung nächste Woche am Morgen?",
+            "Die Lieferung kostet zwanzig Euro, in zwei Wochen nur zehn Euro.",
+            "Gut, dann möchte ich den Drucker diese Woche, in drei Tagen.",
+            "Das geht, die Lieferung in drei Tagen.",
+        ],
+        "Lieferung, drucker",
+    ),
+    (
+        "fr",
+        [
+            "Bonjour, je voudrais une imprimante pour la semaine prochaine, elle coûte combien ?",
+            "Cette imprimante coûte deux cents euros, et la livraison prend une semaine.",
+            "Et combien coûte la livraison la semaine prochaine, à neuf heures ?",
+            "La livraison coûte vingt euros, ou dix euros après dix-huit heures.",
+            "Alors je voudrais cette imprimante, et la livraison à neuf heures.",
+            "Oui, je vous envoie la facture, la semaine prochaine.",
+        ],
+        "Livraison, imprimante",
+    ),
+    (
+        "es",
+        [
+            "Buenos días, quiero una impresora para la próxima semana, ¿cuánto cuesta?",
+            "La impresora cuesta doscientos euros, y la entrega tarda una semana.",
+            "¿Y cuánto cuesta la entrega el próximo lunes por la mañana?",
+            "La entrega cuesta veinte euros, o diez euros la próxima semana.",
+            "Entonces quiero la impresora y la entrega esta semana.",
+            "Claro, la próxima semana a las diez horas, o esta tarde.",
+        ],
+        "Entrega, impresora",
+    ),
+    (
+        "pt",
+        [
+            "Bom dia, quero uma impressora para a próxima semana, quanto custa?",
+            "A impressora custa duzentos euros, e a entrega demora uma semana.",
+            "E quanto custa a entrega na segunda, na próxima semana, de manhã?",
+            "A entrega custa vinte euros, ou dez euros na próxima segunda de manhã.",
+            "Então quero a impressora e a entrega esta semana.",
+            "Claro, na segunda às dez horas, ou esta semana às nove horas.",
+        ],
+        "Entrega, impressora",
+    ),
+];
+
+#[test]
+fn a_title_has_no_days_prices_or_politeness_in_any_language() {
+    for (language, said, title) in BUSY {
+        let turns: Vec<(usize, &str)> = said.iter().enumerate().map(|(at, text)| (at % 2, *text)).collect();
+        let found = analyze(&call(language, &turns), &tuesday());
+        assert_eq!(found.suggested_title.as_deref(), Some(title), "{language}");
+        assert_eq!(found.tags.join(", "), title.to_lowercase(), "{language}");
+    }
+}
+
 #[test]
 fn a_call_in_each_language_is_summarised_in_its_own_sentences_where_they_were_said() {
     for (language, said, subject) in CALLS {

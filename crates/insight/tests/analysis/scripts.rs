@@ -42,6 +42,7 @@ fn of_the_support_call_everything_promised_is_found_and_nothing_else() {
     assert_eq!(felt.progression.first().unwrap().overall, Feeling::Negative);
     assert!(felt.emotional_signals.contains(&"frustration".to_owned()));
     assert_eq!(analysis.call_type, Some(CallType::Support));
+    assert_eq!(analysis.suggested_title.as_deref(), Some("Charges"));
 }
 
 #[test]
