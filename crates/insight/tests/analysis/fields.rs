@@ -157,6 +157,20 @@ fn what_is_found_says_who_said_it_and_where() {
 }
 
 #[test]
+fn a_title_says_nothing_of_what_was_put_right() {
+    let titles = [
+        ("I'll pay them on the twelfth, not the tenth.", "Pay them"),
+        ("I'll pay them on Friday not the tenth, via the bank.", "Pay them via the bank"),
+        ("I'll send the contract, not the invoice, to Anna.", "Send the contract to Anna"),
+        ("I'll tell them by Friday not to sign.", "Tell them not to sign"),
+    ];
+    for (said, title) in titles {
+        let found = analyze(&call("en", &[(0, said)]), &tuesday());
+        assert_eq!(found.action_items.iter().map(|item| &item.title[..]).collect::<Vec<_>>(), [title]);
+    }
+}
+
+#[test]
 fn points_say_when_in_the_call_they_came_and_what_they_are_about() {
     let said = [
         (0, "The pump in the cellar leaks since the flood."),

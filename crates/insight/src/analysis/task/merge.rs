@@ -1,9 +1,10 @@
-//! One task that is said several times. Its one invariant: tasks of different people or different days are never one.
+//! One task that is said several times. Its one invariant: tasks of different people, different days or different things are never one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
+use super::document::Intent;
 use super::{Task, Weight};
 use crate::analysis::Call;
 
@@ -26,7 +27,7 @@ pub(super) fn merge(call: &Call<'_>, tasks: Vec<Task>) -> Vec<Task> {
             }
             continue;
         }
-        match merged.iter_mut().rev().find(|other| same(other, &task)) {
+        match merged.iter_mut().rev().find(|other| same(call, other, &task)) {
             Some(other) => join(other, task),
             None => merged.push(task),
         }
@@ -43,14 +44,20 @@ fn taken_up(asked: &Task, task: &Task) -> bool {
     asked.owner == task.owner && days && task.sentence - asked.sentence <= NEAR
 }
 
-fn same(a: &Task, b: &Task) -> bool {
+fn same(call: &Call<'_>, a: &Task, b: &Task) -> bool {
     let owners = a.owner == b.owner;
     let days = a.due.is_none() || b.due.is_none() || a.due == b.due;
-    let deeds = a.verb == b.verb || (a.intent == b.intent && !a.about.is_disjoint(&b.about));
-    let shared = a.about.intersection(&b.about).count();
-    let fewer = a.about.len().min(b.about.len());
-    let things = if fewer == 0 { b.sentence.abs_diff(a.sentence) <= NEAR } else { shared * 2 >= fewer };
+    let nothing = a.about.is_empty() || b.about.is_empty();
+    // Who promises two things in their own words means two: "I'll print it", "I'll sign it". What was asked is promised in others.
+    let other_words = a.intent != Intent::Task || is_asked(call, a) != is_asked(call, b);
+    let deeds = a.verb == b.verb || (a.intent == b.intent && other_words && !nothing);
+    let things = if nothing { b.sentence.abs_diff(a.sentence) <= NEAR } else { a.about.is_same(&b.about) };
     owners && days && deeds && things
+}
+
+/// Whether somebody else gives it to who does it.
+fn is_asked(call: &Call<'_>, task: &Task) -> bool {
+    task.owner != Some(call.sentences[task.sentence].speaker)
 }
 
 fn join(one: &mut Task, other: Task) {
@@ -84,6 +91,6 @@ fn said_of_days(call: &Call<'_>) -> Said {
 /// "So revised quote by Wednesday": says the day and the thing again.
 fn recapitulated(task: &mut Task, said: &Said) {
     let again = task.due.and_then(|due| said.get(&due)).into_iter().flatten();
-    let again = again.filter(|(at, stems)| *at > task.sentence && !stems.is_disjoint(&task.about));
+    let again = again.filter(|(at, stems)| *at > task.sentence && !stems.is_disjoint(&task.about.stems));
     task.evidence.extend(again.map(|(at, _)| *at).take(REPEATED));
 }

@@ -15,6 +15,7 @@ use chrono::{NaiveDate, NaiveTime};
 use speech::transcript::Role;
 
 use self::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner};
+use self::title::About;
 use super::document::Importance;
 use super::when::Mention;
 use super::{Call, document::NextStep, document::Statement, people};
@@ -32,8 +33,8 @@ pub(super) struct Task {
     verb: String,
     /// The word that is its verb.
     verb_at: usize,
-    /// The stems of what it is about.
-    about: BTreeSet<String>,
+    /// What it is done to.
+    about: About,
     due: Option<NaiveDate>,
     time: Option<NaiveTime>,
     urgent: bool,

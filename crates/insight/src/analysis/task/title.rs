@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::analysis::Call;
+use crate::analysis::sentence::Sentence;
 
 /// Words of the longest title.
 const WORDS: usize = 14;
@@ -11,7 +12,7 @@ const WORDS: usize = 14;
 /// The words `first..end` of a sentence without its days and times, as a command: "Send a revised quote".
 pub(super) fn title(call: &Call<'_>, at: usize, first: usize, end: usize) -> Option<String> {
     let sentence = &call.sentences[at];
-    let mut kept: Vec<usize> = (first..end).filter(|index| !call.is_when(at, *index)).take(WORDS).collect();
+    let mut kept: Vec<usize> = meant(call, at, first, end).take(WORDS).collect();
     // "you", right behind the verb: whoever it is knows.
     if let Some(position) = kept.iter().position(|index| matches!(sentence.key(*index), "you" | "me"))
         && position == 1
@@ -30,8 +31,60 @@ pub(super) fn title(call: &Call<'_>, at: usize, first: usize, end: usize) -> Opt
     Some(first.to_uppercase().chain(letters).collect())
 }
 
-/// The stems of the words `first..end` that carry meaning.
-pub(super) fn about(call: &Call<'_>, at: usize, first: usize, end: usize) -> BTreeSet<String> {
-    let words = (first..end).filter(|index| !call.is_when(at, *index));
-    words.filter_map(|index| call.stem(at, index)).collect()
+/// What something is done to.
+#[derive(Default)]
+pub(super) struct About {
+    /// The stems of the words that carry meaning.
+    pub(super) stems: BTreeSet<String>,
+    /// That of the thing itself: "draft" in "the lease draft for Anna".
+    pub(super) thing: Option<String>,
+}
+
+impl About {
+    pub(super) fn is_empty(&self) -> bool {
+        self.stems.is_empty()
+    }
+
+    /// Whether both name the same thing: one says nothing that the other does not, but for what stands around the thing.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let (less, more) = if self.stems.len() <= other.stems.len() { (self, other) } else { (other, self) };
+        // "Send it to Anna" may be any thing.
+        let thing = less.thing.is_none() || more.thing.as_ref().is_none_or(|thing| less.stems.contains(thing));
+        less.stems.is_subset(&more.stems) && thing
+    }
+}
+
+/// What the words `first..end` behind a verb are about.
+pub(super) fn about(call: &Call<'_>, at: usize, first: usize, end: usize) -> About {
+    let sentence = &call.sentences[at];
+    let mut about = About::default();
+    let mut behind = false;
+    for index in meant(call, at, first, end) {
+        behind |= sentence.lexicon().holds("preposition", sentence.key(index));
+        let stem = call.stem(at, index);
+        if !behind && stem.is_some() {
+            about.thing.clone_from(&stem);
+            behind = sentence.words[index].pause;
+        }
+        about.stems.extend(stem);
+    }
+    about
+}
+
+/// The words `first..end` without those that say when, and without what is put right: "on the ninth, not the tenth".
+fn meant(call: &Call<'_>, at: usize, first: usize, end: usize) -> impl Iterator<Item = usize> {
+    let sentence = &call.sentences[at];
+    let mut right = true;
+    (first..end).filter(move |index| {
+        let paused = index.checked_sub(1).is_some_and(|before| sentence.words[before].pause);
+        let behind_day = *index > first && call.is_when(at, index - 1);
+        let contrasts = *index > first && (paused || behind_day) && contrasts(sentence, *index);
+        right = (right || paused) && !contrasts;
+        right && !call.is_when(at, *index)
+    })
+}
+
+/// Whether "not" at `at` puts something right, and does not deny what is to be done.
+fn contrasts(sentence: &Sentence<'_>, at: usize) -> bool {
+    sentence.lexicon().holds("negation", sentence.key(at)) && sentence.key(at + 1) != "to"
 }
