@@ -117,12 +117,18 @@ impl<'t> Call<'t> {
         self.facts.recorded_at.map(|at| at.date_naive())
     }
 
-    /// The first day among the words `first..end` of a sentence that is not over.
+    /// The first day among the words `first..end` of a sentence that is not over and not denied: "not on the tenth, on the twelfth".
     fn due(&self, at: usize, first: usize, end: usize) -> Option<Mention> {
         let ahead = |mention: &&Mention| {
-            (first..end).contains(&mention.first) && mention.date.is_some() && mention.date >= self.today()
+            let is_ahead = mention.date.is_some() && mention.date >= self.today();
+            (first..end).contains(&mention.first) && is_ahead && !self.is_denied(at, mention.first)
         };
         self.mentions[at].iter().find(ahead).copied()
+    }
+
+    fn is_denied(&self, at: usize, word: usize) -> bool {
+        let sentence = &self.sentences[at];
+        word > 0 && sentence.lexicon().holds("not", sentence.key(word - 1))
     }
 
     fn is_when(&self, at: usize, word: usize) -> bool {
