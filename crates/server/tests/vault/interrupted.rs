@@ -26,7 +26,7 @@ use uuid::Uuid;
 use crate::{
     kit::Installation,
     support,
-    things::{enrol, is_readable, make_of, upload},
+    things::{enrol, export_and_tell, is_readable, make_of, upload},
 };
 
 /// When the connection goes.
@@ -117,7 +117,8 @@ struct Subject {
 }
 
 /// What there is of a call besides its own row, and of the voice of its owner, by table.
-const OF_CALL: [&str; 4] = ["tenant.artifacts", "tenant.search_postings", "tenant.call_metrics", "tenant.action_items"];
+const OF_CALL: [&str; 5] =
+    ["tenant.artifacts", "tenant.search_postings", "tenant.call_metrics", "tenant.action_items", "tenant.export_calls"];
 const OF_VOICE: [&str; 1] = ["tenant.voice_profiles"];
 
 /// A tenant with a call, its recording, all that was made of it, and a voice, of which `class` is to go.
@@ -126,6 +127,7 @@ async fn subject(installation: &Installation, class: RecordKind) -> Subject {
     let call = installation.call(scope, "gone or whole").await;
     upload(installation, scope, call).await;
     make_of(installation, scope, call).await;
+    export_and_tell(installation, scope, call).await;
     let voice = enrol(installation, scope).await;
     let id = match class {
         RecordKind::Call => call,
@@ -207,6 +209,9 @@ async fn at_every_step(class: RecordKind, cut: Cut) {
     for table in with_call.chain(OF_VOICE.iter().filter(|_| class != RecordKind::Call)) {
         assert!(before[*table] > 0 && after[*table] == 0, "{class:?} {table}: {} of {}", after[*table], before[*table]);
     }
+    // In the same transaction somebody is told of it, who goes with the tenant alone.
+    let told = "tenant.webhook_deliveries";
+    assert_eq!((before[told], after[told] > 0), (0, class != RecordKind::Tenant), "{class:?}");
 
     let (mut kept, mut gone, mut unheard) = (0, 0, 0);
     for step in 1.. {

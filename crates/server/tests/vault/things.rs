@@ -65,6 +65,29 @@ pub(crate) async fn make_of(installation: &Installation, scope: Scope, call: Uui
     tx.commit().await.unwrap();
 }
 
+/// Adds what else hangs on a call and its tenant: an archive that is ready and holds the call, and an endpoint that is told of deletions.
+pub(crate) async fn export_and_tell(installation: &Installation, scope: Scope, call: Uuid) {
+    let mut tx = installation.database.write(&scope).await.unwrap();
+    let key = installation.vault.tenant_key(&mut tx).await.unwrap();
+    let (export, endpoint) = (Uuid::now_v7(), Uuid::now_v7());
+    let document = br#"{"url": "https://example.org/told", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}"#;
+    let sealed =
+        content::seal(&mut tx, &key, &Field::new("webhook_endpoints", "sealed", endpoint), document).await.unwrap();
+    for statement in [
+        "INSERT INTO tenant.exports (tenant_id, id, owner_id, state, object_id, parts, bytes, calls, sealed_key, expires_at)
+           SELECT $1, $4, $3, 2, gen_random_uuid(), 1, 1, 1, sha256(uuid_send($4)), now() + interval '1 hour'
+           WHERE ($2::uuid, $5::uuid, $6::bytea) IS NOT NULL",
+        "INSERT INTO tenant.export_calls (tenant_id, export_id, call_id, owner_id, share)
+           SELECT $1, $4, $2, $3, sha256(uuid_send($2)) WHERE ($5::uuid, $6::bytea) IS NOT NULL",
+        "INSERT INTO tenant.webhook_endpoints (tenant_id, id, events, sealed)
+           SELECT $1, $5, 127, $6::bytea WHERE ($2::uuid, $3::uuid, $4::uuid) IS NOT NULL",
+    ] {
+        let bound = sqlx::query(statement).bind(scope.tenant()).bind(call).bind(scope.user()).bind(export);
+        bound.bind(endpoint).bind(&sealed).execute(tx.conn()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+}
+
 /// What a voice profile holds here. It is no voiceprint: deletion looks into nothing.
 const VOICE: &[u8] = b"a voice";
 
