@@ -149,6 +149,23 @@ async fn the_last_owner_stays_and_one_of_two_may_go() {
 }
 
 #[tokio::test]
+async fn of_two_owners_who_delete_themselves_at_once_one_stays() {
+    let service = Service::new().await;
+    for address in ["ann@example.org", "bob@example.org", "cat@example.org"] {
+        let owner = owner(&service, address).await;
+        let (other, token) = member(&service, &owner, &format!("other-{address}"), Role::Member).await;
+        assert_eq!(set_role(&service, &owner.access, other, "OWNER").await, StatusCode::NO_CONTENT);
+        let (one, two) = tokio::join!(
+            service.call(Method::DELETE, "/api/users/me", Some(&owner.access)),
+            service.call(Method::DELETE, "/api/users/me", Some(&token))
+        );
+        let mut answers = [one.status.as_u16(), two.status.as_u16()];
+        answers.sort_unstable();
+        assert_eq!(answers, [204, 409]);
+    }
+}
+
+#[tokio::test]
 async fn a_removed_member_and_a_changed_role_count_from_the_next_request() {
     let service = Service::new().await;
     let owner = owner(&service, "ann@example.org").await;
