@@ -204,3 +204,22 @@ fn fields_of_another_version_pass_through_and_lose_what_a_correction_took() {
     assert_eq!(left.rest["weather"], json!({ "roof": ["The roof leaks."], "degrees": 12 }));
     assert!(!left.rest.contains_key("place") && !left.rest.contains_key("colour"));
 }
+
+#[test]
+fn a_meeting_has_its_length_and_where_it_is_held_and_a_message_its_way_as_far_as_they_are_said() {
+    let needed = |said: &[(usize, &str)]| {
+        let analysis = analyze(&call("en", said), &tuesday());
+        let item = analysis.action_items.first().expect("a task");
+        let of = &item.intent_metadata;
+        (item.intent, of.duration_minutes, of.provider_hint.clone(), of.channel.clone())
+    };
+    let zoom = [(0, "Let's meet on Friday at ten for half an hour on Zoom."), (1, "Sure, that works.")];
+    assert_eq!(needed(&zoom), (Intent::Meeting, Some(30), Some("Zoom".to_owned()), None));
+    let long = [(0, "Let's have a ninety minute meeting on Friday."), (1, "Sure, that works.")];
+    assert_eq!(needed(&long), (Intent::Meeting, Some(90), None, None));
+    // When it is to be is not how long.
+    let soon = [(0, "Let's meet on Friday in two hours or so."), (1, "Sure, that works.")];
+    assert_eq!(needed(&soon), (Intent::Meeting, None, None, None));
+    let message = [(0, "I'll send you a message on WhatsApp tomorrow.")];
+    assert_eq!(needed(&message), (Intent::Message, None, None, Some("WhatsApp".to_owned())));
+}

@@ -4,6 +4,7 @@
 mod clause;
 pub mod document;
 mod merge;
+mod metadata;
 mod promise;
 mod reply;
 mod request;
@@ -12,14 +13,13 @@ mod title;
 use std::collections::BTreeSet;
 
 use chrono::{NaiveDate, NaiveTime};
-use speech::transcript::Role;
 
-use self::document::{ActionItem, Attendee, Intent, IntentMetadata, Owner};
+use self::document::{ActionItem, Intent, Owner};
+use self::metadata::metadata;
 use self::title::About;
 use super::document::Importance;
 use super::when::Mention;
 use super::{Call, document::NextStep, document::Statement, people};
-use crate::redact::{Kind, last_four};
 
 /// A task on its way to an action item.
 pub(super) struct Task {
@@ -149,55 +149,6 @@ fn action_item(call: &Call<'_>, task: &Task) -> ActionItem {
         intent: task.intent,
         intent_metadata: metadata(call, task),
     }
-}
-
-fn metadata(call: &Call<'_>, task: &Task) -> IntentMetadata {
-    let other = task.owner.and_then(|owner| call.other(owner));
-    let name = other.and_then(|other| call.transcript.speakers[other].display_name.clone());
-    let offset = call.facts.recorded_at.map(|at| *at.offset());
-    let at = task
-        .due
-        .zip(task.time)
-        .zip(offset)
-        .and_then(|((day, time), offset)| day.and_time(time).and_local_timezone(offset).single());
-    let names = call.transcript.speakers.iter().filter_map(|speaker| speaker.display_name.clone());
-    match task.intent {
-        Intent::Meeting => IntentMetadata {
-            title: Some(task.title.clone()),
-            proposed_at: at,
-            // Whom somebody meets alone is not said by who is on the call.
-            attendees: names
-                .filter(|_| task.owner.is_none() || task.is_to_other(call))
-                .map(|name| Attendee { name: Some(name), email: None })
-                .collect(),
-            ..IntentMetadata::default()
-        },
-        Intent::Call if task.is_to_other(call) => IntentMetadata {
-            contact_name: name,
-            phone_ending: phone_ending(call, task, other),
-            ..IntentMetadata::default()
-        },
-        Intent::Call => IntentMetadata { contact_name: task.named(call), ..IntentMetadata::default() },
-        Intent::Email | Intent::Message => {
-            let to_name = if task.is_to_other(call) { name } else { task.named(call) };
-            IntentMetadata { to_name, ..IntentMetadata::default() }
-        }
-        Intent::Reminder => IntentMetadata { remind_at: at, ..IntentMetadata::default() },
-        _ => IntentMetadata::default(),
-    }
-}
-
-/// The end of the number to call: of the one that was given for it, else of the contact's.
-fn phone_ending(call: &Call<'_>, task: &Task, other: Option<usize>) -> Option<String> {
-    let said = |at: &usize| call.facts.phone_endings.get(call.segment_id(*at));
-    let given = |at: &usize| {
-        call.sentences[*at].words.iter().any(|word| word.placeholder == Some(Kind::PhoneNumber)) || said(at).is_some()
-    };
-    if task.evidence.iter().any(given) {
-        return task.evidence.iter().find_map(said).cloned();
-    }
-    let contact = other.and_then(|other| call.transcript.speakers.get(other)).filter(|one| one.role == Role::Contact);
-    contact.and(call.facts.phone_number.as_deref()).and_then(last_four)
 }
 
 impl Task {

@@ -267,10 +267,10 @@ impl<'s, 't> Reader<'s, 't> {
             let end = from + first;
             let end = match self.find("either", end).and_then(|(_, or)| Some(end + or + self.integer(end + or)?.1)) {
                 Some(end) => end,
-                None if self.find("hours", end).is_some() => end,
+                None if self.find("duration", end).is_some() => end,
                 None => return None,
             };
-            let unit = self.find("unit", end).or_else(|| self.find("hours", end))?.1;
+            let unit = self.find("unit", end).or_else(|| self.find("duration", end))?.1;
             Some((end + unit - at, None))
         };
         if let Some(several) = several() {

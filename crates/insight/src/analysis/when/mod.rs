@@ -2,7 +2,8 @@
 //! date; what was said stays quoted.
 //!
 //! Conventions, where people differ: "Wednesday" is the next that comes, and the last that was where the sentence speaks of the past;
-//! "next Wednesday" in English is that of the coming week; 1 to 6 without "a.m." are hours of the afternoon.
+//! "next Wednesday" in English is that of the coming week, and so is "Wednesday next week"; "Friday after next" and "the Monday after Easter"
+//! are none that can be told; a span beside a day is counted from it ("two weeks from Friday"); 1 to 6 without "a.m." are hours of the afternoon.
 
 mod day;
 mod time;
