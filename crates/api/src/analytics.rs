@@ -27,10 +27,12 @@ pub struct TalkAnalytics {
     pub turns: u32,
     /// Questions asked.
     pub questions: u32,
-    /// Words spoken.
-    pub words: u32,
-    /// Words a minute of speech; 0 when nobody speaks.
-    pub words_per_minute: f64,
+    /// Words spoken; left out where those of a speaker are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<u32>,
+    /// Words a minute of speech; 0 when nobody speaks, left out where the words are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_per_minute: Option<f64>,
     /// The longest of any speaker's.
     pub longest_monologue_seconds: f64,
     /// Median from the end of a turn to the beginning of the next speaker's; left out when nobody answers anybody within ten seconds.
@@ -50,10 +52,12 @@ pub struct SpeakerTalk {
     pub talk_seconds: f64,
     /// Share of what all speakers speak, 0 to 1.
     pub talk_share: f64,
-    /// Words spoken.
-    pub words: u32,
-    /// Words a minute of speech; 0 for who says nothing.
-    pub words_per_minute: f64,
+    /// Words spoken; left out for who says anything in a script that puts no spaces between words, where they cannot be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<u32>,
+    /// Words a minute of speech; 0 for who says nothing, left out where the words are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words_per_minute: Option<f64>,
     /// The longest stretch without another speaker's turn and without a pause of two seconds.
     pub longest_monologue_seconds: f64,
     /// How often the speaker began while another spoke, and outlasted them.
@@ -64,6 +68,10 @@ pub struct SpeakerTalk {
     pub overlap_seconds: f64,
     /// Stretches of that.
     pub overlaps: u32,
+    /// In which nobody speaks until the speaker does, in stretches of half a second and more.
+    pub silence_seconds: f64,
+    /// The longest of these.
+    pub longest_silence_seconds: f64,
     /// Questions asked.
     pub questions: u32,
     /// Turns taken.
@@ -78,7 +86,8 @@ pub struct SpeakerTalk {
 #[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct AnalyticsQuery {
-    /// How many days back, 1 to 365; 30 when left out. They are counted by when calls were uploaded.
+    /// How many days back, 1 to 365; 30 when left out. They are counted by when calls were recorded, or uploaded where that is not
+    /// known.
     #[param(minimum = 1, maximum = 365)]
     pub days: Option<u16>,
 }
@@ -97,6 +106,8 @@ pub struct TalkReport {
     pub talk_seconds: f64,
     /// In which nobody did, in stretches of half a second and more.
     pub silence_seconds: f64,
+    /// The longest of these.
+    pub longest_silence_seconds: f64,
     /// In which more than one spoke.
     pub overlap_seconds: f64,
     /// Stretches of that.
@@ -105,9 +116,14 @@ pub struct TalkReport {
     pub interruptions: i64,
     /// Questions asked.
     pub questions: i64,
-    /// Words a minute of speech; left out when nobody spoke.
+    /// Words a minute of speech whose words can be counted; left out when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words_per_minute: Option<f64>,
+    /// The longest stretch of one speaker.
+    pub longest_monologue_seconds: f64,
+    /// Mean of the usual wait before somebody answers, call by call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_latency_seconds: Option<f64>,
     /// The user, the contact, and whoever is neither or not known; those who spoke.
     pub parties: Vec<PartyTalk>,
     /// Days with calls, in order.
@@ -126,7 +142,7 @@ pub struct PartyTalk {
     pub talk_seconds: f64,
     /// Share of what all parties spoke, 0 to 1.
     pub talk_share: f64,
-    /// Words a minute of speech; left out when it said nothing.
+    /// Words a minute of speech whose words can be counted; left out when it said nothing of that kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words_per_minute: Option<f64>,
     /// The longest stretch of speech.
@@ -140,6 +156,19 @@ pub struct PartyTalk {
     /// Mean of the usual wait before it answers, call by call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_latency_seconds: Option<f64>,
+    /// In which nobody spoke until it did, in stretches of half a second and more. This and what follows is left out while any of the calls
+    /// was measured by a version that did not measure it; analysing the call again does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence_seconds: Option<f64>,
+    /// The longest of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest_silence_seconds: Option<f64>,
+    /// In which somebody else spoke too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_seconds: Option<f64>,
+    /// Stretches of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlaps: Option<i64>,
 }
 
 /// A party of a call.
@@ -158,7 +187,7 @@ pub enum Party {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TalkOfDay {
-    /// The day, in UTC.
+    /// The day on which they were recorded, or uploaded where that is not known, in UTC.
     pub date: NaiveDate,
     /// Calls.
     pub calls: i64,
@@ -240,7 +269,7 @@ pub struct PaceCounts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VibeOfDay {
-    /// The day, in UTC.
+    /// The day on which they were recorded, or uploaded where that is not known, in UTC.
     pub date: NaiveDate,
     /// Calls.
     pub calls: i64,

@@ -1,8 +1,12 @@
 //! Talk analytics: who spoke how much, how fast and over whom, measured from segments and never guessed. Its one invariant: numbers
 //! only, so that they may be stored and summed where content may not.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 use speech::transcript::{Segment, Transcript};
+
+use crate::search::words::is_unspaced;
 
 /// A speaker's own pause below which a monologue goes on, in seconds.
 const MONOLOGUE_PAUSE: f64 = 2.0;
@@ -38,10 +42,12 @@ pub struct TalkAnalytics {
     pub turns: usize,
     /// Questions asked.
     pub questions: usize,
-    /// Words spoken.
-    pub words: usize,
-    /// Words a minute of speech.
-    pub words_per_minute: f64,
+    /// Words spoken. Absent where those of a speaker are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<usize>,
+    /// Words a minute of speech. Absent where the words are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words_per_minute: Option<f64>,
     /// The longest of any speaker's.
     pub longest_monologue_seconds: f64,
     /// Median seconds from the end of a turn to the beginning of the next speaker's. Absent where nobody answers anybody.
@@ -61,10 +67,12 @@ pub struct SpeakerTalk {
     pub talk_seconds: f64,
     /// Share of what all speakers speak, 0..=1; the shares of those who speak add up to 1.
     pub talk_share: f64,
-    /// Words spoken.
-    pub words: usize,
-    /// Words a minute of speech; 0 for who says nothing.
-    pub words_per_minute: f64,
+    /// Words spoken. Absent for who says anything in a script that puts no spaces between words: they cannot be counted there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words: Option<usize>,
+    /// Words a minute of speech; 0 for who says nothing. Absent where the words are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub words_per_minute: Option<f64>,
     /// The longest stretch without another speaker's turn and without a pause of two seconds.
     pub longest_monologue_seconds: f64,
     /// How often the speaker began while another spoke, and outlasted them.
@@ -75,6 +83,10 @@ pub struct SpeakerTalk {
     pub overlap_seconds: f64,
     /// Stretches of them.
     pub overlaps: usize,
+    /// Seconds of the call's silences that the speaker ends, after another or after a pause of the speaker's own.
+    pub silence_seconds: f64,
+    /// The longest of these.
+    pub longest_silence_seconds: f64,
     /// Questions asked.
     pub questions: usize,
     /// Turns taken.
@@ -89,29 +101,31 @@ pub struct SpeakerTalk {
 #[must_use]
 pub fn measure(transcript: &Transcript) -> TalkAnalytics {
     let segments: Vec<Piece<'_>> = transcript.segments.iter().map(Piece::of).collect();
+    let all = union(segments.iter().map(Piece::span));
+    let silences = silences(&all, transcript.duration_seconds);
     let overlaps = overlaps(&transcript.speakers.iter().map(|one| own(&one.speaker_id, &segments)).collect::<Vec<_>>());
-    let mut speakers: Vec<SpeakerTalk> =
-        transcript.speakers.iter().map(|speaker| speaker_talk(&speaker.speaker_id, &segments, &overlaps)).collect();
+    let mut speakers: Vec<SpeakerTalk> = transcript
+        .speakers
+        .iter()
+        .map(|speaker| speaker_talk(&speaker.speaker_id, &segments, &overlaps, &silences))
+        .collect();
     let spoken: f64 = speakers.iter().map(|speaker| speaker.talk_seconds).sum();
     for speaker in &mut speakers {
         speaker.talk_share = if spoken > 0.0 { speaker.talk_seconds / spoken } else { 0.0 };
     }
-    let all = union(segments.iter().map(Piece::span));
-    let talk_seconds = total(&all);
-    let silences = silences(&all, transcript.duration_seconds);
-    let words: usize = speakers.iter().map(|speaker| speaker.words).sum();
+    let words: Option<usize> = speakers.iter().map(|speaker| speaker.words).sum();
     TalkAnalytics {
         duration_seconds: transcript.duration_seconds,
-        talk_seconds,
-        silence_seconds: silences.iter().sum(),
-        longest_silence_seconds: silences.iter().copied().fold(0.0, f64::max),
+        talk_seconds: total(&all),
+        silence_seconds: total(&silences),
+        longest_silence_seconds: longest(&silences),
         overlap_seconds: total(&overlaps),
         overlaps: overlaps.len(),
         interruptions: speakers.iter().map(|speaker| speaker.interruptions).sum(),
         turns: speakers.iter().map(|speaker| speaker.turns).sum(),
         questions: speakers.iter().map(|speaker| speaker.questions).sum(),
         words,
-        words_per_minute: per_minute(words, spoken),
+        words_per_minute: words.map(|words| per_minute(words, spoken)),
         longest_monologue_seconds: speakers.iter().map(|speaker| speaker.longest_monologue_seconds).fold(0.0, f64::max),
         response_latency_seconds: median(latencies(&segments, |_| true)),
         speakers,
@@ -124,7 +138,7 @@ struct Piece<'t> {
     speaker: &'t str,
     start: f64,
     end: f64,
-    words: usize,
+    words: Option<usize>,
     questions: usize,
 }
 
@@ -134,7 +148,7 @@ impl<'t> Piece<'t> {
             speaker: &segment.speaker_id,
             start: segment.start_seconds,
             end: segment.end_seconds.max(segment.start_seconds),
-            words: segment.text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count(),
+            words: words(&segment.text),
             questions: questions(&segment.text),
         }
     }
@@ -152,6 +166,15 @@ impl<'t> Piece<'t> {
     }
 }
 
+/// Tibetan, which parts syllables by marks and phrases by spaces.
+const TIBETAN: RangeInclusive<char> = '\u{F00}'..='\u{FFF}';
+
+/// Words of `text`, where spaces part them. The script says whether they do, and not the label of a language, which may be wrong.
+fn words(text: &str) -> Option<usize> {
+    let is_spaced = !text.contains(|c| is_unspaced(c) || TIBETAN.contains(&c));
+    is_spaced.then(|| text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count())
+}
+
 /// Runs of question marks of any script: "What?!" asks once.
 fn questions(text: &str) -> usize {
     let is_mark = |c: char| matches!(c, '?' | '？' | '؟');
@@ -159,11 +182,12 @@ fn questions(text: &str) -> usize {
     text.chars().filter(|&c| !std::mem::replace(&mut before, is_mark(c)) && is_mark(c)).count()
 }
 
-fn speaker_talk(id: &str, segments: &[Piece<'_>], overlaps: &[Span]) -> SpeakerTalk {
+fn speaker_talk(id: &str, segments: &[Piece<'_>], overlaps: &[Span], silences: &[Span]) -> SpeakerTalk {
     let mine = || segments.iter().filter(|piece| piece.speaker == id);
     let spans = own(id, segments);
     let (talk_seconds, shared) = (total(&spans), shared(&spans, overlaps));
-    let words = mine().map(|piece| piece.words).sum();
+    let words: Option<usize> = mine().map(|piece| piece.words).sum();
+    let ended: Vec<Span> = silences.iter().filter(|silence| ends(segments, silence, id)).copied().collect();
     // Each turn against those around it only: an interruption begins inside the one it breaks into.
     let breaks = |one: &Piece<'_>, by_me: bool| {
         let (mut count, from) = (0, segments.partition_point(|piece| piece.start < one.start));
@@ -178,12 +202,14 @@ fn speaker_talk(id: &str, segments: &[Piece<'_>], overlaps: &[Span]) -> SpeakerT
         talk_seconds,
         talk_share: 0.0,
         words,
-        words_per_minute: per_minute(words, talk_seconds),
+        words_per_minute: words.map(|words| per_minute(words, talk_seconds)),
         longest_monologue_seconds: longest_monologue(id, segments),
         interruptions: mine().map(|piece| breaks(piece, true)).sum(),
         interrupted: segments.iter().filter(|piece| piece.speaker != id).map(|piece| breaks(piece, false)).sum(),
         overlap_seconds: total(&shared),
         overlaps: shared.len(),
+        silence_seconds: total(&ended),
+        longest_silence_seconds: longest(&ended),
         questions: mine().map(|piece| piece.questions).sum(),
         turns: turns(segments).filter(|turn| turn[0].speaker == id).count(),
         response_latency_seconds: median(latencies(segments, |speaker| speaker == id)),
@@ -274,14 +300,26 @@ fn shared(spans: &[Span], overlaps: &[Span]) -> Vec<Span> {
     shared
 }
 
-fn silences(spoken: &[Span], duration: f64) -> Vec<f64> {
+/// Where nobody speaks, for [`SILENCE`] and longer.
+fn silences(spoken: &[Span], duration: f64) -> Vec<Span> {
     let ends = std::iter::once(0.0).chain(spoken.iter().map(|span| span.1));
     let starts = spoken.iter().map(|span| span.0).chain(std::iter::once(duration));
-    ends.zip(starts).map(|(end, start)| start - end).filter(|length| *length >= SILENCE).collect()
+    ends.zip(starts).filter(|(end, start)| start - end >= SILENCE).collect()
+}
+
+/// Whether `silence` ends because the speaker of this id speaks: the first, where several begin at once.
+fn ends(segments: &[Piece<'_>], silence: &Span, id: &str) -> bool {
+    let from = segments.partition_point(|piece| piece.start < silence.1);
+    let next = segments[from..].iter().find(|piece| piece.end > piece.start);
+    next.is_some_and(|piece| piece.speaker == id)
 }
 
 fn total(spans: &[Span]) -> f64 {
     spans.iter().map(|(start, end)| end - start).sum()
+}
+
+fn longest(spans: &[Span]) -> f64 {
+    spans.iter().map(|(start, end)| end - start).fold(0.0, f64::max)
 }
 
 fn per_minute(words: usize, seconds: f64) -> f64 {

@@ -55,7 +55,8 @@ fn is_letter(c: char) -> bool {
     c.is_alphanumeric()
 }
 
-fn is_unspaced(c: char) -> bool {
+/// Whether `c` is of a script without spaces between words.
+pub(crate) fn is_unspaced(c: char) -> bool {
     UNSPACED.iter().any(|(first, last)| (*first..=*last).contains(&c))
 }
 

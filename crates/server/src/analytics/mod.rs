@@ -31,13 +31,17 @@ fn code<T: PartialEq>(codes: &[T], value: &T) -> Option<i16> {
 pub struct Row {
     role: Option<i16>,
     talk_ms: i64,
-    words: i32,
+    words: Option<i32>,
     longest_monologue_ms: i64,
     interruptions: i32,
     interrupted: i32,
     questions: i32,
     turns: i32,
     latency_ms: Option<i32>,
+    silence_ms: i64,
+    longest_silence_ms: i64,
+    overlap_ms: i64,
+    overlaps: i32,
     sentiment: Option<i16>,
     sentiment_score: Option<f32>,
     whole: Option<Whole>,
@@ -47,10 +51,6 @@ pub struct Row {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Whole {
     duration_ms: i64,
-    silence_ms: i64,
-    longest_silence_ms: i64,
-    overlap_ms: i64,
-    overlaps: i32,
     tone: Option<i16>,
     formality: Option<i16>,
     energy: Option<i16>,
@@ -63,16 +63,21 @@ pub fn rows(transcript: &Transcript, talk: &TalkAnalytics, analysis: &Analysis) 
     let sentiment = analysis.sentiment.as_ref();
     let call = Row {
         talk_ms: millis(talk.talk_seconds),
-        words: count(talk.words),
+        words: talk.words.map(count),
         longest_monologue_ms: millis(talk.longest_monologue_seconds),
         interruptions: count(talk.interruptions),
         interrupted: count(talk.interruptions),
         questions: count(talk.questions),
         turns: count(talk.turns),
+        latency_ms: talk.response_latency_seconds.map(latency),
+        silence_ms: millis(talk.silence_seconds),
+        longest_silence_ms: millis(talk.longest_silence_seconds),
+        overlap_ms: millis(talk.overlap_seconds),
+        overlaps: count(talk.overlaps),
         sentiment: sentiment.and_then(|sentiment| code(&FEELINGS, &sentiment.overall)),
         sentiment_score: sentiment.map(|sentiment| score(sentiment.score)),
+        role: None,
         whole: Some(whole(talk, analysis.tone.as_ref())),
-        ..Row::default()
     };
     let roles = transcript.speakers.iter().map(|speaker| speaker.role);
     let speakers = talk.speakers.iter().zip(roles).map(|(talk, role)| {
@@ -90,14 +95,17 @@ fn of_speaker(talk: &SpeakerTalk, role: Role, felt: Option<&PartySentiment>) -> 
     Row {
         role: code(&ROLES, &role),
         talk_ms: millis(talk.talk_seconds),
-        words: count(talk.words),
+        words: talk.words.map(count),
         longest_monologue_ms: millis(talk.longest_monologue_seconds),
         interruptions: count(talk.interruptions),
         interrupted: count(talk.interrupted),
         questions: count(talk.questions),
         turns: count(talk.turns),
-        // Ten seconds at most: what takes longer is no answer.
-        latency_ms: talk.response_latency_seconds.map(|seconds| (seconds * 1000.0) as i32),
+        latency_ms: talk.response_latency_seconds.map(latency),
+        silence_ms: millis(talk.silence_seconds),
+        longest_silence_ms: millis(talk.longest_silence_seconds),
+        overlap_ms: millis(talk.overlap_seconds),
+        overlaps: count(talk.overlaps),
         sentiment: felt.and_then(|felt| code(&FEELINGS, &felt.overall)),
         sentiment_score: felt.map(|felt| score(felt.score)),
         whole: None,
@@ -107,10 +115,6 @@ fn of_speaker(talk: &SpeakerTalk, role: Role, felt: Option<&PartySentiment>) -> 
 fn whole(talk: &TalkAnalytics, tone: Option<&Tone>) -> Whole {
     Whole {
         duration_ms: millis(talk.duration_seconds),
-        silence_ms: millis(talk.silence_seconds),
-        longest_silence_ms: millis(talk.longest_silence_seconds),
-        overlap_ms: millis(talk.overlap_seconds),
-        overlaps: count(talk.overlaps),
         tone: tone.and_then(|tone| code(&FEELINGS, &tone.overall)),
         formality: tone.and_then(|tone| code(&FORMALITIES, &tone.formality)),
         energy: tone.and_then(|tone| code(&ENERGIES, &tone.energy)),
@@ -121,6 +125,11 @@ fn whole(talk: &TalkAnalytics, tone: Option<&Tone>) -> Whole {
 /// Of a recording of some hours; a time that is none is 0.
 fn millis(seconds: f64) -> i64 {
     (seconds * 1000.0).max(0.0) as i64
+}
+
+/// Ten seconds at most: what takes longer is no answer.
+fn latency(seconds: f64) -> i32 {
+    (seconds * 1000.0) as i32
 }
 
 fn count(things: usize) -> i32 {

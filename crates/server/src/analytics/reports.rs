@@ -1,4 +1,6 @@
 //! Reports over many calls, by SQL over their numbers. Its one invariant: the policies of the database say which calls are in a report.
+//!
+//! A call is of the time at which it was recorded, or uploaded where nobody said: what is imported is not of today.
 
 use api::analytics::{
     EnergyCounts, FeelingCounts, FormalityCounts, PaceCounts, Party, PartyTalk, TalkOfDay, TalkReport, VibeOfDay,
@@ -25,9 +27,11 @@ pub(super) async fn talk<A: Access>(
         r#"SELECT count(*) AS "calls!", coalesce(sum(m.duration_ms), 0)::float8 AS "duration_ms!",
              coalesce(sum(m.talk_ms), 0)::float8 AS "talk_ms!", coalesce(sum(m.silence_ms), 0)::float8 AS "silence_ms!",
              coalesce(sum(m.overlap_ms), 0)::float8 AS "overlap_ms!", coalesce(sum(m.overlap_count), 0) AS "overlaps!",
-             coalesce(sum(m.interruptions), 0) AS "interruptions!", coalesce(sum(m.questions), 0) AS "questions!"
+             coalesce(sum(m.interruptions), 0) AS "interruptions!", coalesce(sum(m.questions), 0) AS "questions!",
+             coalesce(max(m.longest_silence_ms), 0)::float8 AS "longest_silence_ms!",
+             coalesce(max(m.longest_monologue_ms), 0)::float8 AS "longest_monologue_ms!", avg(m.latency_ms)::float8 AS latency_ms
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND c.created_at >= $2"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND coalesce(c.recorded_at, c.created_at) >= $2"#,
         tenant,
         since,
     )
@@ -36,10 +40,10 @@ pub(super) async fn talk<A: Access>(
     let (parties, words_per_minute) = parties(tx, since).await?;
     let by_day = sqlx::query_as!(
         TalkOfDay,
-        r#"SELECT (c.created_at AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
+        r#"SELECT (coalesce(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
              sum(m.talk_ms)::float8 / 1000 AS "talk_seconds!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND c.created_at >= $2 GROUP BY 1 ORDER BY 1"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND coalesce(c.recorded_at, c.created_at) >= $2 GROUP BY 1 ORDER BY 1"#,
         tenant,
         since,
     )
@@ -51,11 +55,14 @@ pub(super) async fn talk<A: Access>(
         duration_seconds: all.duration_ms / 1000.0,
         talk_seconds: all.talk_ms / 1000.0,
         silence_seconds: all.silence_ms / 1000.0,
+        longest_silence_seconds: all.longest_silence_ms / 1000.0,
         overlap_seconds: all.overlap_ms / 1000.0,
         overlaps: all.overlaps,
         interruptions: all.interruptions,
         questions: all.questions,
         words_per_minute,
+        longest_monologue_seconds: all.longest_monologue_ms / 1000.0,
+        response_latency_seconds: all.latency_ms.map(seconds),
         parties,
         by_day,
     })
@@ -69,21 +76,29 @@ async fn parties<A: Access>(
     let tenant = tx.scope().tenant();
     let rows = sqlx::query!(
         r#"SELECT m.role AS "role!", count(DISTINCT m.call_id) AS "calls!", sum(m.talk_ms)::float8 AS "talk_ms!",
-             sum(m.words)::float8 AS "words!", max(m.longest_monologue_ms)::float8 AS "longest_ms!",
-             sum(m.interruptions) AS "interruptions!", sum(m.interrupted) AS "interrupted!", sum(m.questions) AS "questions!",
-             avg(m.latency_ms)::float8 AS latency_ms
+             sum(m.words)::float8 AS words, (sum(m.talk_ms) FILTER (WHERE m.words IS NOT NULL))::float8 AS counted_ms,
+             max(m.longest_monologue_ms)::float8 AS "longest_ms!", sum(m.interruptions) AS "interruptions!",
+             sum(m.interrupted) AS "interrupted!", sum(m.questions) AS "questions!", avg(m.latency_ms)::float8 AS latency_ms,
+             count(m.silence_ms) = count(*) AS "whole!", sum(m.silence_ms)::float8 AS silence_ms,
+             max(m.longest_silence_ms)::float8 AS longest_silence_ms, sum(m.overlap_ms)::float8 AS overlap_ms,
+             sum(m.overlap_count) AS overlaps
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker > 0 AND m.talk_ms > 0 AND c.created_at >= $2 GROUP BY m.role ORDER BY m.role"#,
+           WHERE m.tenant_id = $1 AND m.speaker > 0 AND m.talk_ms > 0 AND coalesce(c.recorded_at, c.created_at) >= $2
+           GROUP BY m.role ORDER BY m.role"#,
         tenant,
         since,
     )
     .fetch_all(tx.conn())
     .await?;
-    let (spoken, words): (f64, f64) =
-        (rows.iter().map(|row| row.talk_ms).sum(), rows.iter().map(|row| row.words).sum());
-    let per_minute = |words: f64, millis: f64| (millis > 0.0).then(|| words * 60_000.0 / millis);
+    let spoken: f64 = rows.iter().map(|row| row.talk_ms).sum();
+    // How fast is told of those whose words were counted alone.
+    let counted = rows.iter().filter_map(|row| row.words.zip(row.counted_ms));
+    let (words, counted_ms) = counted.fold((0.0, 0.0), |all: (f64, f64), one| (all.0 + one.0, all.1 + one.1));
+    let per_minute = |(words, millis): (f64, f64)| (millis > 0.0).then(|| words * 60_000.0 / millis);
     let mut parties = Vec::with_capacity(rows.len());
     for row in &rows {
+        // Calls that were measured before these were do not have them, and a sum of the others would be of fewer calls than it says.
+        let measured = |millis: Option<f64>| millis.filter(|_| row.whole).map(seconds);
         parties.push(PartyTalk {
             role: PARTIES
                 .get(usize::try_from(row.role - 1).unwrap_or(usize::MAX))
@@ -92,15 +107,23 @@ async fn parties<A: Access>(
             calls: row.calls,
             talk_seconds: row.talk_ms / 1000.0,
             talk_share: row.talk_ms / spoken,
-            words_per_minute: per_minute(row.words, row.talk_ms),
+            words_per_minute: row.words.zip(row.counted_ms).and_then(per_minute),
             longest_monologue_seconds: row.longest_ms / 1000.0,
             interruptions: row.interruptions,
             interrupted: row.interrupted,
             questions: row.questions,
-            response_latency_seconds: row.latency_ms.map(|millis| millis / 1000.0),
+            response_latency_seconds: row.latency_ms.map(seconds),
+            silence_seconds: measured(row.silence_ms),
+            longest_silence_seconds: measured(row.longest_silence_ms),
+            overlap_seconds: measured(row.overlap_ms),
+            overlaps: row.overlaps.filter(|_| row.whole),
         });
     }
-    Ok((parties, per_minute(words, spoken)))
+    Ok((parties, per_minute((words, counted_ms))))
+}
+
+fn seconds(millis: f64) -> f64 {
+    millis / 1000.0
 }
 
 /// How the calls since a time felt and sounded.
@@ -119,7 +142,7 @@ pub(super) async fn vibe<A: Access>(
              avg(m.sentiment_score) FILTER (WHERE m.role = 1) AS "user",
              avg(m.sentiment_score) FILTER (WHERE m.role = 2) AS contact
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND c.created_at >= $2"#,
+           WHERE m.tenant_id = $1 AND coalesce(c.recorded_at, c.created_at) >= $2"#,
         tenant,
         since,
     )
@@ -128,9 +151,11 @@ pub(super) async fn vibe<A: Access>(
     let [sentiment, tone, formality, energy, pace] = counts(tx, since).await?;
     let by_day = sqlx::query_as!(
         VibeOfDay,
-        r#"SELECT (c.created_at AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!", avg(m.sentiment_score) AS "score!"
+        r#"SELECT (coalesce(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
+             avg(m.sentiment_score) AS "score!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND m.sentiment IS NOT NULL AND c.created_at >= $2 GROUP BY 1 ORDER BY 1"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND m.sentiment IS NOT NULL AND coalesce(c.recorded_at, c.created_at) >= $2
+           GROUP BY 1 ORDER BY 1"#,
         tenant,
         since,
     )
@@ -161,7 +186,8 @@ async fn counts<A: Access>(tx: &mut TenantTx<A>, since: DateTime<Utc>) -> Result
         r#"SELECT v.of AS "of!", v.code AS "code!", count(*) AS "calls!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
            CROSS JOIN LATERAL (VALUES (1, m.sentiment), (2, m.tone), (3, m.formality), (4, m.energy), (5, m.pace)) v (of, code)
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND v.code IS NOT NULL AND c.created_at >= $2 GROUP BY 1, 2"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND v.code IS NOT NULL AND coalesce(c.recorded_at, c.created_at) >= $2
+           GROUP BY 1, 2"#,
         tenant,
         since,
     )

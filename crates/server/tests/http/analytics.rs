@@ -1,6 +1,7 @@
 //! How calls look from outside, one and many: what is in that, and whose calls are.
 
 use axum::http::Method;
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::{
@@ -14,9 +15,10 @@ use crate::{
 ///
 /// The contact breaks into the user's first turn a second before its end, goes on behind a pause of one, and says a word within the user's
 /// next. The user speaks 6 + 2.5 + 1 + 0.5 = 10 seconds in 12 + 4 + 3 + 1 = 20 words, the contact 5 + 4 + 0.5 + 2 + 3.5 = 15 in
-/// 14 + 13 + 1 + 6 + 11 = 45; both at once 1 + 0.5, nobody 2 + 1 + 3 + 2.5 + 1 + 2 + 3 + 2 = 16.5.
+/// 14 + 13 + 1 + 6 + 11 = 45; both at once 1 + 0.5, nobody 2 + 1 + 3 + 2.5 + 1 + 2 + 3 + 2 = 16.5,
+/// of which the user ends 2 + 3 + 2.5 + 2, the contact 1 + 1 + 3.
 fn lively() -> Value {
-    let said = [
+    said(&[
         (1, 2.0, 8.0, "Good morning, this is David, have you looked at the offer yet?"),
         (2, 7.0, 12.0, "Yes, I have looked at all of it, and the price is too high."),
         (2, 13.0, 17.0, "Our budget this year ends at twelve thousand dollars, taxes and delivery included."),
@@ -26,7 +28,11 @@ fn lively() -> Value {
         (2, 27.0, 29.0, "That would do, when is it?"),
         (1, 31.0, 31.5, "Tomorrow."),
         (2, 34.5, 38.0, "Perfect, then send me the new offer and I will sign."),
-    ];
+    ])
+}
+
+/// A call of 40 seconds in which the user (1) and the contact (2) say this, from when to when.
+fn said(said: &[(u8, f64, f64, &str)]) -> Value {
     let mut transcript = document();
     let segments = (1..).zip(said).map(|(n, (speaker, start, end, text))| {
         json!({"id": format!("seg_{n:04}"), "speaker": format!("Speaker {speaker}"), "speakerId": format!("spk_{speaker}"),
@@ -49,10 +55,10 @@ fn counted() -> Value {
         "speakers": [
             {"speakerId": "spk_1", "talkSeconds": 10.0, "talkShare": 0.4, "words": 20, "wordsPerMinute": 120.0,
                 "longestMonologueSeconds": 6.0, "interruptions": 0, "interrupted": 1, "overlapSeconds": 1.5, "overlaps": 2,
-                "questions": 2, "turns": 4, "responseLatencySeconds": 3.0},
+                "silenceSeconds": 9.5, "longestSilenceSeconds": 3.0, "questions": 2, "turns": 4, "responseLatencySeconds": 3.0},
             {"speakerId": "spk_2", "talkSeconds": 15.0, "talkShare": 0.6, "words": 45, "wordsPerMinute": 180.0,
                 "longestMonologueSeconds": 10.0, "interruptions": 1, "interrupted": 0, "overlapSeconds": 1.5, "overlaps": 2,
-                "questions": 1, "turns": 4, "responseLatencySeconds": 1.0},
+                "silenceSeconds": 5.0, "longestSilenceSeconds": 3.0, "questions": 1, "turns": 4, "responseLatencySeconds": 1.0},
         ],
     })
 }
@@ -90,7 +96,8 @@ async fn the_talk_of_a_call_is_what_can_be_counted_in_its_transcript() {
 async fn a_report_has_each_figure_of_a_call_in_its_place() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
-    analysed_of(&person, 1, lively()).await;
+    let call = analysed_of(&person, 1, lively()).await;
+    recorded(&person, &call, "NULL").await;
     let report = person.get("/api/analytics/talk").await.json();
     let counted = counted();
     assert_eq!(report["calls"], 1);
@@ -98,12 +105,16 @@ async fn a_report_has_each_figure_of_a_call_in_its_place() {
         "durationSeconds",
         "talkSeconds",
         "silenceSeconds",
+        "longestSilenceSeconds",
         "overlapSeconds",
         "overlaps",
         "interruptions",
         "questions",
+        "wordsPerMinute",
+        "longestMonologueSeconds",
+        "responseLatencySeconds",
     ];
-    for field in kept.into_iter().chain(["wordsPerMinute"]) {
+    for field in kept {
         assert_eq!(report[field], counted[field], "{field}: {report}");
     }
     for (party, role) in ["USER", "CONTACT"].into_iter().enumerate() {
@@ -112,8 +123,79 @@ async fn a_report_has_each_figure_of_a_call_in_its_place() {
         for (field, value) in told.iter().filter(|(field, _)| !["role", "calls"].contains(&field.as_str())) {
             assert_eq!(*value, counted["speakers"][party][field], "{role}, {field}: {report}");
         }
-        assert_eq!(told.len(), 10, "{report}");
+        assert_eq!(told.len(), 14, "{report}");
     }
+
+    // As a version left it that did not measure this of speakers.
+    person.sql("UPDATE tenant.call_metrics SET silence_ms = NULL WHERE speaker = 1".to_owned()).await;
+    let older = person.get("/api/analytics/talk").await.json();
+    for field in ["silenceSeconds", "longestSilenceSeconds", "overlapSeconds", "overlaps"] {
+        assert_eq!((older["parties"][0].get(field), &older["parties"][1][field]), (None, &report["parties"][1][field]));
+    }
+}
+
+/// Says when a call was recorded.
+async fn recorded(person: &Person<'_>, call: &str, at: &str) {
+    person.sql(format!("UPDATE tenant.calls SET recorded_at = {at} WHERE id = '{call}'")).await;
+}
+
+#[tokio::test]
+async fn calls_are_of_the_day_on_which_they_were_recorded_or_uploaded_where_nobody_said() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let [old, late, unknown] = [analysed(&person, 1).await, analysed(&person, 2).await, analysed(&person, 3).await];
+    let today = Utc::now().date_naive();
+    let ago = |days| today - TimeDelta::days(days);
+    recorded(&person, &old, &format!("'{} 12:00Z'", ago(40))).await;
+    recorded(&person, &late, &format!("'{} 00:01Z'", ago(3))).await;
+    recorded(&person, &unknown, "NULL").await;
+    person.sql(format!("UPDATE tenant.calls SET created_at = '{} 23:59Z' WHERE id = '{unknown}'", ago(5))).await;
+    for report in ["talk", "vibe"] {
+        for (days, expected) in [("", vec![5, 3]), ("?days=4", vec![3]), ("?days=60", vec![40, 5, 3])] {
+            let told = person.get(&format!("/api/analytics/{report}{days}")).await.json();
+            assert_eq!(told["calls"], expected.len(), "{report}: {told}");
+            let expected: Vec<_> = expected.into_iter().map(|days| (json!(ago(days)), json!(1))).collect();
+            let by_day =
+                told["byDay"].as_array().unwrap().iter().map(|day| (day["date"].clone(), day["calls"].clone()));
+            assert_eq!(by_day.collect::<Vec<_>>(), expected, "{report}{days}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_fast_people_speak_is_told_of_those_whose_words_can_be_counted() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let japanese =
+        said(&[(1, 1.0, 9.0, "来週の月曜日に送ります。 よろしいですか？"), (2, 10.0, 30.0, "はい、 お願いします。")]);
+    let call = analysed_of(&person, 1, japanese).await;
+    recorded(&person, &call, "NULL").await;
+    let talk = person.get(&format!("/api/calls/{call}/talk")).await;
+    let described: api::analytics::TalkAnalytics = serde_json::from_slice(&talk.body).unwrap();
+    assert_eq!(serde_json::to_value(&described).unwrap(), talk.json());
+    let speeds = described.speakers.iter().map(|one| (one.words, one.words_per_minute));
+    assert!(
+        speeds.chain([(described.words, described.words_per_minute)]).all(|one| one == (None, None)),
+        "{described:?}"
+    );
+    let report = person.get("/api/analytics/talk").await.json();
+    for part in [&report, &report["parties"][0], &report["parties"][1]] {
+        assert_eq!(part.get("wordsPerMinute"), None, "{report}");
+    }
+    assert_eq!((millis(&report["talkSeconds"]), &report["questions"]), (28_000, &json!(1)));
+
+    // The contact of this one speaks Japanese too; its user adds to the user of the other.
+    let mut mixed = lively();
+    mixed["segments"][1]["text"] = json!("はい。");
+    for (seed, transcript) in [(2, lively()), (3, mixed)] {
+        let call = analysed_of(&person, seed, transcript).await;
+        recorded(&person, &call, "NULL").await;
+    }
+    let report = person.get("/api/analytics/talk").await.json();
+    let speeds = [&report["parties"][0], &report["parties"][1], &report].map(|part| &part["wordsPerMinute"]);
+    // 20 words in 10 seconds, twice; 45 in 15.
+    assert_eq!(speeds, [&json!(120.0), &json!(180.0), &json!(85.0 * 60.0 / 35.0)]);
+    assert_eq!(millis(&report["parties"][0]["talkSeconds"]), 28_000, "who is not counted spoke nonetheless");
 }
 
 /// As whole milliseconds, because sums of a database need not end where those of a test do.
@@ -130,7 +212,8 @@ async fn talk_is_summed_over_the_calls_that_the_caller_may_see_and_the_days_that
     analysed(&owner, 2).await;
     analysed(&member, 3).await;
     analysed(&Person::new(&service).await, 4).await;
-    owner.sql(format!("UPDATE tenant.calls SET created_at = now() - interval '40 days' WHERE id = '{old}'")).await;
+    owner.sql("UPDATE tenant.calls SET recorded_at = NULL".to_owned()).await;
+    recorded(&owner, &old, "now() - interval '40 days'").await;
     for (person, days, calls) in [(&owner, "", 2), (&owner, "?days=365", 3), (&member, "?days=365", 1)] {
         let report = person.get(&format!("/api/analytics/talk{days}")).await.json();
         assert_eq!(report["calls"], calls, "{report}");
@@ -159,6 +242,7 @@ async fn vibes_are_counted_without_opening_anything() {
     let empty = person.get("/api/analytics/vibe").await.json();
     assert_eq!((&empty["calls"], &empty["score"], &empty["byDay"]), (&json!(0), &Value::Null, &json!([])));
     let call = analysed(&person, 1).await;
+    recorded(&person, &call, "NULL").await;
     let found = person.get(&format!("/api/calls/{call}/analysis")).await.json();
     // Nothing is left to open.
     person.sql("UPDATE tenant.calls SET sealed = NULL; DELETE FROM tenant.record_keys".to_owned()).await;

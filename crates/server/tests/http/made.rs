@@ -109,7 +109,7 @@ async fn numbers_of_a_call_are_those_of_the_corrected_transcript() {
     correct(&person, &call, "seg_0001", "Hello.").await;
     let mut tx = service.app.database.read(&person.scope).await.unwrap();
     let stored = store::get(&mut tx, &service.app.vault, call.parse().unwrap()).await.unwrap().unwrap();
-    let words: usize = talk::measure(&stored).speakers.iter().map(|one| one.words).sum();
+    let words = talk::measure(&stored).words.unwrap();
     let mut superuser = service.installation.postgres.superuser().await;
     let counted: i32 = sqlx::query_scalar("SELECT words FROM tenant.call_metrics WHERE speaker = 0")
         .fetch_one(&mut superuser)

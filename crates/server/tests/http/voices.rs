@@ -36,6 +36,8 @@ fn parties(transcript: &Value) -> Vec<[&str; 3]> {
 
 /// How long user and contact spoke, as the report of talk has it.
 async fn talked(person: &Person<'_>) -> Vec<(String, i64)> {
+    // The calls of these tests are of March, and the report is of the last days.
+    person.sql("UPDATE tenant.calls SET recorded_at = NULL".to_owned()).await;
     let report = person.get("/api/analytics/talk").await.json();
     let party = |one: &Value| (one["role"].as_str().unwrap().to_owned(), one["talkSeconds"].as_f64().unwrap() as i64);
     report["parties"].as_array().unwrap().iter().map(party).collect()

@@ -151,8 +151,8 @@ pub(super) fn tone(call: &Call<'_>, sentiment: &Sentiment) -> Tone {
     let count = |list: &str| call.sentences.iter().filter(|one| one.lexicon().any(list, &one.words)).count();
     let (formal, informal) = (count("formal"), count("informal"));
     let pace = match talk.words_per_minute {
-        pace if pace < SLOW => Pace::Slow,
-        pace if pace > FAST => Pace::Fast,
+        Some(pace) if pace < SLOW => Pace::Slow,
+        Some(pace) if pace > FAST => Pace::Fast,
         _ => Pace::Normal,
     };
     let loud = call.sentences.iter().filter(|sentence| sentence.text.ends_with('!')).count();
