@@ -256,3 +256,66 @@ async fn vibes_are_counted_without_opening_anything() {
     assert_eq!(report["pace"][found["tone"]["pace"].as_str().unwrap()], 1);
     assert_eq!(report["byDay"][0]["calls"], 1);
 }
+
+/// Scores are stored with seven digits.
+fn is_near(told: &Value, expected: f64) -> bool {
+    told.as_f64().is_some_and(|told| (told - expected).abs() < 1e-6)
+}
+
+#[tokio::test]
+async fn vibes_of_several_calls_are_their_means_party_by_party_and_their_counts() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    // In the first one party is glad and the other is not; in the second both are milder; in the third only the user feels anything.
+    let mut calls = [
+        said(&[
+            (1, 0.0, 8.0, "Certainly, sir, this is a wonderful plan and I love it."),
+            (2, 10.0, 18.0, "This is a terrible delay and I hate it."),
+        ]),
+        said(&[(1, 0.0, 8.0, "Certainly, sir, that is a good idea."), (2, 10.0, 18.0, "There is a problem with it.")]),
+        said(&[(1, 0.0, 8.0, "Yeah, gonna be great, guys."), (2, 10.0, 18.0, "来週の月曜日に送ります。")]),
+    ];
+    calls[2]["segments"][1]["language"] = json!("ja");
+    let mut found = Vec::new();
+    for (seed, transcript) in (1..).zip(calls) {
+        let call = analysed_of(&person, seed, transcript).await;
+        recorded(&person, &call, &format!("now() - interval '{seed} days'")).await;
+        found.push(person.get(&format!("/api/calls/{call}/analysis")).await.json());
+    }
+    let scores = |of: &str| -> Vec<f64> {
+        found.iter().filter_map(|one| one["sentiment"].pointer(of).and_then(Value::as_f64)).collect()
+    };
+    let mean = |scores: &[f64]| scores.iter().sum::<f64>() / scores.len() as f64;
+    let [of_calls, of_users, of_contacts] = ["/score", "/userSentiment/score", "/contactSentiment/score"].map(scores);
+    assert_eq!((of_calls.len(), of_users.len(), of_contacts.len()), (3, 3, 2), "{found:?}");
+    // Each would show where it is in another's place.
+    assert!(of_users.iter().all(|score| *score > 0.0) && of_contacts.iter().all(|score| *score < 0.0), "{found:?}");
+    assert!(of_users[0] != of_users[1] && of_users[1] != of_users[2] && of_contacts[0] != of_contacts[1], "{found:?}");
+
+    let report = person.get("/api/analytics/vibe").await.json();
+    assert_eq!(report["calls"], 3, "{report}");
+    for (field, scores) in [("score", &of_calls), ("userScore", &of_users), ("contactScore", &of_contacts)] {
+        assert!(is_near(&report[field], mean(scores)), "{field}: {report} {scores:?}");
+    }
+    assert_eq!(report["formality"], json!({"formal": 2, "semiFormal": 0, "informal": 1}));
+    for (of, field) in [
+        ("sentiment", "/sentiment/overall"),
+        ("tone", "/tone/overall"),
+        ("energy", "/tone/energy"),
+        ("pace", "/tone/pace"),
+    ] {
+        for (code, count) in report[of].as_object().unwrap() {
+            let expected = found.iter().filter(|one| one.pointer(field).unwrap() == code.as_str()).count();
+            assert_eq!(*count, expected, "{of} {code}: {report}");
+        }
+    }
+    let by_day = report["byDay"].as_array().unwrap();
+    assert!(by_day.iter().zip(of_calls.iter().rev()).all(|(day, score)| is_near(&day["score"], *score)), "{report}");
+    let together = "UPDATE tenant.calls SET recorded_at = (SELECT min(recorded_at) FROM tenant.calls)
+                    WHERE recorded_at < now() - interval '36 hours'";
+    person.sql(together.to_owned()).await;
+    let report = person.get("/api/analytics/vibe").await.json();
+    let days: Vec<_> = report["byDay"].as_array().unwrap().iter().map(|day| &day["calls"]).collect();
+    assert_eq!(days, [2, 1], "{report}");
+    assert!(is_near(&report["byDay"][0]["score"], mean(&of_calls[1..])), "{report}");
+}
