@@ -22,7 +22,7 @@ type Found = (usize, Option<NaiveDate>);
 /// So many days, months (1000) or years (2000).
 type Span = (u64, i64);
 
-/// Between two days by that name, one of which is meant.
+/// In the place of days ahead: what is meant hangs on what was spoken of before.
 const UNTOLD: i64 = 99;
 
 pub(super) struct Reader<'s, 't> {
@@ -115,7 +115,9 @@ impl<'s, 't> Reader<'s, 't> {
         // "the Monday after Easter" is another one.
         let of_holiday = self.find("beside", end).is_some_and(|(_, words)| self.find("holiday", end + words).is_some());
         let which = which.or(after).map(|(value, _)| value).filter(|_| !of_holiday);
-        Some((words, self.coming(weekday, if of_holiday { Some(UNTOLD) } else { which }, self.is_past(at))))
+        // "Since Friday is a holiday" looks ahead.
+        let past = self.past || self.is_past(at) && !self.lexicon.holds("because", self.sentence.key(at + words));
+        Some((words, self.coming(weekday, if of_holiday { Some(UNTOLD) } else { which }, past)))
     }
 
     /// "next week on Thursday".
@@ -129,7 +131,8 @@ impl<'s, 't> Reader<'s, 't> {
 
     fn of_week(&self, weekday: i64, days_ahead: i64) -> Option<NaiveDate> {
         let today = i64::from(self.today?.weekday().num_days_from_monday());
-        self.shifted(days_ahead - today + weekday)
+        let is_told = days_ahead != UNTOLD;
+        is_told.then(|| self.shifted(days_ahead - today + weekday)).flatten()
     }
 
     fn coming(&self, weekday: i64, which: Option<i64>, past: bool) -> Option<NaiveDate> {
