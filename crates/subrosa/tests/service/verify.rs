@@ -16,10 +16,11 @@ use tokio::{process::Command, time::timeout};
 use crate::{
     analyst::Analyst,
     bucket::Store,
+    client::{Client, Way},
     leaky::Leaky,
     outages::Postgres,
     program::{PATIENCE, Place, Program, skipped},
-    recordings,
+    recordings::{self, Recording},
 };
 
 /// The model that translates as well: every operation has to succeed.
@@ -151,6 +152,34 @@ async fn no_canary_of_any_operation_is_on_any_medium_at_level_trace() {
     let bytes: Vec<u64> = report["rules"].as_array().unwrap().iter().map(bytes).collect();
     assert!(bytes[0] > 16 << 20 && bytes[2] > 16 << 20, "less than a segment of the write-ahead log: {bytes:?}");
     println!("{} operations, {:.0} MiB searched", operations(), bytes[0] as f64 / f64::from(1 << 20));
+}
+
+/// The canaries of `verify` are written into a call; what is recognised in one goes through other hands.
+#[tokio::test]
+async fn what_people_say_is_in_no_line_of_the_log_at_level_trace_and_in_no_metric() {
+    let Some(place) = Place::new() else { return };
+    let place = place.set(MODEL).set("log.level=trace");
+    let program = place.start().await;
+    let mut client = program.client(&program.key().await);
+    let call = client.upload(&Recording::new(0, 30, 0), Way::Form).await.unwrap();
+    client.events(call).await.unwrap();
+    let transcript: Value = client.get(&format!("/api/calls/{call}/transcript")).await.unwrap().json();
+    client.get(&format!("/api/calls/{call}/analysis")).await.unwrap();
+    let said = transcript["cleanText"].as_str().unwrap().to_lowercase();
+    let words: Vec<&str> = said.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()).collect();
+    let phrases = words.windows(4).map(|words| words.join(" "));
+    let rare = ["chicago", "jersey", "yankee", "texas", "originally"].map(str::to_owned);
+    let rare = rare.into_iter().filter(|word| words.contains(&word.as_str()));
+    let needles: Vec<String> = rare.chain(phrases).collect();
+    assert!(needles.len() > 40 && words.contains(&"chicago"), "{} words were heard", words.len());
+    let metrics = Client::new(program.heard.metrics, "").get("/metrics").await.unwrap();
+    program.stop().await;
+    let told = [fs::read(place.log()).unwrap(), metrics.body.to_vec()];
+    let told = told.map(|text| String::from_utf8_lossy(&text).to_lowercase());
+    assert!(told.iter().all(|text| text.contains("/api/calls/analyze")), "another log, or other metrics");
+    // Which words they are stays unsaid here as well.
+    let found = needles.iter().filter(|needle| told.iter().any(|text| text.contains(*needle))).count();
+    assert_eq!(found, 0, "of {} needles", needles.len());
 }
 
 #[tokio::test]
