@@ -2,7 +2,7 @@
 //! dollars") gives none.
 
 use super::document::AmountKind;
-use super::sentence::Sentence;
+use super::sentence::{Number, Sentence};
 
 /// Signs of currencies; `R$` and `US$` end with one.
 const SIGNS: [char; 5] = ['$', '€', '£', '¥', '₹'];
@@ -37,9 +37,12 @@ fn amount(sentence: &Sentence<'_>, first: usize) -> Option<Found> {
     let adjacent = sentence.numbers.iter().any(|other| other.first == end || other.first + other.words == first);
     let behind_point = first > 0 && find("point", first - 1).is_some();
     // "three to five days": the end of a range is not what was said.
-    let ranged = first > 0
-        && find("range", first - 1).is_some()
-        && sentence.numbers.iter().any(|other| other.first + other.words + 1 == first);
+    let range = |end: usize| {
+        let ends = |other: &Number| other.first + other.words + 1 == end;
+        end > 0 && find("range", end - 1).is_some() && sentence.numbers.iter().any(ends)
+    };
+    // "ninety to a hundred dollars"
+    let ranged = range(first) || (first > 0 && find("one", first - 1).is_some() && range(first - 1));
     if adjacent || behind_point || ranged {
         return None;
     }

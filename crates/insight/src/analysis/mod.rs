@@ -28,7 +28,7 @@ use speech::transcript::Transcript;
 use self::document::{Analysis, Engine, ImportantDate, SCHEMA_VERSION};
 use self::sentence::{Sentence, sentences};
 use self::task::Tasks;
-use self::when::{Mention, mentions};
+use self::when::{Mention, mentions, moments};
 use crate::facts::Facts;
 use crate::redact::{numeral::Language, token::fold};
 
@@ -179,7 +179,7 @@ impl<'t> Call<'t> {
 fn when_words(sentence: &Sentence<'_>, mentions: &[Mention]) -> BTreeSet<usize> {
     let ranges = mentions.iter().flat_map(|mention| [(mention.first, mention.end), mention.time_at]);
     let mut words = BTreeSet::new();
-    for (first, end) in ranges.filter(|(first, end)| first < end) {
+    for (first, end) in ranges.chain(moments(sentence)).filter(|(first, end)| first < end) {
         let leads = |at: &usize| sentence.lexicon().holds("loose", sentence.key(*at));
         words.extend((0..first).rev().take_while(leads));
         words.extend(first..end);

@@ -163,19 +163,14 @@ fn ends(text: &str, words: &[Word<'_>], at: usize, language: Language) -> bool {
     }
     let lexicon = Lexicon::of(language);
     let abbreviation = between.starts_with('.') && lexicon.holds("abbreviation", &word.key);
-    // "am 19. Dezember"
-    let ordinal = between.starts_with('.')
-        && word.key.len() <= 2
-        && word.key.bytes().all(|byte| byte.is_ascii_digit())
-        && lexicon.holds("month", &next.key);
-    // "am 24.4. um drei"
-    let day_and_month = between.starts_with('.')
-        && !next.capital
-        && word
-            .key
-            .split_once('.')
-            .is_some_and(|parts| [parts.0, parts.1].iter().all(|part| part.parse::<u8>().is_ok()));
-    !abbreviation && !ordinal && !day_and_month
+    let digits = |text: &str| (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let follows = |section: &str| lexicon.holds(section, &next.key);
+    // "am 19. Dezember", "vom 10. bis zum 20. April"
+    let ordinal = digits(&word.key) && (follows("month") || (follows("till") && !next.capital));
+    // "am 24.4. um zehn"
+    let date = word.key.split_once('.').is_some_and(|(day, month)| digits(day) && digits(month));
+    let ordinal = between.starts_with('.') && language != Language::En && (ordinal || (date && !next.capital));
+    !abbreviation && !ordinal
 }
 
 /// Numbers among `words` of one segment: those in words by the grammar of redaction, those in digits as they are written.
@@ -202,7 +197,27 @@ fn numbers(words: &[Word<'_>], segment: usize, page: &Page, items: &[Item], lang
             at += 1;
         }
     }
-    numbers
+    if language == Language::En { hundreds(words, &numbers) } else { numbers }
+}
+
+/// "Twelve hundred fifty", which redaction reads as two numbers, because people dictate telephone numbers so.
+fn hundreds(words: &[Word<'_>], numbers: &[Number]) -> Vec<Number> {
+    let mut joined: Vec<Number> = Vec::new();
+    for number in numbers {
+        let end = |last: &Number| last.first + last.words;
+        let counts = |last: &&mut Number| {
+            let teen = (11.0..100.0).contains(&last.value) && last.value % 10.0 > 0.0 && last.value.fract() == 0.0;
+            teen && end(last) == number.first && !words[number.first - 1].pause && words[number.first].key == "hundred"
+        };
+        match joined.last_mut().filter(counts) {
+            // "Hundred" alone is a hundred.
+            Some(last) => {
+                (last.value, last.words) = ((last.value - 1.0) * 100.0 + number.value, last.words + number.words);
+            }
+            None => joined.push(*number),
+        }
+    }
+    joined
 }
 
 /// Digits with spaces between groups of three, as languages other than English write thousands: "1 234,56".

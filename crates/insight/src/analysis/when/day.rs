@@ -1,5 +1,7 @@
 //! One day in the words of five languages. Its one invariant: nothing is read that is not there; an ambiguous date ("3/4/2026" in
-//! English) is a day without a date.
+//! English) is a day without a date. What moves a day ("a week from") is in `beside`.
+
+mod beside;
 
 use chrono::{Datelike as _, Days, Months, NaiveDate};
 
@@ -10,6 +12,18 @@ use crate::redact::numeral::Language;
 /// Days and months further away than this are no plans.
 const FURTHEST: u64 = 1_000;
 
+/// What a list says of a week or a weekday that only the rest of the call tells: "the following week".
+const UNKNOWN: i64 = 9;
+
+/// Years that people mean.
+const YEARS: std::ops::RangeInclusive<u64> = 1_900..=2_100;
+
+/// Words between "since" and the day.
+const SINCE_WITHIN: usize = 3;
+
+/// Days in a row before the one with the month: "the tenth, the eleventh and the twelfth of April".
+const DAYS_OF_A_MONTH: usize = 5;
+
 pub(super) enum Read {
     /// A day of so many words.
     Day { words: usize, date: Option<NaiveDate> },
@@ -19,41 +33,92 @@ pub(super) enum Read {
 
 type Found = (usize, Option<NaiveDate>);
 
-/// So many days, months (1000) or years (2000).
-type Span = (u64, i64);
-
-/// In the place of days ahead: what is meant hangs on what was spoken of before.
-const UNTOLD: i64 = 99;
-
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'s, 't> {
     sentence: &'s Sentence<'t>,
     lexicon: &'static Lexicon,
     today: Option<NaiveDate>,
     /// The sentence speaks of what was.
     past: bool,
+    /// It may as well speak of what is: "wir haben am Freitag einen Termin".
+    unsure: bool,
+    /// It speaks of another week, to which a weekday may belong.
+    other_week: bool,
 }
 
 impl<'s, 't> Reader<'s, 't> {
     pub(super) fn new(sentence: &'s Sentence<'t>, today: Option<NaiveDate>) -> Self {
         let lexicon = sentence.lexicon();
         let past = lexicon.any("past", &sentence.words) && !lexicon.any("future", &sentence.words);
-        Self { sentence, lexicon, today, past: past || (sentence.language == Language::En && did(sentence)) }
+        let past = past || (sentence.language == Language::En && did(sentence));
+        let unsure = past && lexicon.any("maybe_past", &sentence.words);
+        let week = |at| lexicon.find("week", &sentence.words, at).is_some_and(|week| week.value != 0);
+        let other_week = (0..sentence.words.len()).any(week);
+        Self { sentence, lexicon, today, past, unsure, other_week }
     }
 
     pub(super) fn read(&self, at: usize) -> Read {
-        let none = self.find("no_day", at).map_or(0, |(_, words)| words);
-        let days = [self.named(at), self.weekday(at), self.in_week(at)];
-        let days = days.map(|day| day.map(|day| self.stretched(at, day)));
-        let day = [self.numeric(at), self.calendar(at), self.of_month(at), self.counted(at)]
-            .into_iter()
-            .chain(days)
-            .chain([self.ahead(at), self.ago(at), self.period(at)])
-            .flatten()
-            .max_by_key(|(words, _)| *words);
+        let none = self.skip("no_day", at).max(self.every(at));
+        let since = self.since(at);
+        // "Desde el lunes" may be from Monday on, unless the sentence says how things are.
+        let (lexicon, words) = (self.lexicon, &self.sentence.words);
+        let open = lexicon.entries("lasting").next().is_some() && !lexicon.any("lasting", words);
+        let unsure = if since { open } else { self.unsure };
+        let day = Self { past: self.past || since, unsure, ..*self }.moved(at);
         match day {
             Some((words, date)) if words > none => Read::Day { words, date },
             _ => Read::Skip(none.max(1)),
         }
+    }
+
+    /// The longest day at `at`, whatever stands around it.
+    fn plain(&self, at: usize) -> Option<Found> {
+        let said = [self.numeric(at), self.named(at), self.weekday(at), self.calendar(at), self.of_month(at)];
+        let counted = [self.ahead(at), self.ago(at), self.period(at)];
+        said.into_iter().chain(counted).flatten().max_by_key(|(words, _)| *words)
+    }
+
+    /// Words of "every Friday", which is no day.
+    fn every(&self, at: usize) -> usize {
+        let every = || {
+            let words = self.find("every", at)?.1;
+            Some(self.weekday_at(at + words, true)?.1 - at)
+        };
+        every().unwrap_or(0)
+    }
+
+    /// Whether what is at `at` lasts from it on: "since Friday"; "since Friday is a holiday" says why.
+    fn since(&self, at: usize) -> bool {
+        let (lexicon, words) = (self.lexicon, &self.sentence.words);
+        let said = (at.saturating_sub(SINCE_WITHIN)..=at).any(|from| {
+            self.find("since", from).is_some_and(|(_, length)| {
+                (from + length..at).all(|between| lexicon.holds("join", &words[between].key))
+            })
+        });
+        let why = || (at + 1..words.len().min(at + 1 + SINCE_WITHIN)).any(|at| self.find("why", at).is_some());
+        said && !why() && !lexicon.any("not_since", words)
+    }
+
+    /// Whether a comma or the like stands in front of the word `at`.
+    fn paused(&self, at: usize) -> bool {
+        at > 0 && self.sentence.words.get(at - 1).is_some_and(|word| word.pause)
+    }
+
+    /// Whether nothing that `at` begins belongs to what stands in front of it.
+    fn is_over(&self, at: usize) -> bool {
+        let follows = ["then", "at", "am", "pm", "after_short"];
+        at >= self.sentence.words.len()
+            || self.paused(at)
+            || follows.iter().any(|section| self.find(section, at).is_some())
+    }
+
+    fn weekday_of_call(&self) -> Option<i64> {
+        Some(i64::from(self.today?.weekday().num_days_from_monday()))
+    }
+
+    /// What was, what is to come, or either.
+    fn is_past(&self) -> Option<bool> {
+        (!self.unsure).then_some(self.past)
     }
 
     fn find(&self, section: &str, at: usize) -> Option<(i64, usize)> {
@@ -72,14 +137,9 @@ impl<'s, 't> Reader<'s, 't> {
     }
 
     fn shifted(&self, days: i64) -> Option<NaiveDate> {
-        days_from(self.today?, days)
-    }
-
-    /// Whether what is said at `at` is over: "since the first of March", and whatever a sentence about the past says.
-    fn is_past(&self, at: usize) -> bool {
-        let since = |at: usize| self.lexicon.holds("since", self.sentence.key(at));
-        let before = (at.saturating_sub(2)..at).rev().take_while(|before| !self.sentence.words[*before].pause);
-        self.past || since(at) || before.into_iter().any(since)
+        let today = self.today?;
+        let by = Days::new(days.unsigned_abs());
+        if days < 0 { today.checked_sub_days(by) } else { today.checked_add_days(by) }
     }
 
     /// "tomorrow", "übermorgen".
@@ -88,55 +148,44 @@ impl<'s, 't> Reader<'s, 't> {
         Some((words, self.shifted(days)))
     }
 
+    /// The weekday at `at`, behind "next" or the like, and the word behind it; where it is clear that a day is spoken of, also one that
+    /// is a number otherwise: "segunda".
+    fn weekday_at(&self, at: usize, clear: bool) -> Option<(i64, usize)> {
+        let from = at + self.skip("which", at);
+        if let Some((weekday, words)) = self.find("weekday", from) {
+            return Some((weekday, from + words));
+        }
+        let cued = at + self.skip("before_short", at);
+        let short = |from: usize| self.find("weekday_short", from).map(|(weekday, words)| (weekday, from + words));
+        let over = |(_, end): &(i64, usize)| {
+            let after = self.find("which_after", *end).map_or(*end, |(_, words)| end + words);
+            self.is_over(after)
+        };
+        [from, cued].into_iter().filter_map(short).find(|found| clear || (found.1 > at + 1 && over(found)))
+    }
+
     /// "next Wednesday", "mercredi prochain", "Monday the sixteenth".
     fn weekday(&self, at: usize) -> Option<Found> {
-        let which = self.find("which", at);
-        let led = which.map(|(_, words)| at + words).and_then(|from| Some((from, self.find("weekday", from)?)));
-        // Some phrases of weekdays begin with such a word.
-        let which = which.filter(|_| led.is_some());
-        let (from, (weekday, words)) = match led {
-            Some(led) => led,
-            None => (at, self.find("weekday", at)?),
-        };
-        let end = from + words;
-        let calendar = self.calendar(end + self.skip("of", end)).or_else(|| {
-            let from = end + self.skip("of", end);
+        let which = self.find("which", at).map(|(value, _)| value);
+        let (weekday, end) = self.weekday_at(at, false)?;
+        let from = end + self.skip("of", end);
+        let calendar = self.calendar(from).or_else(|| {
             let (day, words) = self.ordinal(from)?;
-            Some((words, self.next_day_of_month(day, self.is_past(at))))
+            Some((words, self.next_day_of_month(day)))
         });
+        let calendar = calendar.or_else(|| self.numeric(from));
         if let Some((words, date)) = calendar {
-            return Some((end + self.skip("of", end) + words - at, date));
+            return Some((from + words - at, date));
         }
-        if let Some((week, words)) = self.find("week", end).filter(|_| !self.sentence.words[end - 1].pause) {
-            return Some((end + words - at, self.of_week(weekday, week)));
-        }
-        let after = self.find("which_after", end);
+        let after = self.find("which_after", end).filter(|_| !self.paused(end));
         let words = end + after.map_or(0, |(_, words)| words) - at;
-        // "the Monday after Easter" is another one.
-        let of_holiday = self.find("beside", end).is_some_and(|(_, words)| self.find("holiday", end + words).is_some());
-        let which = which.or(after).map(|(value, _)| value).filter(|_| !of_holiday);
-        // "Since Friday is a holiday" looks ahead.
-        let past = self.past || self.is_past(at) && !self.lexicon.holds("because", self.sentence.key(at + words));
-        Some((words, self.coming(weekday, if of_holiday { Some(UNTOLD) } else { which }, past)))
+        // 2 says no more than the weekday itself: "am Freitag".
+        let which = after.map(|(value, _)| value).or(which.filter(|value| *value != 2));
+        Some((words, self.coming(weekday, which)))
     }
 
-    /// "next week on Thursday".
-    fn in_week(&self, at: usize) -> Option<Found> {
-        let (week, words) = self.find("week", at)?;
-        let from = at + words;
-        let weekday = |from: usize| self.find("weekday", from).map(|(weekday, words)| (weekday, from + words));
-        let (weekday, end) = weekday(from).or_else(|| weekday(from + self.skip("week_on", from)))?;
-        Some((end - at, self.of_week(weekday, week)))
-    }
-
-    fn of_week(&self, weekday: i64, days_ahead: i64) -> Option<NaiveDate> {
-        let today = i64::from(self.today?.weekday().num_days_from_monday());
-        let is_told = days_ahead != UNTOLD;
-        is_told.then(|| self.shifted(days_ahead - today + weekday)).flatten()
-    }
-
-    fn coming(&self, weekday: i64, which: Option<i64>, past: bool) -> Option<NaiveDate> {
-        let today = i64::from(self.today?.weekday().num_days_from_monday());
+    fn coming(&self, weekday: i64, which: Option<i64>) -> Option<NaiveDate> {
+        let today = self.weekday_of_call()?;
         let ahead = match (weekday - today).rem_euclid(7) {
             0 => 7,
             days => days,
@@ -146,11 +195,12 @@ impl<'s, 't> Reader<'s, 't> {
             days => days,
         };
         self.shifted(match which {
-            Some(UNTOLD) => return None,
+            Some(UNKNOWN) => return None,
+            None if self.other_week => return None,
             Some(1) => 7 - today + weekday,
-            Some(weeks @ (7 | 14)) => ahead + weeks,
+            Some(7) => ahead + 7,
             Some(-1) => -back,
-            None if past => -back,
+            None if self.is_past()? => -back,
             Some(_) | None => ahead,
         })
     }
@@ -183,43 +233,45 @@ impl<'s, 't> Reader<'s, 't> {
         };
         let (end, day, month) = day_first().or_else(month_first)?;
         let month = u32::try_from(month).ok()?;
-        let (year, words) = self.year(end).map_or((None, 0), |(year, words)| (Some(year), words));
+        let (year, words) = self.year(end).unwrap_or((None, 0));
         let date = match year {
             Some(year) => NaiveDate::from_ymd_opt(year, month, day),
-            None => self.nearest(month, day, self.is_past(at)),
+            None if words > 0 => None,
+            None => self.nearest(month, day),
         };
         Some((end + words - at, date))
     }
 
-    /// "2026", "of 2026", "twenty twenty six", "nineteen ninety".
-    fn year(&self, at: usize) -> Option<(i32, usize)> {
+    /// "2026", "of 2026", "twenty twenty six", "nineteen ninety"; none for what must be a year and is not understood.
+    fn year(&self, at: usize) -> Option<(Option<i32>, usize)> {
         let from = at + self.skip("of", at);
-        let (first, words) = self.integer(from)?;
+        let (first, words) = self.integer(from).filter(|_| !self.paused(from) || from == at)?;
         let end = from + words;
-        if (1_900..=2_100).contains(&first) {
-            return Some((i32::try_from(first).ok()?, end - at));
+        if YEARS.contains(&first) {
+            return Some((i32::try_from(first).ok(), end - at));
         }
-        let (second, words) =
-            self.integer(end).filter(|(second, _)| matches!(first, 19 | 20) && (10..=99).contains(second))?;
-        Some((i32::try_from(first * 100 + second).ok()?, end + words - at))
+        let century = matches!(first, 19 | 20) && !self.paused(end);
+        let (second, words) = self.integer(end).filter(|_| century)?;
+        let year = i32::try_from(first * 100 + second).ok().filter(|_| (10..=99).contains(&second));
+        Some((year, end + words - at))
     }
 
     /// The day without its year: the next that comes, or the last that was.
-    fn nearest(&self, month: u32, day: u32, past: bool) -> Option<NaiveDate> {
+    fn nearest(&self, month: u32, day: u32) -> Option<NaiveDate> {
         let today = self.today?;
         let of = |year| NaiveDate::from_ymd_opt(year, month, day);
         let this = of(today.year())?;
-        match past {
+        match self.is_past()? {
             true if this > today => of(today.year() - 1),
             false if this < today => of(today.year() + 1),
             _ => Some(this),
         }
     }
 
-    fn next_day_of_month(&self, day: u32, past: bool) -> Option<NaiveDate> {
+    fn next_day_of_month(&self, day: u32) -> Option<NaiveDate> {
         let today = self.today?;
         let this = today.with_day(day);
-        match past {
+        match self.is_past()? {
             true => {
                 this.filter(|date| *date <= today).or_else(|| today.checked_sub_months(Months::new(1))?.with_day(day))
             }
@@ -236,18 +288,51 @@ impl<'s, 't> Reader<'s, 't> {
         if self.calendar(from).is_some() {
             return None;
         }
-        let english = self.sentence.language == Language::En;
-        let (day, words) = if english { self.ordinal(from)? } else { self.day_of_month(from)? };
-        let end = from + words;
-        // "from the tenth to the twentieth of April" says the month once.
-        if let Some((_, to)) = self.find("until", end)
-            && let Some((_, last)) = self.calendar(end + to)
-        {
-            return Some((end - at, last.and_then(|last| last.with_day(day).filter(|first| *first <= last))));
-        }
+        let (day, end) = self.bare_day(from)?;
         let last = &self.sentence.words[end - 1];
         let alone = end == self.sentence.words.len() || last.pause || self.find("then", end).is_some();
-        alone.then(|| (end - at, self.next_day_of_month(day, self.is_past(at))))
+        let month = self.month_behind(end);
+        let next = self.next_day_of_month(day);
+        let date = match (month, self.day_before(at)) {
+            (Some(month), _) => self.nearest(month, day),
+            // "From the tenth of April until the twentieth" is one month; of two days that are not joined nobody can tell.
+            (None, Some(first)) => first
+                .and_then(|first| first.with_day(day).filter(|date| *date > first))
+                .filter(|date| self.find("till", at).is_some() || Some(*date) == next),
+            (None, None) => next,
+        };
+        (alone || month.is_some()).then_some((end - at, date))
+    }
+
+    /// A day of the month without its month, and the word behind it.
+    fn bare_day(&self, at: usize) -> Option<(u32, usize)> {
+        let english = self.sentence.language == Language::En;
+        let (day, words) = if english { self.ordinal(at)? } else { self.day_of_month(at)? };
+        Some((day, at + words))
+    }
+
+    /// The month that follows with a later day: "the tenth to the twentieth of April".
+    fn month_behind(&self, end: usize) -> Option<u32> {
+        let mut at = end;
+        for _ in 0..DAYS_OF_A_MONTH {
+            let from = at + self.skip("till", at);
+            let from = from + self.skip("join", from);
+            if from == at && !self.paused(at) {
+                return None;
+            }
+            let (_, behind) = self.bare_day(from)?;
+            let month_at = behind + self.skip("of", behind);
+            if let Some((month, _)) = self.find("month", month_at) {
+                return u32::try_from(month).ok();
+            }
+            at = behind;
+        }
+        None
+    }
+
+    /// The day with a month that the sentence names before `at`; inside, none where it has no date.
+    fn day_before(&self, at: usize) -> Option<Option<NaiveDate>> {
+        (0..at).rev().find_map(|before| self.calendar(before)).map(|(_, date)| date)
     }
 
     /// "three days", "a month", as days or months.
@@ -258,62 +343,54 @@ impl<'s, 't> Reader<'s, 't> {
         Some((count, unit, words + length))
     }
 
-    /// "in three days"; "in two or three days" and "within forty eight hours" are no one day.
+    fn far(&self, count: u64, unit: i64, ahead: bool) -> Option<NaiveDate> {
+        step(self.today?, count, unit, ahead)
+    }
+
+    /// "in three days".
     fn ahead(&self, at: usize) -> Option<Found> {
         let words = self.find("in", at)?.1;
-        let from = at + words;
-        if let Some((counted, date)) = self.counted(from) {
-            return Some((words + counted, date));
+        // "In two or three days" is no day.
+        if let Some(end) = self.about(at + words)
+            && let Some((_, length)) = self.find("unit", end)
+        {
+            return Some((end + length - at, None));
         }
-        let several = || {
-            let (_, first) = self.integer(from)?;
-            let end = from + first;
-            let end = match self.find("either", end).and_then(|(_, or)| Some(end + or + self.integer(end + or)?.1)) {
-                Some(end) => end,
-                None if self.find("duration", end).is_some() => end,
-                None => return None,
-            };
-            let unit = self.find("unit", end).or_else(|| self.find("duration", end))?.1;
-            Some((end + unit - at, None))
-        };
-        if let Some(several) = several() {
-            return Some(several);
-        }
-        let (count, unit, length) = self.span(from)?;
+        let (count, unit, length) = self.span(at + words).or_else(|| self.days_of_hours(at + words))?;
         // Where the sentence speaks of the past it may count from any day.
-        Some((words + length, far(self.today?, (count, unit), true).filter(|_| !self.past)))
+        Some((words + length, self.far(count, unit, true).filter(|_| !self.past)))
     }
 
-    /// "two weeks from Friday", "the day before Christmas Eve": counted from a day, which has a date or not.
-    fn counted(&self, at: usize) -> Option<Found> {
-        let the_one = || {
-            let words = self.find("the", at)?.1;
-            let (unit, length) = self.find("unit", at + words)?;
-            Some((1, unit, words + length))
+    /// The word behind "two or three", "a couple of", "2-3".
+    fn about(&self, at: usize) -> Option<usize> {
+        let range = || {
+            let (_, words) = self.integer(at)?;
+            let to =
+                at + words + self.find("till", at + words).or_else(|| self.paused(at + words).then_some((0, 0)))?.1;
+            Some(to + self.integer(to)?.1)
         };
-        let (count, unit, length) = self.span(at).or_else(the_one)?;
-        let (ahead, words) = self.find("beside", at + length)?;
-        let from = at + length + words;
-        let now = self.find("now", from).map(|(_, words)| (words, self.today));
-        let base = |from: usize| self.named(from).or_else(|| self.weekday(from)).or_else(|| self.calendar(from));
-        let article = self.skip("the", from);
-        let base =
-            now.or_else(|| base(from)).or_else(|| base(from + article).map(|(words, date)| (article + words, date)));
-        let (words, date) = base?;
-        Some((from + words - at, date.and_then(|date| far(date, (count, unit), ahead > 0))))
+        let written = || {
+            let (first, second) = self.sentence.words.get(at)?.raw.split_once(['-', '–'])?;
+            (first.parse::<u8>().is_ok() && second.parse::<u8>().is_ok()).then_some(at + 1)
+        };
+        let some = || Some(at + self.find("some", at)?.1);
+        range().or_else(written).or_else(some)
     }
 
-    /// "heute in zwei Wochen", "Freitag in einer Woche": as many behind that day. Where people differ it is none.
-    fn stretched(&self, at: usize, (words, date): Found) -> Found {
-        let end = at + words;
-        let span = || {
-            let lead = self.find("in", end).filter(|_| !self.sentence.words[end - 1].pause)?.1;
-            let (count, unit, length) = self.span(end + lead).filter(|(_, unit, _)| *unit >= 7)?;
-            Some((lead + length, (count, unit)))
-        };
-        let Some((length, by)) = span() else { return (words, date) };
-        let is_told = self.sentence.language == Language::De || self.find("day", at).is_some();
-        (words + length, date.filter(|_| is_told).and_then(|date| far(date, by, true)))
+    /// Words of "in half an hour", which may end tomorrow.
+    pub(super) fn moment(&self, at: usize) -> Option<usize> {
+        let from = at + self.find("in", at)?.1;
+        let one = || self.find("one", from).map(|(_, words)| from + words);
+        let count = || self.integer(from).map(|(_, words)| from + words);
+        let end = self.about(from).or_else(one).or_else(count)?;
+        Some(end + self.find("hours", end)?.1 - at)
+    }
+
+    /// "Forty eight hours", which are two days.
+    fn days_of_hours(&self, at: usize) -> Option<(u64, i64, usize)> {
+        let (count, words) = self.integer(at).filter(|(count, _)| *count > 0 && count % 24 == 0)?;
+        let (_, length) = self.find("hours", at + words).filter(|(value, _)| *value == 1)?;
+        Some((count / 24, 1, words + length))
     }
 
     /// "three days ago", "vor drei Tagen".
@@ -321,11 +398,11 @@ impl<'s, 't> Reader<'s, 't> {
         if let Some((_, words)) = self.find("ago", at)
             && let Some((count, unit, length)) = self.span(at + words)
         {
-            return Some((words + length, far(self.today?, (count, unit), false)));
+            return Some((words + length, self.far(count, unit, false)));
         }
         let (count, unit, length) = self.span(at)?;
         let words = self.find("ago_after", at + length)?.1;
-        Some((length + words, far(self.today?, (count, unit), false)))
+        Some((length + words, self.far(count, unit, false)))
     }
 
     /// "the end of the month"; "next week" is no day.
@@ -335,7 +412,8 @@ impl<'s, 't> Reader<'s, 't> {
             let words = self.find("in", at)?.1;
             Some((words + self.find("month", at + words)?.1, None))
         };
-        let vague = self.find("vague", at).map(|(_, words)| (words, None)).or_else(month);
+        let vague = |list| self.find(list, at).map(|(_, words)| (words, None));
+        let vague = vague("vague").max(vague("week")).or_else(month);
         let (period, words) = match self.find("period_end", at) {
             Some(found) => found,
             None => return vague,
@@ -358,13 +436,10 @@ impl<'s, 't> Reader<'s, 't> {
 
     /// "2026-03-20", "20.03.2026"; the order of days and months in English is read only where one of them is over twelve.
     fn numeric(&self, at: usize) -> Option<Found> {
-        let raw = self.sentence.words.get(at)?.raw.trim_end_matches('.');
+        let raw = self.sentence.words.get(at)?.raw;
         let parts: Vec<u32> = raw.split(['-', '/', '.']).map(str::parse).collect::<Result<_, _>>().ok()?;
         if let [day, month] = parts[..] {
-            // "24.4." and "24/04" behind a word for a day; else it is a number, or "24/7".
-            let is_day = self.sentence.language != Language::En && (1..=31).contains(&day) && (1..=12).contains(&month);
-            let is_led = at > 0 && self.lexicon.holds("on_the", self.sentence.key(at - 1));
-            return (is_day && is_led).then(|| (1, self.nearest(month, day, self.is_past(at))));
+            return self.without_year(at, day, month);
         }
         let [a, b, c] = parts[..] else { return None };
         let of = |year: u32, month, day| {
@@ -380,23 +455,36 @@ impl<'s, 't> Reader<'s, 't> {
         let is_date = (1..=31).contains(&a) && (1..=31).contains(&b) && c < 2_100 || a >= 1_900;
         is_date.then_some((1, date))
     }
+
+    /// "24.4.", "24/04", behind words for a day; in English nobody can tell the day from the month.
+    fn without_year(&self, at: usize, day: u32, month: u32) -> Option<Found> {
+        let word = &self.sentence.words[at];
+        let before = &self.sentence.words.get(at.checked_sub(1)?)?.key;
+        let cued = self.lexicon.holds("before_date", before) || self.lexicon.holds("weekday", before);
+        let origin = self.sentence.words[0].start;
+        let behind = self.sentence.text.get(word.end - origin..)?;
+        // "3.5" is a number, "24.4." a date; "1/2" is a half.
+        let part = word.raw.len() == 3 && day < month;
+        let marked = (word.raw.contains('/') && !part) || (word.raw.contains('.') && behind.starts_with('.'));
+        let counted = ["hour_word", "percent", "currency", "multiplier", "counted", "unit", "hours"];
+        let counted = counted.iter().any(|section| self.find(section, at + 1).is_some());
+        let possible = NaiveDate::from_ymd_opt(2_000, month, day).is_some();
+        let is_date = self.sentence.language != Language::En && cued && marked && !counted && possible;
+        is_date.then(|| (1, self.nearest(month, day)))
+    }
 }
 
-fn days_from(day: NaiveDate, days: i64) -> Option<NaiveDate> {
-    let by = Days::new(days.unsigned_abs());
-    if days < 0 { day.checked_sub_days(by) } else { day.checked_add_days(by) }
-}
-
-/// A span from a day.
-fn far(day: NaiveDate, (count, unit): Span, ahead: bool) -> Option<NaiveDate> {
+/// So many units from `date`.
+fn step(date: NaiveDate, count: u64, unit: i64, ahead: bool) -> Option<NaiveDate> {
     let months = |each| Months::new(u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(each));
+    let days = Days::new(count.saturating_mul(unit.unsigned_abs()));
     match (unit, ahead) {
-        (1_000, true) => day.checked_add_months(months(1)),
-        (1_000, false) => day.checked_sub_months(months(1)),
-        (2_000, true) => day.checked_add_months(months(12)),
-        (2_000, false) => day.checked_sub_months(months(12)),
-        (days, true) => days_from(day, days.saturating_mul(count as i64)),
-        (days, false) => days_from(day, -days.saturating_mul(count as i64)),
+        (1_000, true) => date.checked_add_months(months(1)),
+        (1_000, false) => date.checked_sub_months(months(1)),
+        (2_000, true) => date.checked_add_months(months(12)),
+        (2_000, false) => date.checked_sub_months(months(12)),
+        (_, true) => date.checked_add_days(days),
+        (_, false) => date.checked_sub_days(days),
     }
 }
 

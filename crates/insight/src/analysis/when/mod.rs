@@ -2,8 +2,7 @@
 //! date; what was said stays quoted.
 //!
 //! Conventions, where people differ: "Wednesday" is the next that comes, and the last that was where the sentence speaks of the past;
-//! "next Wednesday" in English is that of the coming week, and so is "Wednesday next week"; "Friday after next" and "the Monday after Easter"
-//! are none that can be told; a span beside a day is counted from it ("two weeks from Friday"); 1 to 6 without "a.m." are hours of the afternoon.
+//! "next Wednesday" in English is that of the coming week; 1 to 6 without "a.m." are hours of the afternoon.
 
 mod day;
 mod time;
@@ -51,4 +50,11 @@ pub(super) fn mentions(sentence: &Sentence<'_>, today: Option<NaiveDate>) -> Vec
         }
     }
     mentions
+}
+
+/// Hours and minutes that a sentence counts from now on, as first word and the word behind: no days, but no words of a title either.
+pub(super) fn moments(sentence: &Sentence<'_>) -> Vec<(usize, usize)> {
+    let reader = day::Reader::new(sentence, None);
+    let moment = |at| reader.moment(at).map(|words| (at, at + words));
+    (0..sentence.words.len()).filter_map(moment).collect()
 }
