@@ -241,6 +241,7 @@ fn the_first_voice_answers_the_telephone_as_people_do() {
     for said in [
         "Hello?",
         "Hello, Northwind, how can I help?",
+        "Hello, thank you for calling about the offer.",
         "Hello, this is Peter.",
         "Hallo?",
         "Ja?",
