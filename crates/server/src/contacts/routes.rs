@@ -140,16 +140,24 @@ async fn replace(
     document: ContactDocument,
 ) -> ApiResult<Contact> {
     let mut tx = begin(app, caller, id).await?;
-    admit(app, &mut tx, (owner, Some(id)), &document).await?;
+    let attempted = attempt_to_replace(app, &mut tx, (owner, id), document).await;
+    tx.end(attempted).await
+}
+
+async fn attempt_to_replace(
+    app: &App,
+    tx: &mut TenantTx<Write>,
+    (owner, id): (Uuid, Uuid),
+    document: ContactDocument,
+) -> ApiResult<Contact> {
+    admit(app, tx, (owner, Some(id)), &document).await?;
     // Calls come before contacts, as where they are linked.
-    calls::store::lock_linked(&mut tx, id).await?;
-    let row = store::lock(&mut tx, id).await?;
-    let before = store::open(&mut tx, &app.vault, &row).await?;
-    link::follow(&mut tx, &app.vault, id, (&before, &document)).await?;
-    store::put(&mut tx, &app.vault, &row, &document).await?;
-    let row = store::get(&mut tx, id).await?;
-    tx.commit().await?;
-    Ok(row.shown(document))
+    calls::store::lock_linked(tx, id).await?;
+    let row = store::lock(tx, id).await?;
+    let before = store::open(tx, &app.vault, &row).await?;
+    link::follow(tx, &app.vault, id, (&before, &document)).await?;
+    store::put(tx, &app.vault, &row, &document).await?;
+    Ok(store::get(tx, id).await?.shown(document))
 }
 
 /// Begins what may take as long as a contact has calls. Who asks again meanwhile waits for no lock, and so takes no connection.
@@ -187,14 +195,17 @@ pub async fn delete(
 
 async fn erase(app: &App, caller: &Caller, id: Uuid) -> ApiResult<Receipt> {
     let mut tx = begin(app, caller, id).await?;
-    link::forget(&mut tx, &app.vault, id).await?;
-    let deleted = deletion::delete(&mut tx, app.vault.signer(), RecordKind::Contact, id).await;
-    let receipt = deleted.map_err(|error| match error {
+    let attempted = attempt_to_erase(app, &mut tx, id).await;
+    tx.end(attempted).await
+}
+
+async fn attempt_to_erase(app: &App, tx: &mut TenantTx<Write>, id: Uuid) -> ApiResult<Receipt> {
+    link::forget(tx, &app.vault, id).await?;
+    let deleted = deletion::delete(tx, app.vault.signer(), RecordKind::Contact, id).await;
+    deleted.map_err(|error| match error {
         DeletionError::Database(error) => error.into(),
         DeletionError::NotFound | DeletionError::LegalHold => ApiError::not_found(),
-    })?;
-    tx.commit().await?;
-    Ok(receipt)
+    })
 }
 
 /// What somebody says of a contact of this owner's, without what must not stay in it. No lock is held while that takes its time.

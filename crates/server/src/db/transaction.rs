@@ -78,6 +78,21 @@ impl<A: Access> TenantTx<A> {
     }
 }
 
+impl TenantTx<Write> {
+    /// Commits what was done, or undoes what was refused. Both have ended when it returns, locks included, so that who asks again at
+    /// once does not meet this transaction.
+    pub async fn end<T, E: From<DbError>>(self, attempted: Result<T, E>) -> Result<T, E> {
+        match attempted {
+            Ok(done) => self.commit().await.map(|()| done).map_err(E::from),
+            Err(refused) => {
+                // What broke the connection ended it as well, and why it was refused says more.
+                let _ = self.rollback().await;
+                Err(refused)
+            }
+        }
+    }
+}
+
 /// A transaction across tenants. It sees no row of any; the functions for its reason answer.
 #[derive(Debug)]
 pub struct SystemTx {

@@ -105,15 +105,8 @@ async fn erase(app: &App, caller: &Caller, (class, subject): (RecordKind, Uuid))
         };
         Ok::<_, ApiError>((last_word, attempt(app, caller, &mut tx, (class, subject)).await?))
     };
-    let (last_word, receipt) = match told_and_deleted.await {
-        Ok(done) => done,
-        Err(refused) => {
-            // Before the answer, so that who asks again at once does not meet this removal. A connection that broke ends it as well.
-            let _ = tx.rollback().await;
-            return Err(refused);
-        }
-    };
-    tx.commit().await?;
+    let attempted = told_and_deleted.await;
+    let (last_word, receipt) = tx.end(attempted).await?;
     if let Some(last_word) = last_word {
         last_word.tell(app, (receipt.id, receipt.at));
     }

@@ -4,7 +4,7 @@
 use std::{panic::resume_unwind, pin::pin, task::Poll};
 
 use futures::future::select;
-use server::db::{Database, Locked, Scope};
+use server::db::{Database, DbError, Locked, Scope};
 use sqlx::{Executor, Row};
 
 use crate::support::{TestDatabase, context_key};
@@ -115,6 +115,35 @@ async fn a_transaction_in_which_a_statement_failed_keeps_nothing_and_says_so() {
     let mut transaction = database.read(&tenant.as_owner()).await.unwrap();
     let changed = "SELECT count(*) FROM tenant.calls WHERE status = 4";
     assert_eq!(sqlx::query_scalar::<_, i64>(changed).fetch_one(transaction.conn()).await.unwrap(), 0);
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Refused,
+    Failed,
+}
+
+impl From<DbError> for Outcome {
+    fn from(_: DbError) -> Self {
+        Self::Failed
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_has_let_go_of_its_locks_before_it_is_answered() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    let database = test.open().await;
+    let mut superuser = test.superuser().await;
+    for round in 0..40 {
+        let mut transaction = database.write(&tenant.as_owner()).await.unwrap();
+        transaction.conn().execute("SELECT pg_advisory_xact_lock(1)").await.unwrap();
+        let attempted = if round % 2 == 0 { Err(Outcome::Refused) } else { Ok(()) };
+        assert_eq!(transaction.end(attempted).await.is_ok(), round % 2 == 1);
+        // Sent at once, in one message: whatever a dropped transaction left to be done comes after it.
+        let free = superuser.fetch_one(sqlx::raw_sql("SELECT pg_try_advisory_xact_lock(1)")).await.unwrap();
+        assert!(free.get::<bool, _>(0), "{round}");
+    }
 }
 
 #[tokio::test]

@@ -258,3 +258,17 @@ async fn whoever_leaves_takes_the_address_book_along() {
     assert_eq!(left, BTreeSet::from([owner.scope.user()]));
     assert_eq!(owner.get(&kept).await.status, 200);
 }
+
+#[tokio::test]
+async fn who_was_refused_a_change_or_a_deletion_may_ask_again_at_once() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    add(&person, &json!({"name": "Ann", "email": "ann@example.org"})).await;
+    let bob = add(&person, &json!({"name": "Bob"})).await;
+    let nobody = format!("{CONTACTS}/{}", Uuid::now_v7());
+    let taken = json!({"name": "Bob", "email": "ann@example.org"});
+    for _ in 0..20 {
+        assert_eq!(person.send(Method::DELETE, &nobody, &[], b"").await.status, 404);
+        assert_eq!(person.json(Method::PUT, &bob, &taken).await.status, 409);
+    }
+}
