@@ -18,7 +18,7 @@ const UNKNOWN: i64 = 9;
 /// Years that people mean.
 const YEARS: std::ops::RangeInclusive<u64> = 1_900..=2_100;
 
-/// Words between "since" and the day.
+/// Words between "since" or "by" and the day.
 const SINCE_WITHIN: usize = 3;
 
 /// Days in a row before the one with the month: "the tenth, the eleventh and the twelfth of April".
@@ -63,7 +63,7 @@ impl<'s, 't> Reader<'s, 't> {
         // "Desde el lunes" may be from Monday on, unless the sentence says how things are.
         let (lexicon, words) = (self.lexicon, &self.sentence.words);
         let open = lexicon.entries("lasting").next().is_some() && !lexicon.any("lasting", words);
-        let unsure = if since { open } else { self.unsure };
+        let unsure = if since { open } else { self.unsure || (self.past && self.leads("aim", at)) };
         let day = Self { past: self.past || since, unsure, ..*self }.moved(at);
         match day {
             Some((words, date)) if words > none => Read::Day { words, date },
@@ -90,13 +90,26 @@ impl<'s, 't> Reader<'s, 't> {
     /// Whether what is at `at` lasts from it on: "since Friday"; "since Friday is a holiday" says why.
     fn since(&self, at: usize) -> bool {
         let (lexicon, words) = (self.lexicon, &self.sentence.words);
-        let said = (at.saturating_sub(SINCE_WITHIN)..=at).any(|from| {
-            self.find("since", from).is_some_and(|(_, length)| {
-                (from + length..at).all(|between| lexicon.holds("join", &words[between].key))
-            })
-        });
         let why = || (at + 1..words.len().min(at + 1 + SINCE_WITHIN)).any(|at| self.find("why", at).is_some());
-        said && !why() && !lexicon.any("not_since", words)
+        self.leads("since", at) && !why() && !lexicon.any("not_since", words)
+    }
+
+    /// Whether words of `section` stand in front of the day at `at`, or begin it.
+    fn leads(&self, section: &str, at: usize) -> bool {
+        let words = &self.sentence.words;
+        (at.saturating_sub(SINCE_WITHIN)..=at).any(|from| {
+            self.find(section, from).is_some_and(|(_, length)| {
+                (from + length..at).all(|between| self.lexicon.holds("join", &words[between].key))
+            })
+        })
+    }
+
+    /// Whether these two, one behind the other, are weekdays from the first to the last: "Monday to Friday".
+    pub(super) fn spans(&self, (first, end): (usize, usize), next: usize) -> bool {
+        let through = |at| self.find("through", at).map(|(_, words)| at + words);
+        let last = |at: usize| at >= next && self.weekday_at(at.max(next), true).is_some();
+        let joined = |from: usize| last(from + self.skip("join", from));
+        self.weekday_at(first, true).is_some_and(|(_, last)| last == end) && through(end).is_some_and(joined)
     }
 
     /// Whether a comma or the like stands in front of the word `at`.

@@ -42,6 +42,13 @@ pub(super) fn mentions(sentence: &Sentence<'_>, today: Option<NaiveDate>) -> Vec
             day::Read::Skip(words) => at + words,
         };
     }
+    for at in 1..mentions.len() {
+        let (first, last) = (mentions[at - 1], mentions[at]);
+        // "Monday to Friday", said on a Tuesday, are those of every week, or of none that can be told.
+        if first.date > last.date && days.spans((first.first, first.end), last.first) {
+            (mentions[at - 1].date, mentions[at].date) = (None, None);
+        }
+    }
     for (first, end, time) in time::times(sentence) {
         let gap = |mention: &Mention| first.saturating_sub(mention.end).max(mention.first.saturating_sub(end));
         let nearest = mentions.iter_mut().filter(|mention| mention.time.is_none()).min_by_key(|mention| gap(mention));
