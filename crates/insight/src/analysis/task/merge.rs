@@ -50,7 +50,10 @@ fn same(call: &Call<'_>, a: &Task, b: &Task) -> bool {
     let nothing = a.about.is_empty() || b.about.is_empty();
     // Who promises two things in their own words means two: "I'll print it", "I'll sign it". What was asked is promised in others.
     let other_words = a.intent != Intent::Task || is_asked(call, a) != is_asked(call, b);
-    let deeds = a.verb == b.verb || (a.intent == b.intent && other_words && !nothing);
+    // "Can you send me the address?" "Sure, I'll text it to you." "Could you ring me?" "I'll call you."
+    let same_kind = a.intent != Intent::Task && a.intent == b.intent;
+    let taken_up = b.about.is_empty() && (b.about.spoken_of || same_kind) && is_asked(call, a) && !is_asked(call, b);
+    let deeds = a.verb == b.verb || (a.intent == b.intent && other_words && !nothing) || taken_up;
     let things = if nothing { b.sentence.abs_diff(a.sentence) <= NEAR } else { a.about.is_same(&b.about) };
     owners && days && deeds && things
 }

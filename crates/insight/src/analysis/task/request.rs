@@ -4,7 +4,7 @@
 use super::clause::verb;
 use super::document::Intent;
 use super::reply::{Reply, reply};
-use super::{Task, Weight, title};
+use super::{Task, Weight, promise, title};
 use crate::analysis::Call;
 use crate::analysis::sentence::Sentence;
 
@@ -88,12 +88,20 @@ fn task(call: &Call<'_>, at: usize, from: usize, reply: Option<&Reply>) -> Optio
     let sentence = &call.sentences[at];
     let verb = verb(sentence, from).filter(|verb| !names(sentence, verb.at))?;
     let end = sentence.words.len();
-    let asked = call.due(at, 0, end);
-    let answered =
-        reply.and_then(|reply| reply.sentences.iter().find_map(|at| call.due(*at, 0, call.sentences[*at].words.len())));
-    let due = asked.or(answered);
-    let command = !(sentence.question || sentence.lexicon().any("wish", &sentence.words));
     let about = title::about(call, at, verb.at + 1, end);
+    // "Sure. I'll call you tomorrow" says nothing of when the invoice is checked.
+    let same = |promised: &Task| {
+        let deed = promised.verb == sentence.key(verb.at)
+            || (promised.intent == verb.intent && promised.intent != Intent::Task);
+        let thing = !promised.about.is_empty() && promised.about.is_same(&about);
+        deed || thing || promised.vague || promised.about.spoken_of
+    };
+    let own = |at: &&usize| promise::promises(call, **at).iter().all(same);
+    let answered = reply.and_then(|reply| {
+        reply.sentences.iter().filter(own).find_map(|at| call.due(*at, 0, call.sentences[*at].words.len()))
+    });
+    let due = call.due(at, 0, end).or(answered);
+    let command = !(sentence.question || sentence.lexicon().any("wish", &sentence.words));
     // A verb that is in no list has to be done to something, and a command to do it by a day.
     if due.is_none() && (verb.weak || (verb.open && (command || about.is_empty()))) {
         return None;

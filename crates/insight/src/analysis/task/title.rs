@@ -38,6 +38,8 @@ pub(super) struct About {
     pub(super) stems: BTreeSet<String>,
     /// That of the thing itself: "draft" in "the lease draft for Anna".
     pub(super) thing: Option<String>,
+    /// It begins with "it": what was spoken of.
+    pub(super) spoken_of: bool,
 }
 
 impl About {
@@ -57,7 +59,8 @@ impl About {
 /// What the words `first..end` behind a verb are about.
 pub(super) fn about(call: &Call<'_>, at: usize, first: usize, end: usize) -> About {
     let sentence = &call.sentences[at];
-    let mut about = About::default();
+    let spoken_of = first < end && sentence.lexicon().find("it", &sentence.words, first).is_some();
+    let mut about = About { spoken_of, ..About::default() };
     let mut behind = false;
     for index in meant(call, at, first, end) {
         behind |= sentence.lexicon().holds("preposition", sentence.key(index));

@@ -1,7 +1,8 @@
 //! Days and times of day that people speak of, resolved against the day of the call. Its one invariant: a day that cannot be told has no
 //! date; what was said stays quoted.
 //!
-//! Conventions, where people differ: "Wednesday" is the next that comes, and the last that was where the sentence speaks of the past;
+//! Conventions, where people differ: "Wednesday" is the next that comes, and the last that was where the sentence speaks of the past, but
+//! for what was set for it ("I booked it for Wednesday"), which may have been or not;
 //! "next Wednesday" in English is that of the coming week; 1 to 6 without "a.m." are hours of the afternoon.
 
 mod day;
