@@ -1,6 +1,7 @@
 //! Reports over many calls, by SQL over their numbers. Its one invariant: the policies of the database say which calls are in a report.
 //!
-//! A call is of the time at which it was recorded, or uploaded where nobody said: what is imported is not of today.
+//! A call is of the time at which it was recorded, or uploaded where nobody said: what is imported is not of today. A clock that is ahead
+//! of its upload makes no call of days to come.
 
 use api::analytics::{
     EnergyCounts, FeelingCounts, FormalityCounts, PaceCounts, Party, PartyTalk, TalkOfDay, TalkReport, VibeOfDay,
@@ -31,7 +32,7 @@ pub(super) async fn talk<A: Access>(
              coalesce(max(m.longest_silence_ms), 0)::float8 AS "longest_silence_ms!",
              coalesce(max(m.longest_monologue_ms), 0)::float8 AS "longest_monologue_ms!", avg(m.latency_ms)::float8 AS latency_ms
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND coalesce(c.recorded_at, c.created_at) >= $2"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND least(c.recorded_at, c.created_at) >= $2"#,
         tenant,
         since,
     )
@@ -40,10 +41,10 @@ pub(super) async fn talk<A: Access>(
     let (parties, words_per_minute) = parties(tx, since).await?;
     let by_day = sqlx::query_as!(
         TalkOfDay,
-        r#"SELECT (coalesce(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
+        r#"SELECT (least(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
              sum(m.talk_ms)::float8 / 1000 AS "talk_seconds!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND coalesce(c.recorded_at, c.created_at) >= $2 GROUP BY 1 ORDER BY 1"#,
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND least(c.recorded_at, c.created_at) >= $2 GROUP BY 1 ORDER BY 1"#,
         tenant,
         since,
     )
@@ -83,7 +84,7 @@ async fn parties<A: Access>(
              max(m.longest_silence_ms)::float8 AS longest_silence_ms, sum(m.overlap_ms)::float8 AS overlap_ms,
              sum(m.overlap_count) AS overlaps
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker > 0 AND m.talk_ms > 0 AND coalesce(c.recorded_at, c.created_at) >= $2
+           WHERE m.tenant_id = $1 AND m.speaker > 0 AND m.talk_ms > 0 AND least(c.recorded_at, c.created_at) >= $2
            GROUP BY m.role ORDER BY m.role"#,
         tenant,
         since,
@@ -142,7 +143,7 @@ pub(super) async fn vibe<A: Access>(
              avg(m.sentiment_score) FILTER (WHERE m.role = 1) AS "user",
              avg(m.sentiment_score) FILTER (WHERE m.role = 2) AS contact
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND coalesce(c.recorded_at, c.created_at) >= $2"#,
+           WHERE m.tenant_id = $1 AND least(c.recorded_at, c.created_at) >= $2"#,
         tenant,
         since,
     )
@@ -151,10 +152,10 @@ pub(super) async fn vibe<A: Access>(
     let [sentiment, tone, formality, energy, pace] = counts(tx, since).await?;
     let by_day = sqlx::query_as!(
         VibeOfDay,
-        r#"SELECT (coalesce(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
+        r#"SELECT (least(c.recorded_at, c.created_at) AT TIME ZONE 'UTC')::date AS "date!", count(*) AS "calls!",
              avg(m.sentiment_score) AS "score!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND m.sentiment IS NOT NULL AND coalesce(c.recorded_at, c.created_at) >= $2
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND m.sentiment IS NOT NULL AND least(c.recorded_at, c.created_at) >= $2
            GROUP BY 1 ORDER BY 1"#,
         tenant,
         since,
@@ -186,7 +187,7 @@ async fn counts<A: Access>(tx: &mut TenantTx<A>, since: DateTime<Utc>) -> Result
         r#"SELECT v.of AS "of!", v.code AS "code!", count(*) AS "calls!"
            FROM tenant.call_metrics m JOIN tenant.calls c ON c.tenant_id = m.tenant_id AND c.id = m.call_id
            CROSS JOIN LATERAL (VALUES (1, m.sentiment), (2, m.tone), (3, m.formality), (4, m.energy), (5, m.pace)) v (of, code)
-           WHERE m.tenant_id = $1 AND m.speaker = 0 AND v.code IS NOT NULL AND coalesce(c.recorded_at, c.created_at) >= $2
+           WHERE m.tenant_id = $1 AND m.speaker = 0 AND v.code IS NOT NULL AND least(c.recorded_at, c.created_at) >= $2
            GROUP BY 1, 2"#,
         tenant,
         since,

@@ -9,12 +9,15 @@ use super::{
     session::{Open, Session},
 };
 
+/// After a statement that failed, `COMMIT` alone would undo everything and report success; the empty query before it fails instead.
+const COMMIT: &str = "SELECT; COMMIT";
+
 /// What a transaction may do; [`Read`] and [`Write`] are all there is.
 pub trait Access: sealed::Sealed {
     /// The statement that begins it.
     const BEGIN: &'static str;
-    /// What ends it.
-    const COMMIT: &'static str;
+    /// What ends it, where somebody has to know that it did.
+    const COMMIT: Option<&'static str>;
 }
 
 /// The database refuses every change.
@@ -27,14 +30,12 @@ pub enum Write {}
 
 impl Access for Read {
     const BEGIN: &'static str = "BEGIN READ ONLY";
-    const COMMIT: &'static str = "COMMIT";
+    const COMMIT: Option<&'static str> = None;
 }
 
 impl Access for Write {
     const BEGIN: &'static str = "BEGIN READ WRITE";
-    /// After a statement that failed, `COMMIT` alone would undo everything and report success; the empty query before it fails
-    /// instead.
-    const COMMIT: &'static str = "SELECT; COMMIT";
+    const COMMIT: Option<&'static str> = Some(COMMIT);
 }
 
 mod sealed {
@@ -67,9 +68,16 @@ impl<A: Access> TenantTx<A> {
         self.open.session()
     }
 
-    /// Ends it and keeps what it changed; fails if a statement that may change something failed in it, and then keeps nothing.
+    /// Ends it and keeps what it changed; fails if a statement that may change something failed in it, and then keeps nothing. What
+    /// only read ends behind the caller's back.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.open.commit(A::COMMIT).await
+        match A::COMMIT {
+            Some(commit) => self.open.commit(commit).await,
+            None => {
+                self.open.leave();
+                Ok(())
+            }
+        }
     }
 
     /// Ends it and undoes what it changed; dropping does the same without waiting.
@@ -117,7 +125,7 @@ impl SystemTx {
 
     /// Ends it and keeps what it changed; fails if a statement in it failed, and then keeps nothing.
     pub async fn commit(self) -> Result<(), DbError> {
-        self.open.commit(Write::COMMIT).await
+        self.open.commit(COMMIT).await
     }
 }
 

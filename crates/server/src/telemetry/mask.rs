@@ -30,10 +30,14 @@ const PARTED: &str = r"(?:\s{0,2}[.\-/·‐-―−]\s{0,2}|\s{1,2}|%20|%2D)";
 /// What is kept: it comes first, so that the digits of an id are no phone number.
 const KEPT: [&str; 4] = [
     r"\<[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b", // UUIDs
-    r"\<\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?",  // RFC 3339
-    r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#,                                        // numbers of JSON
-    r"\<\d+(?:\.\d+)?\s?(?:[nµm]?s|[kKMGT]?i?B|bytes|rows)\b",                          // quantities
+    // RFC 3339
+    r"\<(?:19|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?",
+    r#"":-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?[,}]"#, // numbers of JSON
+    r"\<\d+(?:\.\d+)?\s?(?:[nµm]?s|[kKMGT]?i?B|bytes|rows)\b", // quantities
 ];
+
+/// A phone number that begins like a date, and is asked for before dates are: four digits, two, and more than a day has or another group.
+const PAIRS: &str = r"\<\d{4}-\d\d-(?:\d\d(?:-\d{1,4})+|\d{3,8})\b";
 
 /// What may be the address of a host, in errors of connections.
 const HOST: &str = r"\<(?:\d{1,3}\.){3,}\d{1,3}\b(?::\d{1,5}\b)?";
@@ -78,10 +82,16 @@ const PHONES: [&str; 6] = [
 static PERSONAL: LazyLock<Regex> = LazyLock::new(|| {
     let [kept, keys, phones] = [KEPT.join("|"), KEYS.join("|"), PHONES.join("|").replace('~', PARTED)];
     let all = format!(
-        "(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})|(?P<escape>{ESCAPES})"
+        "(?P<pairs>{PAIRS})|(?P<kept>{kept})|{NAMED_KEY}|(?P<key>{keys})|(?P<email>{EMAIL})|(?P<host>{HOST})|(?P<phone>{phones})|(?P<escape>{ESCAPES})"
     );
     #[expect(clippy::expect_used, reason = "made of constants; every test of this file compiles it")]
     Regex::new(&all.replace(r"\<", BEGINS)).expect("a valid pattern")
+});
+
+/// Digits without a break, as long as a phone number.
+static DIGITS: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "a constant; every test of this file compiles it")]
+    Regex::new("[0-9]{8,}").expect("a valid pattern")
 });
 
 /// The escape in front of what was found, which stays.
@@ -98,10 +108,41 @@ static LONG_WORD: LazyLock<Regex> = LazyLock::new(|| {
 /// A line without what it may not hold.
 #[must_use]
 pub fn masked(line: &str) -> Cow<'_, str> {
-    match LONG_WORD.replace_all(line, |found: &Captures<'_>| without_key(&found[0])) {
-        Cow::Borrowed(line) => without_person(line),
-        Cow::Owned(line) => Cow::Owned(without_person(&line).into_owned()),
+    let line = LONG_WORD.replace_all(line, |found: &Captures<'_>| without_key(&found[0]));
+    let line = then(line, without_number_in_name);
+    then(line, without_person)
+}
+
+/// Borrows as long as nothing was to be masked.
+fn then<'a>(line: Cow<'a, str>, mask: for<'b> fn(&'b str) -> Cow<'b, str>) -> Cow<'a, str> {
+    match line {
+        Cow::Borrowed(line) => mask(line),
+        Cow::Owned(line) => Cow::Owned(mask(&line).into_owned()),
     }
+}
+
+/// A line without the phone numbers that are a part of a name, as those of recordings often are: `Call_2125550199_20261122.mp3`.
+fn without_number_in_name(line: &str) -> Cow<'_, str> {
+    DIGITS.replace_all(line, |found: &Captures<'_>| match found.get(0) {
+        Some(digits) if is_number_in_name(&line[..digits.start()], digits.as_str(), &line[digits.end()..]) => {
+            "[phone]".to_owned()
+        }
+        _ => found[0].to_owned(),
+    })
+}
+
+/// Whether digits that other signs of a name touch are a phone number: not longer than those are (ITU-T E.164), and no day.
+fn is_number_in_name(before: &str, digits: &str, after: &str) -> bool {
+    let is_called = ["phone", "tel", "mobile", "call", "number"].iter().any(|name| {
+        before
+            .len()
+            .checked_sub(name.len())
+            .and_then(|at| before.get(at..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(name))
+    });
+    let is_part = is_called || before.ends_with('_') || after.starts_with('_');
+    let is_whole = (is_called || !before.ends_with(char::is_alphanumeric)) && !after.starts_with(char::is_alphanumeric);
+    is_part && is_whole && digits.len() <= 15 && chrono::NaiveDate::parse_from_str(digits, "%Y%m%d").is_err()
 }
 
 /// A long word, unless it has what nearly every key drawn at random has, and hardly any name of a program: small and large letters and digits.
@@ -129,6 +170,7 @@ fn without_person(line: &str) -> Cow<'_, str> {
             (.., Some(_), _) => "[email]".to_owned(),
             (.., Some(number)) if is_short(&number[led.len()..]) => number.to_owned(),
             (.., Some(_)) => format!("{led}[phone]"),
+            _ if found.name("pairs").is_some() => format!("{led}[phone]"),
             _ => format!("{led}[key]"),
         }
     })
@@ -198,6 +240,15 @@ mod tests {
             ("at eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl!", "at [key]!"),
             ("sk_0123456789abcdefABCDEF", "[key]"),
             ("to (212) 555 - 0199 now", "to [phone] now"),
+            ("call 8442-23-45-67 now", "call [phone] now"),
+            ("0151-23-45-678", "[phone]"),
+            ("0171-23-45678", "[phone]"),
+            ("2125-55-0199", "[phone]"),
+            ("2125-55-01", "[phone]"),
+            ("no file id_2125550199.wav", "no file id_[phone].wav"),
+            ("Call_20261122_2125550199.mp3", "Call_20261122_[phone].mp3"),
+            ("2125550199_x", "[phone]_x"),
+            ("phone2125550199", "phone[phone]"),
             ("212 - 555 - 0199", "[phone]"),
             ("030 / 2312511", "[phone]"),
             ("0151 - 23456789", "[phone]"),
@@ -288,6 +339,7 @@ mod tests {
             "connection to 192.168.100.200:5432 refused (os error 111)",
             "PostgreSQL 15.18.2 (Debian 15.18-0+deb12u1), 50000 calls in 1234.5 ms at src/worker/pipeline.rs:123:45",
             r"got\n019361f2-1234-7123-8123-123456789012\n2026-11-22T05:10:11Z\t192.168.100.200:5432",
+            "subrosa-2026-11-22.log, subrosa_20261122, index_1763870000000000000, part_12345",
             "a token was refused; the password is wrong: sign in again",
             "read 2147483648 bytes in 1234.5678901ms, 16777216B of 20971520 rows, pid 1234567",
             "thread 'a_claim_takes_one_job_though_the_table_has_grown_since' and server::worker::pipeline::WhatAThingToBeSoLongANameOfOneType",

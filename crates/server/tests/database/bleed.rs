@@ -147,6 +147,24 @@ async fn what_is_refused_has_let_go_of_its_locks_before_it_is_answered() {
 }
 
 #[tokio::test]
+async fn what_only_read_has_ended_before_anybody_else_gets_its_connection() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    let locked = Locked::connect(&test.address("subrosa_app"), 1).await.unwrap();
+    let database = locked.clone().unlock(context_key());
+    for round in 0..100 {
+        let mut transaction = database.read(&tenant.as_owner()).await.unwrap();
+        let calls = "SELECT count(*) FROM tenant.calls";
+        assert_ne!(sqlx::query_scalar::<_, i64>(calls).fetch_one(transaction.conn()).await.unwrap(), 0);
+        if round % 3 == 0 {
+            transaction.conn().execute("SELECT 1 / 0").await.unwrap_err();
+        }
+        transaction.commit().await.unwrap();
+        assert_eq!(left_behind(&locked).await, (String::new(), 0), "{round}");
+    }
+}
+
+#[tokio::test]
 async fn after_the_server_ended_every_session_the_next_transaction_opens() {
     let test = TestDatabase::new().await;
     let tenant = test.tenant().await;

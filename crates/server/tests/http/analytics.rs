@@ -150,8 +150,12 @@ async fn calls_are_of_the_day_on_which_they_were_recorded_or_uploaded_where_nobo
     recorded(&person, &late, &format!("'{} 00:01Z'", ago(3))).await;
     recorded(&person, &unknown, "NULL").await;
     person.sql(format!("UPDATE tenant.calls SET created_at = '{} 23:59Z' WHERE id = '{unknown}'", ago(5))).await;
+    // By a clock that was ahead: of its upload, and not in every report from now on.
+    let ahead = analysed(&person, 4).await;
+    recorded(&person, &ahead, "'2062-03-01 12:00Z'").await;
+    person.sql(format!("UPDATE tenant.calls SET created_at = '{} 12:00Z' WHERE id = '{ahead}'", ago(7))).await;
     for report in ["talk", "vibe"] {
-        for (days, expected) in [("", vec![5, 3]), ("?days=4", vec![3]), ("?days=60", vec![40, 5, 3])] {
+        for (days, expected) in [("", vec![7, 5, 3]), ("?days=4", vec![3]), ("?days=60", vec![40, 7, 5, 3])] {
             let told = person.get(&format!("/api/analytics/{report}{days}")).await.json();
             assert_eq!(told["calls"], expected.len(), "{report}: {told}");
             let expected: Vec<_> = expected.into_iter().map(|days| (json!(ago(days)), json!(1))).collect();
