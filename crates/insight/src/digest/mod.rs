@@ -1,14 +1,17 @@
 //! The text of an analysis that people share: plain, for WhatsApp, as HTML for e-mail, or Markdown. Its one invariant: it says nothing that
 //! the analysis and the tasks do not, in a fixed order of sections, without those that are empty; and no content is ever read as mark-up.
+//!
+//! Headings are in the language of the call where it is one that calls are analysed in, and else in English.
 
 mod markup;
+mod words;
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use chrono::NaiveDate;
 use speech::transcript::Speaker;
 
-use self::markup::Markup;
+use self::{markup::Markup, words::Words};
 use crate::analysis::document::Analysis;
 use crate::analysis::task::document::ActionItem;
 
@@ -88,19 +91,28 @@ impl From<&ActionItem> for Task {
     }
 }
 
-/// Writes the digest of `analysis` of a call of these speakers with the tasks that were found; empty where there is nothing to say.
+/// The call that a digest is of.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Of<'c> {
+    /// Who spoke in it.
+    pub speakers: &'c [Speaker],
+    /// The language that was spoken most, as an ISO 639-1 code.
+    pub language: Option<&'c str>,
+}
+
+/// Writes the digest of `analysis` of this call with the tasks that were found; empty where there is nothing to say.
 #[must_use]
-pub fn digest(analysis: &Analysis, speakers: &[Speaker], format: Format) -> String {
+pub fn digest(analysis: &Analysis, call: Of<'_>, format: Format) -> String {
     let tasks: Vec<Task> = analysis.action_items.iter().map(Task::from).collect();
-    digest_with(analysis, (speakers, &tasks), format)
+    digest_with(analysis, (call, &tasks), format)
 }
 
 /// The same with these tasks in the place of those that were found: what people made of them.
 #[must_use]
-pub fn digest_with(analysis: &Analysis, who: (&[Speaker], &[Task]), format: Format) -> String {
+pub fn digest_with(analysis: &Analysis, with: (Of<'_>, &[Task]), format: Format) -> String {
     let mut markup = Markup::new(format);
     let sections: Vec<Section> =
-        sections(analysis, who).into_iter().filter(|section| !section.lines.is_empty()).collect();
+        sections(analysis, with).into_iter().filter(|section| !section.lines.is_empty()).collect();
     if let Some(title) = analysis.suggested_title.as_deref().filter(|_| !sections.is_empty()) {
         markup.title(title);
     }
@@ -114,7 +126,8 @@ pub fn digest_with(analysis: &Analysis, who: (&[Speaker], &[Task]), format: Form
     markup.finish()
 }
 
-fn sections(analysis: &Analysis, (speakers, tasks): (&[Speaker], &[Task])) -> [Section; 9] {
+fn sections(analysis: &Analysis, (call, tasks): (Of<'_>, &[Task])) -> [Section; 9] {
+    let words = Words::of(call.language);
     let list = |heading, lines| Section { heading, lines, list: true };
     let summary = analysis.executive_summary.clone().or_else(|| analysis.one_line_summary.clone());
     let dates = analysis.important_dates.iter().filter_map(|day| {
@@ -123,7 +136,7 @@ fn sections(analysis: &Analysis, (speakers, tasks): (&[Speaker], &[Task])) -> [S
         Some(format!("{date}{time}: {}", day.text))
     });
     let name = |id: &Option<String>| {
-        let speaker = speakers.iter().find(|speaker| Some(&speaker.speaker_id) == id.as_ref());
+        let speaker = call.speakers.iter().find(|speaker| Some(&speaker.speaker_id) == id.as_ref());
         speaker.map(|speaker| speaker.display_name.clone().unwrap_or_else(|| speaker.label.clone()))
     };
     // What was promised where no task was found: the others are told of as tasks.
@@ -132,7 +145,7 @@ fn sections(analysis: &Analysis, (speakers, tasks): (&[Speaker], &[Task])) -> [S
         promise.source_segment_ids.is_empty() || promise.source_segment_ids.iter().any(|id| !found.contains(id))
     });
     let promised = promised.map(|promise| {
-        let due = promise.due_date.map(|due| format!("by {due}"));
+        let due = promise.due_date.map(|due| by(words, due));
         detailed(&promise.text, [name(&promise.owner_speaker), due])
     });
     let steps = analysis.next_steps.iter().map(|step| {
@@ -143,23 +156,26 @@ fn sections(analysis: &Analysis, (speakers, tasks): (&[Speaker], &[Task])) -> [S
         statements.iter().map(|statement| statement.text.clone()).collect()
     };
     [
-        Section { heading: "Summary", lines: summary.into_iter().collect(), list: false },
-        list("Key points", analysis.key_points.clone()),
-        list("Decisions", texts(&analysis.decisions)),
-        list("Action items", tasks.iter().map(task).collect()),
-        list("Commitments", promised.collect()),
-        list("Next steps", steps.collect()),
-        list("Dates", dates.collect()),
-        list("Amounts", analysis.numbers_and_amounts.iter().map(|amount| amount.text.clone()).collect()),
-        list("Open questions", texts(&analysis.open_questions)),
+        Section { heading: words.summary, lines: summary.into_iter().collect(), list: false },
+        list(words.key_points, analysis.key_points.clone()),
+        list(words.decisions, texts(&analysis.decisions)),
+        list(words.action_items, tasks.iter().map(|one| task(words, one)).collect()),
+        list(words.commitments, promised.collect()),
+        list(words.next_steps, steps.collect()),
+        list(words.dates, dates.collect()),
+        list(words.amounts, analysis.numbers_and_amounts.iter().map(|amount| amount.text.clone()).collect()),
+        list(words.open_questions, texts(&analysis.open_questions)),
     ]
 }
 
 /// "Send a revised quote (David, by 2026-03-11, done)".
-fn task(task: &Task) -> String {
+fn task(words: &Words, task: &Task) -> String {
     let Task { title, owner, due, is_done } = task;
-    let due = due.map(|due| format!("by {due}"));
-    detailed(title, [owner.clone(), due, is_done.then(|| "done".to_owned())])
+    detailed(title, [owner.clone(), due.map(|due| by(words, due)), is_done.then(|| words.done.to_owned())])
+}
+
+fn by(words: &Words, due: NaiveDate) -> String {
+    format!("{} {due}", words.by)
 }
 
 /// A text, and behind it in parentheses what is known.

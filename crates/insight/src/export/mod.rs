@@ -138,7 +138,8 @@ fn digested(
     format: digest::Format,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
-    let text = style.analysis.map_or(String::new(), |analysis| digest(analysis, &transcript.speakers, format));
+    let call = digest::Of { speakers: &transcript.speakers, language: transcript.language.as_deref() };
+    let text = style.analysis.map_or(String::new(), |analysis| digest(analysis, call, format));
     if text.is_empty() { Ok(()) } else { write!(out, "\n{text}") }
 }
 

@@ -6,7 +6,7 @@ use insight::{
         analyze,
         document::{Amount, Analysis, ImportantDate, NextStep, Statement},
     },
-    digest::{Format, Task, digest, digest_with},
+    digest::{Format, Of, Task, digest, digest_with},
 };
 use proptest::prelude::*;
 use speech::transcript::Speaker;
@@ -24,11 +24,11 @@ fn analysis() -> Analysis {
 
 #[test]
 fn a_digest_has_its_sections_in_order_and_none_that_is_empty() {
-    let text = digest(&analysis(), &[], Format::Plain);
+    let text = digest(&analysis(), Of::default(), Format::Plain);
     let headings: Vec<&str> = text.lines().filter(|line| HEADINGS.contains(line)).collect();
     assert_eq!(headings, ["Summary", "Key points", "Action items", "Dates", "Amounts"]);
     assert!(text.contains("- Send the written offer for the roof (Speaker 1, by 2026-03-13)\n"), "{text}");
-    assert_eq!(digest(&Analysis::default(), &[], Format::Html), "");
+    assert_eq!(digest(&Analysis::default(), Of::default(), Format::Html), "");
 }
 
 const HEADINGS: [&str; 9] = [
@@ -126,7 +126,7 @@ fn every_section_is_in_its_place_in_every_format() {
     let (analysis, tasks) = analysis_of(&texts);
     for format in Format::ALL {
         assert_eq!(
-            lines(&digest_with(&analysis, (&speakers(), &tasks), format), format),
+            lines(&digest_with(&analysis, (Of { speakers: &speakers(), language: None }, &tasks), format), format),
             [
                 "Title",
                 "Summary",
@@ -154,6 +154,38 @@ fn every_section_is_in_its_place_in_every_format() {
 }
 
 #[test]
+fn a_digest_is_in_the_language_of_its_call_and_else_in_english() {
+    let texts = ["of it", "point", "decided", "task", "promise", "step", "day", "sum", "asked"]
+        .map(|text| vec![text.to_owned()]);
+    let (analysis, tasks) = analysis_of(&texts);
+    let told = |language| {
+        digest_with(&analysis, (Of { speakers: &speakers(), language: Some(language) }, &tasks), Format::Plain)
+    };
+    let english = told("en");
+    let headings = |text: &str| -> Vec<String> {
+        let said: Vec<&str> = english.lines().filter(|line| !HEADINGS.contains(line)).collect();
+        let lines = text.lines().filter(|line| !line.starts_with("- ") && !said.contains(line));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(headings(&english), Vec::<String>::from(HEADINGS.map(str::to_owned)));
+    let mut seen = vec![];
+    for (language, task) in [
+        ("de", "- task (Ana, bis 2026-03-11, erledigt)"),
+        ("fr", "- task (Ana, d’ici le 2026-03-11, fait)"),
+        ("es", "- task (Ana, para el 2026-03-11, hecho)"),
+        ("pt", "- task (Ana, até 2026-03-11, feito)"),
+    ] {
+        let text = told(language);
+        assert!(text.lines().any(|line| line == task), "{language}: {text}");
+        let own = headings(&text);
+        assert_eq!(own.len(), 9, "{language}: {own:?}");
+        assert!(!seen.contains(&own), "{language}");
+        seen.push(own);
+    }
+    assert_eq!(told("ja"), english);
+}
+
+#[test]
 fn a_promise_that_is_a_task_is_told_once_and_a_time_that_the_words_hold_is_not_told_again() {
     let made = analysis();
     assert!(!made.action_items.is_empty());
@@ -164,20 +196,22 @@ fn a_promise_that_is_a_task_is_told_once_and_a_time_that_the_words_hold_is_not_t
         ..Statement::default()
     };
     let mut with = Analysis { commitments: vec![promise(&cited)], ..made };
-    assert!(!digest(&with, &[], Format::Plain).contains("I promise"));
+    assert!(!digest(&with, Of::default(), Format::Plain).contains("I promise"));
     with.commitments = vec![promise(&["seg_0099".to_owned()])];
-    assert!(digest(&with, &[], Format::Plain).contains("Commitments\n- I promise\n"));
+    assert!(digest(&with, Of::default(), Format::Plain).contains("Commitments\n- I promise\n"));
     let when = Some("on Friday".to_owned());
     with.next_steps = vec![NextStep { text: "We meet on Friday".to_owned(), when, ..NextStep::default() }];
-    assert!(digest(&with, &[], Format::Plain).contains("- We meet on Friday\n"));
+    assert!(digest(&with, Of::default(), Format::Plain).contains("- We meet on Friday\n"));
 }
 
 #[test]
 fn each_format_has_its_own_marks() {
     let item = "Send the written offer for the roof";
-    assert!(digest(&analysis(), &[], Format::WhatsApp).contains(&format!("*Action items*\n• {item}")));
-    assert!(digest(&analysis(), &[], Format::Html).contains(&format!("<h2>Action items</h2>\n<ul>\n<li>{item}")));
-    assert!(digest(&analysis(), &[], Format::Markdown).contains(&format!("## Action items\n\n- {item}")));
+    assert!(digest(&analysis(), Of::default(), Format::WhatsApp).contains(&format!("*Action items*\n• {item}")));
+    assert!(
+        digest(&analysis(), Of::default(), Format::Html).contains(&format!("<h2>Action items</h2>\n<ul>\n<li>{item}"))
+    );
+    assert!(digest(&analysis(), Of::default(), Format::Markdown).contains(&format!("## Action items\n\n- {item}")));
 }
 
 fn hostile(text: &str) -> Analysis {
@@ -187,12 +221,12 @@ fn hostile(text: &str) -> Analysis {
 #[test]
 fn content_is_no_markup() {
     let script = "<script>alert('x')</script> & \"more\"";
-    let html = digest(&hostile(script), &[], Format::Html);
+    let html = digest(&hostile(script), Of::default(), Format::Html);
     assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; &quot;more&quot;"));
-    let markdown = digest(&hostile("# [click](javascript:x) `code` *bold*"), &[], Format::Markdown);
+    let markdown = digest(&hostile("# [click](javascript:x) `code` *bold*"), Of::default(), Format::Markdown);
     assert!(markdown.contains("\\# \\[click\\](javascript:x) \\`code\\` \\*bold\\*"));
-    assert!(digest(&hostile("1. one"), &[], Format::Markdown).contains("- 1\\. one"));
-    assert!(!digest(&hostile("a *b* _c_ ~d~"), &[], Format::WhatsApp).contains("*b*"));
+    assert!(digest(&hostile("1. one"), Of::default(), Format::Markdown).contains("- 1\\. one"));
+    assert!(!digest(&hostile("a *b* _c_ ~d~"), Of::default(), Format::WhatsApp).contains("*b*"));
 }
 
 fn texts() -> impl Strategy<Value = [Vec<String>; 9]> {
@@ -222,17 +256,17 @@ proptest! {
             expected.insert(0, "Title".to_owned());
         }
         for format in Format::ALL {
-            prop_assert_eq!(&lines(&digest_with(&analysis, (&speakers(), &tasks), format), format), &expected);
+            prop_assert_eq!(&lines(&digest_with(&analysis, (Of { speakers: &speakers(), language: None }, &tasks), format), format), &expected);
         }
     }
 
     #[test]
     fn no_text_opens_a_tag_or_a_section(text in "\\PC{0,60}") {
-        let html = digest(&hostile(&text), &[], Format::Html);
+        let html = digest(&hostile(&text), Of::default(), Format::Html);
         let rest = ["<h2>Summary</h2>", "<h2>Key points</h2>", "<p>", "</p>", "<ul>", "</ul>", "<li>", "</li>"]
             .iter().fold(html, |html, tag| html.replace(tag, ""));
         prop_assert!(!rest.contains('<') && !rest.contains('>'));
-        let plain = digest(&hostile(&text.replace('#', "\n# ")), &[], Format::Markdown);
+        let plain = digest(&hostile(&text.replace('#', "\n# ")), Of::default(), Format::Markdown);
         prop_assert!(plain.lines().filter(|line| line.starts_with('#')).count() <= 2);
     }
 }

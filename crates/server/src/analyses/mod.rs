@@ -9,19 +9,18 @@ pub(crate) mod store;
 
 use insight::{
     analysis::document::Analysis,
-    digest::{self, Format, Task},
+    digest::{self, Format, Of, Task},
 };
-use speech::transcript::Speaker;
 
 use crate::calls::CallDocument;
 
 /// The digest of a call: its analysis, under the title and with the summary that a person gave it, if any, and with its tasks as people left
 /// them.
-fn digest(analysis: Analysis, said: &CallDocument, who: (&[Speaker], &[Task]), format: Format) -> String {
+fn digest(analysis: Analysis, said: &CallDocument, with: (Of<'_>, &[Task]), format: Format) -> String {
     let analysis = Analysis {
         suggested_title: said.title.clone().or(analysis.suggested_title),
         executive_summary: said.summary.clone().or(analysis.executive_summary),
         ..analysis
     };
-    digest::digest_with(&analysis, who, format)
+    digest::digest_with(&analysis, with, format)
 }

@@ -15,7 +15,7 @@ use axum::{
     },
     response::{IntoResponse as _, Response},
 };
-use insight::digest::Format;
+use insight::digest::{Format, Of};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -118,7 +118,8 @@ fn format_of(format: DigestFormat) -> (Format, &'static str) {
 }
 
 /// The analysis of a call as a text to share: what a person says of the call stands before what was found, and its action items are as
-/// people left them, without those that were dismissed or removed.
+/// people left them, without those that were dismissed or removed. Headings are in the language of the call, if it is English, German, French,
+/// Spanish or Portuguese, and else in English.
 #[utoipa::path(
     get, path = "/api/calls/{id}/digest", tag = "analyses", params(("id" = Uuid, Path), DigestQuery),
     responses(
@@ -139,8 +140,10 @@ pub async fn shared(
     let json = stored(&app, &mut tx, id).await?;
     let said = calls::store::open(&mut tx, &app.vault, &row).await?;
     let tasks = action_items::tasks(&mut tx, &app.vault, id).await?;
-    let speakers = transcripts::store::get(&mut tx, &app.vault, id).await?.map_or(Vec::new(), |made| made.speakers);
+    let made = transcripts::store::get(&mut tx, &app.vault, id).await?;
     drop(tx);
     let analysis = serde_json::from_slice(&json).map_err(|error| ApiError::internal(&error))?;
-    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, &said, (&speakers, &tasks), format)).into_response())
+    let of =
+        made.as_ref().map_or(Of::default(), |made| Of { speakers: &made.speakers, language: made.language.as_deref() });
+    Ok(([(CONTENT_TYPE, content_type)], digest(analysis, &said, (of, &tasks), format)).into_response())
 }

@@ -325,6 +325,27 @@ async fn analysing_again_takes_people_at_their_word_and_leaves_what_they_wrote()
 }
 
 #[tokio::test]
+async fn a_digest_is_in_the_language_of_its_call() {
+    let service = Service::new().await;
+    let person = Person::new(&service).await;
+    let mut german = said();
+    let texts = [
+        "Hallo, hier ist Weber.",
+        "Können Sie mir bitte bis Freitag das Angebot schicken?",
+        "Ja, gerne, das mache ich.",
+    ];
+    german["language"] = json!("de");
+    german["segments"].as_array_mut().unwrap().truncate(texts.len());
+    for (segment, text) in german["segments"].as_array_mut().unwrap().iter_mut().zip(texts) {
+        (segment["language"], segment["text"]) = (json!("de"), json!(text));
+    }
+    let call = analysed_of(&person, 1, german).await;
+    let digest = person.get(&format!("/api/calls/{call}/digest?format=markdown")).await;
+    let text = String::from_utf8(digest.body).unwrap();
+    assert_eq!(text, "## Termine\n\n- 2026-03-13: bis Freitag\n");
+}
+
+#[tokio::test]
 async fn a_digest_says_what_a_person_says_of_the_call_first_and_has_a_form_for_every_use() {
     let service = Service::new().await;
     let person = Person::new(&service).await;
