@@ -1,6 +1,6 @@
 //! What the gate costs: point reads and lists of 50 through it, each row with a sealed document that is opened, against the same
 //! transactions (BEGIN, read, COMMIT) by a login that no context and no policy holds, on a table of the same shape with the same
-//! documents in plain. `cargo bench -p server --bench gate`.
+//! documents in plain; one transaction after the other, and several at once. `cargo bench -p server --bench gate`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark prints and fails by panicking")]
 
 #[path = "../tests/support/mod.rs"]
@@ -8,6 +8,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use secrecy::ExposeSecret as _;
 use server::{
     db::{Database, Locked, Owner, Role, Scope},
@@ -32,11 +33,14 @@ const CALLS: usize = 1000;
 const DOCUMENT: usize = 300;
 
 /// Connections of each pool. A transaction takes the next one while the pool still asks the last whether it lives.
-const CONNECTIONS: u32 = 4;
+const CONNECTIONS: u32 = 8;
+
+/// Transactions at once.
+const AT_ONCE: [usize; 2] = [1, 4];
 
 /// How long each way is measured, in turns, so that a busy machine slows both alike; the median of the turns' ratios counts.
-const TURN: Duration = Duration::from_millis(500);
-const TURNS: usize = 9;
+const TURN: Duration = Duration::from_millis(250);
+const TURNS: usize = 61;
 
 const POINT: &str = "SELECT c.id, c.status, c.created_at, c.sealed, k.sealed AS key FROM tenant.calls c
   JOIN tenant.record_keys k ON k.tenant_id = c.tenant_id AND k.kind = 1 AND k.record_id = c.id
@@ -66,18 +70,21 @@ async fn main() {
     for (name, sealed, plain, call) in
         [("point read", POINT, PLAIN_POINT, Some(bench.call)), ("list of 50", LIST, PLAIN_LIST, None)]
     {
-        let mut turns = Vec::new();
-        for _ in 0..TURNS {
-            let through = bench.gate(sealed, call).await;
-            let around = bench.bare(plain, call).await;
-            turns.push((through / around, through, around));
+        for at_once in AT_ONCE {
+            let mut turns = Vec::new();
+            for _ in 0..TURNS {
+                let through: f64 = join_all((0..at_once).map(|_| bench.gate(sealed, call))).await.iter().sum();
+                let around: f64 = join_all((0..at_once).map(|_| bench.bare(plain, call))).await.iter().sum();
+                turns.push((through / around, through, around));
+            }
+            turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let (ratio, through, around) = turns[TURNS / 2];
+            let (lower, upper) = (turns[TURNS / 4].0, turns[TURNS * 3 / 4].0);
+            println!(
+                "{name}, {at_once} at once: {through:.0} /s through the gate, {around:.0} /s without, ratio {ratio:.2} \
+                 (half of the turns {lower:.2} to {upper:.2})"
+            );
         }
-        turns.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let (ratio, through, around) = turns[TURNS / 2];
-        let (least, most) = (turns[0].0, turns[TURNS - 1].0);
-        println!(
-            "{name}: {through:.0} /s through the gate, {around:.0} /s without, ratio {ratio:.2} ({least:.2} to {most:.2})"
-        );
     }
 }
 
