@@ -19,6 +19,11 @@ use super::DbError;
 /// How long a given-up statement, or the end of what only read, may take before its connection is closed.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
+const ROLLBACK: &str = "ROLLBACK";
+/// Where nobody knows whether the server has begun, or has ended already: outside of a transaction PostgreSQL would warn of the bare
+/// statement, and an operator would look for a fault. Refused inside of one in which a statement failed.
+const ROLLBACK_IF_OPEN: &str = "SET LOCAL client_min_messages = error; ROLLBACK";
+
 /// A transaction that has begun, or is about to.
 pub(super) struct Open {
     /// Gone only while it is dropped.
@@ -31,15 +36,14 @@ pub(super) struct Open {
 impl Open {
     /// Takes a connection and begins. The guard is there before the statement is sent.
     pub(super) async fn begin(pool: &PgPool, prepared: bool, begin: &'static str) -> Result<Self, Error> {
-        let mut open = Self { connection: Some(pool.acquire().await?), end: Some("ROLLBACK"), prepared };
+        let mut open = Self { connection: Some(pool.acquire().await?), end: Some(ROLLBACK_IF_OPEN), prepared };
         open.session().execute(begin).await?;
+        open.end = Some(ROLLBACK);
         Ok(open)
     }
 
-    pub(super) async fn commit(mut self, commit: &'static str) -> Result<(), DbError> {
-        self.session().execute(commit).await?;
-        self.end = None;
-        Ok(())
+    pub(super) async fn commit(self, commit: &'static str) -> Result<(), DbError> {
+        self.end(commit).await
     }
 
     /// Ends what only read, and nobody waits for it: it changed nothing and holds no row, so there is nothing to be told. A quarter of
@@ -48,8 +52,14 @@ impl Open {
         self.end = Some("COMMIT");
     }
 
-    pub(super) async fn rollback(mut self) -> Result<(), DbError> {
-        self.session().execute("ROLLBACK").await?;
+    pub(super) async fn rollback(self) -> Result<(), DbError> {
+        self.end(ROLLBACK).await
+    }
+
+    /// Ends it and waits for that.
+    async fn end(mut self, statement: &'static str) -> Result<(), DbError> {
+        self.end = Some(ROLLBACK_IF_OPEN);
+        self.session().execute(statement).await?;
         self.end = None;
         Ok(())
     }
@@ -69,8 +79,14 @@ impl Drop for Open {
             return;
         };
         runtime.spawn(async move {
-            // Waits for what is under way first; outside a transaction it does nothing.
-            if !matches!(timeout(END_TIMEOUT, connection.execute(end)).await, Ok(Ok(_))) {
+            // Waits for what is under way first.
+            let ended = timeout(END_TIMEOUT, async {
+                if connection.execute(end).await.is_err() {
+                    connection.execute(ROLLBACK).await?;
+                }
+                Ok::<_, Error>(())
+            });
+            if !matches!(ended.await, Ok(Ok(()))) {
                 connection.close_on_drop();
             }
         });

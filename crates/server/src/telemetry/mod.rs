@@ -8,7 +8,6 @@ pub mod labels;
 pub(crate) mod log;
 pub mod mask;
 pub mod metrics;
-mod notices;
 pub mod observed;
 pub mod reports;
 pub mod told;
@@ -16,9 +15,7 @@ pub mod traces;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterExt as _, layer::SubscriberExt as _, util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 use crate::config::{Config, LogFormat};
 use reports::Reports;
@@ -70,7 +67,7 @@ pub fn start(config: &Config) -> Result<Telemetry, TelemetryError> {
     };
     let traces = Traces::new(&config.traces)?;
     let reports = Reports::new(config.errors.clone());
-    let lines = lines.with_filter(filter.and(notices::Notices));
+    let lines = lines.with_filter(filter);
     tracing_subscriber::registry().with(lines).with(traces.layer()).with(reports.layer()).try_init()?;
     log_panics();
     Ok(Telemetry { traces, reports })

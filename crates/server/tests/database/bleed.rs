@@ -1,11 +1,17 @@
 //! Transactions that end badly: dropped in the middle of anything, failed, panicked, cut off by the server. The next one on the same
 //! connection starts without a context.
 
-use std::{panic::resume_unwind, pin::pin, task::Poll};
+use std::{
+    panic::resume_unwind,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
 
 use futures::future::select;
 use server::db::{Database, DbError, Locked, Scope};
 use sqlx::{Executor, Row};
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::support::{TestDatabase, context_key};
 
@@ -34,14 +40,14 @@ async fn work(database: &Database, scope: &Scope) {
 }
 
 /// Works until it has been polled some times, then drops the work wherever it is.
-async fn drop_after(polls: u32, database: &Database, scope: &Scope) {
+async fn drop_after(polls: u32, work: impl Future) {
     let mut seen = 0;
     // Looked at before each poll of the work, which alone wakes both.
     let enough = pin!(std::future::poll_fn(|_| {
         seen += 1;
         if seen > polls { Poll::Ready(()) } else { Poll::Pending }
     }));
-    select(enough, pin!(work(database, scope))).await;
+    select(enough, pin!(work)).await;
 }
 
 /// Works in a task that is cancelled wherever it is, as when a client goes away.
@@ -79,7 +85,7 @@ pub(crate) async fn give_up(database: &Database, locked: &Locked, scope: &Scope,
     for number in 0..transactions {
         let polls = number / 3 % 61;
         match number % 3 {
-            0 => drop_after(polls, database, scope).await,
+            0 => drop_after(polls, work(database, scope)).await,
             1 => cancel_after(polls, database, scope).await,
             _ => panic_after(polls, database, scope).await,
         }
@@ -101,6 +107,47 @@ async fn a_transaction_that_is_dropped_anywhere_leaves_no_context_and_no_change(
     let changed = "SELECT count(*) FROM tenant.calls WHERE updated_at <> created_at";
     let mut superuser = test.superuser().await;
     assert_eq!(sqlx::query_scalar::<_, i64>(changed).fetch_one(&mut superuser).await.unwrap(), 0);
+}
+
+/// What PostgreSQL remarks, as it comes to the log.
+#[derive(Clone, Default)]
+struct Remarks(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Remarks {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        if event.metadata().target() == "sqlx::postgres::notice" {
+            self.0.lock().unwrap().push(format!("{event:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn whenever_a_transaction_is_dropped_postgresql_has_nothing_to_remark() {
+    let test = TestDatabase::new().await;
+    let tenant = test.tenant().await;
+    let locked = Locked::connect(&test.address("subrosa_app"), 1).await.unwrap();
+    let database = locked.clone().unlock(context_key());
+    let remarks = Remarks::default();
+    // Everything of this test runs on its own thread.
+    let _heard = tracing::subscriber::set_default(tracing_subscriber::registry().with(remarks.clone()));
+    // That it is heard at all.
+    sqlx::raw_sql("ROLLBACK").execute(&mut test.superuser().await).await.unwrap();
+    assert_eq!(std::mem::take(&mut *remarks.0.lock().unwrap()).len(), 1);
+    let scope = tenant.as_owner();
+    for polls in 0..61 {
+        for statement in ["UPDATE tenant.calls SET updated_at = now()", "SELECT 1 / 0"] {
+            for committed in [true, false] {
+                let work = async {
+                    let mut transaction = database.write(&scope).await.unwrap();
+                    let _ = transaction.conn().execute(statement).await;
+                    let _ = if committed { transaction.commit().await } else { transaction.rollback().await };
+                };
+                drop_after(polls, work).await;
+                assert_eq!(left_behind(&locked).await.0, "", "{statement}, after {polls} polls");
+                assert_eq!(*remarks.0.lock().unwrap(), [""; 0], "{statement}, {committed}, after {polls} polls");
+            }
+        }
+    }
 }
 
 #[tokio::test]
