@@ -1,4 +1,4 @@
-//! GE2E (Wan et al. 2018, as trained for Resemblyzer) in bf16 on AMX, for the processors that have it: three LSTMs over the
+//! GE2E (Wan et al. 2018, as trained for Resemblyzer) in bf16, for the processors that multiply in it: three LSTMs over the
 //! 160 frames of a part, a linear layer on the last state, at unit length. It takes its weights from the graph that rten has
 //! loaded, and rten runs that graph everywhere else. Why there is one: docs/adr/010.
 
@@ -50,7 +50,7 @@ impl Ge2e {
     /// The embeddings of as many parts as there are, each [`PART`] frames of [`BANDS`] numbers.
     pub(super) fn run(&self, parts: &[f32]) -> Vec<Embedding> {
         #[expect(clippy::expect_used, reason = "`read` has asked whether it is available")]
-        let unit = TileUnit::acquire().expect("AMX");
+        let unit = TileUnit::acquire().expect("a processor that multiplies in bf16");
         // SAFETY: a TileUnit is handed out only where AVX-512 with bf16 is there as well.
         unsafe { parts.chunks(SEQUENCES * PART * BANDS).flat_map(|parts| self.forward(&unit, parts)).collect() }
     }
@@ -104,7 +104,7 @@ mod tests {
         let net = Net::load(&model("ge2e/ge2e.onnx")).unwrap();
         let Some(native) = Ge2e::read(&net) else {
             assert!(!TileUnit::available(), "the converted file is understood");
-            println!("skipped: no AMX here");
+            println!("skipped: no bf16 here");
             return;
         };
         let features = Features::new(Recipe::MelPower);

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Rows of tiles that meet all columns before the next ones do: half a mebibyte of them, which stays in the second-level
-/// cache (2 MiB where there is AMX) while the weights stream by.
+/// cache (2 MiB where there is AMX, 1 MiB on Zen 4) while the weights stream by.
 const ROWS_BYTES: usize = 512 << 10;
 
 /// The weights of y = x·Wᵀ·scale + bias, for one thread or many.

@@ -1,6 +1,6 @@
 //! The seam to the engine that computes Whisper: encoder, decoder and cross-attention alignment. Nothing outside this
 //! file knows CTranslate2, so that a native engine can take its place, half by half: `encode` hands out opaque states,
-//! and `generate` and `align` take them. The encoder's half is taken where the processor has AMX (`encoder`).
+//! and `generate` and `align` take them. The encoder's half is taken where the processor multiplies in bf16 (`encoder`).
 
 use std::{cell::RefCell, path::Path, sync::Arc};
 
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn the_native_encoder_hears_what_the_engine_hears() {
         if !Encoder::available() {
-            println!("skipped: no AMX here");
+            println!("skipped: no bf16 here");
             return;
         }
         let data = PathBuf::from(std::env::var_os("SUBROSA_DATA_DIR").unwrap_or_else(|| "../../.data".into()));

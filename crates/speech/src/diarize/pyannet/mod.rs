@@ -1,4 +1,4 @@
-//! The segmentation network in bf16 on AMX, for the processors that have it: PyanNet (Bredin 2020 and pyannote.audio's
+//! The segmentation network in bf16, for the processors that multiply in it: PyanNet (Bredin 2020 and pyannote.audio's
 //! `models/segmentation/PyanNet.py`), which is SincNet, four bidirectional LSTMs and three linear layers. It takes its
 //! weights from the graph that rten has loaded, and rten runs that graph everywhere else. Why there is one: docs/adr/010.
 //!
@@ -83,7 +83,7 @@ impl PyanNet {
     pub(super) fn run(&self, stretch: &[f32], starts: &[usize]) -> Vec<Vec<Classes>> {
         assert!(starts.iter().all(|start| start.is_multiple_of(PEAK_STEP) && start + WINDOW <= stretch.len()));
         #[expect(clippy::expect_used, reason = "`read` has asked whether it is available")]
-        let unit = TileUnit::acquire().expect("AMX");
+        let unit = TileUnit::acquire().expect("a processor that multiplies in bf16");
         // SAFETY: a TileUnit is handed out only where AVX-512 with bf16 is there as well.
         unsafe { self.forward(&unit, stretch, starts) }
     }

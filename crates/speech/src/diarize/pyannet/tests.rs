@@ -7,12 +7,12 @@ use super::{
 };
 use crate::signals::{model, noise, sample_call, tone};
 
-/// What both networks say about windows `starts` of a stretch; `None` without AMX.
+/// What both networks say about windows `starts` of a stretch; `None` where the processor has no bf16.
 fn both(stretch: &[f32], starts: &[usize]) -> Option<[Vec<Vec<Classes>>; 2]> {
     let net = Net::load(&model("pyannote-segmentation-3.0/segmentation-3.0.onnx")).unwrap();
     let Some(native) = PyanNet::read(&net) else {
         assert!(!TileUnit::available(), "the published file is understood");
-        println!("skipped: no AMX here");
+        println!("skipped: no bf16 here");
         return None;
     };
     Some([native.run(stretch, starts), Graph::new(net).unwrap().run(stretch, starts).unwrap()])

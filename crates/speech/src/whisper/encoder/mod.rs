@@ -1,4 +1,4 @@
-//! Whisper's encoder (Radford et al. 2022, section 2.2) in bf16 on AMX, for the processors that have it: log-mel features
+//! Whisper's encoder (Radford et al. 2022, section 2.2) in bf16, for the processors that multiply in it: log-mel features
 //! of one window in, 1,500 states out. It takes its weights from the same `model.bin` as the engine behind
 //! [`super::network`], which encodes where this one cannot. Why there is one: docs/adr/006.
 //!
@@ -116,7 +116,7 @@ impl Encoder {
     pub(super) fn encode(&self, features: &[f32]) -> Vec<f32> {
         assert_eq!(features.len(), self.bands * FRAMES, "one full window of features");
         #[expect(clippy::expect_used, reason = "whoever loads the encoder has asked whether it is available")]
-        let unit = TileUnit::acquire().expect("AMX");
+        let unit = TileUnit::acquire().expect("a processor that multiplies in bf16");
         // SAFETY: a TileUnit is handed out only where AVX-512 with bf16 is there as well.
         unsafe { self.forward(&unit, features) }
     }

@@ -190,7 +190,7 @@ fn features(made: &mut Made, bands: usize) -> Vec<f32> {
 #[test]
 fn states_are_those_of_a_plain_encoder_with_80_and_with_128_bands() {
     if !Encoder::available() {
-        println!("skipped: no AMX here");
+        println!("skipped: no bf16 here");
         return;
     }
     for bands in [80, 128] {
