@@ -169,7 +169,7 @@ impl<'e> Track<'e> {
     pub(super) fn needed_from(&self) -> u64 {
         let open = self.vad.as_ref().map_or(self.history.end(), |vad| vad.open_since().unwrap_or(vad.horizon()));
         // A span that opens next is padded backwards, and the pause before it is heard.
-        self.waiting.front().map_or(open.saturating_sub(u64::from(SAMPLE_RATE)), |span| span.start)
+        self.waiting.front().map_or(open, |span| span.start).saturating_sub(u64::from(SAMPLE_RATE))
     }
 
     pub(super) fn forget_before(&mut self, sample: u64) {
@@ -202,11 +202,11 @@ impl<'e> Track<'e> {
         if audio.is_empty() {
             return;
         }
-        if !self.window.fits(piece.samples(), piece.start.saturating_sub(self.last_end)) {
+        let pause = piece.start.saturating_sub(self.last_end);
+        if !self.window.fits(piece.samples(), pause) {
             self.submit();
         }
-        let pause_start = piece.start.saturating_sub(self.window.pause_before(piece.start));
-        let mut pause = self.history.range(pause_start, piece.start);
+        let mut pause = self.history.range(piece.start - self.window.heard_of(pause), piece.start);
         pause.iter_mut().for_each(|x| *x = (*x * gain).clamp(-1.0, 1.0));
         self.window.push(piece, &pause, audio);
         self.last_end = piece.end;

@@ -2,7 +2,7 @@
 //! decoded again by sampling at rising temperatures, speech that yielded no word is decoded again on its own.
 //! The gates are those of the reference implementation (Radford et al. 2022, section 4.5).
 
-use std::{collections::BTreeMap, io::Write, path::Path, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, io::Write, path::Path, sync::Arc};
 
 use flate2::{Compression, write::ZlibEncoder};
 
@@ -31,11 +31,11 @@ const MAX_NO_SPEECH: f32 = 0.6;
 const TEMPERATURES: [f32; 5] = [0.2, 0.4, 0.6, 0.8, 1.0];
 /// A span of at least this many seconds without a word is decoded again: people need about 0.3 s for a word.
 const MIN_UNCOVERED_SECONDS: f64 = 0.6;
-/// Fewer tokens a second of speech than this means that the decoder stopped early; conversation has 3 to 6.
+/// Fewer tokens a second of speech than this means that the decoder stopped early or skipped a sentence; conversation has 3 to 6.
 const MIN_TOKENS_PER_SECOND: f64 = 1.2;
-/// Windows with less speech than this many seconds are not judged by their token rate.
+/// Windows and spans with less speech than this many seconds are not judged by their token rate.
 const MIN_RATED_SECONDS: f64 = 3.0;
-/// How often a window may be cut in two because its text is too thin: 30 s to under 8 s.
+/// How often a window may be cut because its text is too thin: 30 s to under 8 s.
 const MAX_CUTS: usize = 2;
 
 /// What a call asks of the recogniser, the same for all its windows.
@@ -189,19 +189,18 @@ impl Decoder {
         Ok(heard)
     }
 
-    /// Decodes again what the first pass skipped: a whole window when its text is too thin for its speech, otherwise the
-    /// spans without a word.
+    /// Decodes again what the first pass skipped: in parts where the text is too thin for the speech, otherwise the spans
+    /// without a word.
     fn cover(&self, member: &Member<'_>, words: Vec<Word>, cuts: usize) -> Result<Vec<Word>, String> {
-        let speech = member.window.speech_seconds();
-        let tokens: usize = words.iter().map(|w| w.text.len().div_ceil(4)).sum();
-        let thin = speech >= MIN_RATED_SECONDS && (tokens as f64) < speech * MIN_TOKENS_PER_SECOND;
-        if thin
-            && cuts > 0
-            && let Some((first, second)) = member.window.halves()
-        {
-            let mut both = self.hear_alone(&Member { window: &first, ..*member }, cuts - 1)?;
-            both.extend(self.hear_alone(&Member { window: &second, ..*member }, cuts - 1)?);
-            return Ok(if both.len() > words.len() { both } else { words });
+        let parts = if cuts > 0 { missed_parts(member.window, &words) } else { Vec::new() };
+        if parts.len() > 1 {
+            let mut apart = Vec::new();
+            for part in &parts {
+                apart.extend(self.hear_alone(&Member { window: part, ..*member }, cuts - 1)?);
+            }
+            if apart.len() > words.len() {
+                return Ok(apart);
+            }
         }
         let times: Vec<_> = words.iter().map(|w| (w.start_seconds, w.end_seconds)).collect();
         let skipped = member.window.uncovered(&times, MIN_UNCOVERED_SECONDS);
@@ -257,6 +256,21 @@ fn task_token(task: Task) -> &'static str {
         Task::Transcribe => "<|transcribe|>",
         Task::Translate => "<|translate|>",
     }
+}
+
+/// The parts of a window to be decoded on their own, because its words are too few for its speech: both halves, or what is
+/// before, in and after a span that was missed. None where the words are enough.
+fn missed_parts(window: &Window, words: &[Word]) -> Vec<Window> {
+    let tokens = |word: &Word| word.text.len().div_ceil(4) as f64;
+    let speech = window.speech_seconds();
+    if speech >= MIN_RATED_SECONDS && words.iter().map(tokens).sum::<f64>() < speech * MIN_TOKENS_PER_SECOND {
+        return window.halves().map_or_else(Vec::new, |(first, second)| vec![first, second]);
+    }
+    let spread: Vec<_> = words.iter().map(|w| (w.start_seconds, w.end_seconds, tokens(w))).collect();
+    let Some(missed) = window.thinnest(&spread, MIN_RATED_SECONDS, MIN_TOKENS_PER_SECOND) else { return Vec::new() };
+    let places = [Ordering::Less, Ordering::Equal, Ordering::Greater];
+    let parts = places.map(|place| window.extract(|span| span.start.cmp(&missed.start) == place));
+    parts.into_iter().filter(|part| !part.is_empty()).collect()
 }
 
 /// Mel bands that the model was trained on: 80, or 128 since large-v3. The preprocessor file says which; where a model

@@ -61,18 +61,19 @@ pub struct Window {
 /// The pause that is left between two spans, in samples: long enough to hear a sentence end, short enough to waste
 /// little of a window.
 const MAX_PAUSE: usize = SAMPLE_RATE as usize * 3 / 10;
+/// The pause that is left before the first span, in samples.
+const LEAD: usize = SAMPLE_RATE as usize / 10;
 
 impl Window {
-    /// Whether a span of `samples` samples, `pause` samples behind the last one, still fits.
+    /// Whether a span of `samples` samples, `pause` samples behind the one before it, still fits.
     pub fn fits(&self, samples: u64, pause: u64) -> bool {
-        self.samples.len() + pause_length(self.pieces.is_empty(), pause) + samples as usize <= WINDOW_SAMPLES
+        self.samples.len() + self.heard_of(pause) as usize + samples as usize <= WINDOW_SAMPLES
     }
 
-    /// The samples of the recording before a span that starts at `start` that a window puts between it and the span
-    /// before it: a natural pause is heard as the end of a sentence, digital silence as the end of the recording.
-    pub fn pause_before(&self, start: u64) -> u64 {
-        let pause = self.pieces.last().map_or(0, |last| start.saturating_sub(last.span.end));
-        pause_length(self.pieces.is_empty(), pause) as u64
+    /// How many of the `pause` samples of the recording before a span the window takes: a natural pause is heard as the end of
+    /// a sentence, digital silence as the end of the recording, and a first word that nothing comes before as another word.
+    pub fn heard_of(&self, pause: u64) -> u64 {
+        pause.min(if self.pieces.is_empty() { LEAD } else { MAX_PAUSE } as u64)
     }
 
     /// Appends the audio of a span behind a pause; what goes over the window's end is cut off.
@@ -145,13 +146,25 @@ impl Window {
             .collect()
     }
 
+    /// The longest span of at least `min_seconds` in which fewer tokens a second were heard than `rate`. What a decoder skips is often a
+    /// sentence, over whose time the words around it are stretched. `words` are (start, end, tokens), in seconds of the recording.
+    pub(super) fn thinnest(&self, words: &[(f64, f64, f64)], min_seconds: f64, rate: f64) -> Option<Span> {
+        let tokens = |span: &Span| -> f64 {
+            let inside = words.iter().filter(|(start, end, _)| end > start);
+            inside.map(|&(start, end, tokens)| tokens * span.overlap(start, end) / (end - start)).sum()
+        };
+        let length = |span: &Span| seconds(span.samples());
+        let thin = self.spans().filter(|span| length(span) >= min_seconds && tokens(span) < rate * length(span));
+        thin.max_by_key(|span| span.samples())
+    }
+
     /// A window of some spans of this one.
     pub(super) fn extract(&self, wanted: impl Fn(Span) -> bool) -> Self {
         let mut window = Self::default();
         for piece in self.pieces.iter().filter(|p| wanted(p.span)) {
             let end = (piece.at + piece.span.samples() as usize).min(self.samples.len());
             // Before the pause stands a span that may not be wanted.
-            let pause = piece.pause.min(window.pause_before(piece.span.start) as usize);
+            let pause = window.heard_of(piece.pause as u64) as usize;
             let pause = &self.samples[piece.at.saturating_sub(pause)..piece.at.min(end)];
             window.push(piece.span, pause, &self.samples[piece.at.min(end)..end]);
         }
@@ -189,19 +202,16 @@ impl Window {
     }
 }
 
-fn pause_length(first: bool, pause: u64) -> usize {
-    if first { 0 } else { usize::try_from(pause).unwrap_or(MAX_PAUSE).min(MAX_PAUSE) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A window of spans (start, samples), each of a value of its own, with pauses of zeros.
+    /// A window of spans (start, samples), each of a value of its own, with pauses of zeros and none before the first.
     fn window(spans: &[(u64, u64)]) -> Window {
         let mut window = Window::default();
         for (i, &(start, samples)) in spans.iter().enumerate() {
-            let pause = vec![0.0; window.pause_before(start) as usize];
+            let pause = window.pieces.last().map_or(0, |last| start - last.span.end);
+            let pause = vec![0.0; window.heard_of(pause) as usize];
             let span = Span { start, end: start + samples, sure: true };
             window.push(span, &pause, &vec![i as f32 + 1.0; samples as usize]);
         }
@@ -230,6 +240,22 @@ mod tests {
         assert_eq!(part.samples().len(), 32_000);
         assert!(part.samples().iter().all(|x| *x != 2.0));
         assert_eq!(part.to_recording(1.5, 1.6), (2.5, 2.6));
+    }
+
+    #[test]
+    fn a_sentence_is_missed_where_stretched_words_cover_its_time() {
+        let window = window(&[(0, 64_000), (70_000, 80_000), (160_000, 16_000)]);
+        // Ten tokens in the first four seconds; the last of them and the next span's first reach over the five seconds between.
+        let said = |last: f64, first: f64| {
+            let mut words: Vec<_> = (0..9).map(|i| (0.4 * f64::from(i), 0.4 * f64::from(i + 1), 1.0)).collect();
+            words.extend([(3.6, last, 1.0), (first, 10.4, 1.0), (10.4, 11.0, 1.0)]);
+            words
+        };
+        let missed = window.thinnest(&said(7.0, 7.0), 3.0, 1.2);
+        assert_eq!(missed.map(|span| (span.start, span.end)), Some((70_000, 150_000)));
+        let mut heard = said(4.0, 10.1);
+        heard.extend((0..8).map(|i| (4.5 + 0.6 * f64::from(i), 5.1 + 0.6 * f64::from(i), 1.0)));
+        assert_eq!(window.thinnest(&heard, 3.0, 1.2), None);
     }
 
     #[test]
