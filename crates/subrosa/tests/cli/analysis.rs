@@ -137,7 +137,9 @@ fn a_call_is_named_and_analysed_as_a_server_does_it() {
     let Some(document) = call.transcribed() else { return };
     assert_parties(&document, [(Role::User, Some("Diane")), (Role::Contact, None)]);
     let whole = document.to_string();
-    assert!(whole.contains("Contact ending 0199") && !whole.contains("555"), "{whole}");
+    // Longer pieces of it than a time or a confidence has by chance.
+    let is_told = ["212 555", "2125550199", "5550199"].iter().any(|part| whole.contains(part));
+    assert!(whole.contains("Contact ending 0199") && !is_told, "{whole}");
     assert_as_a_server(&document, call.facts());
 }
 
