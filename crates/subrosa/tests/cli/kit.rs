@@ -38,7 +38,12 @@ impl Ended {
 /// The binary without models and with nothing on standard input.
 pub(crate) fn subrosa() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_subrosa"));
-    command.env_remove("SUBROSA_MODEL").env("SUBROSA_DATA_DIR", "/nonexistent/subrosa").stdin(Stdio::null());
+    // What tests are told is no setting of the program.
+    command
+        .env_remove("SUBROSA_AUDIO")
+        .env_remove("SUBROSA_MODEL")
+        .env("SUBROSA_DATA_DIR", "/nonexistent/subrosa")
+        .stdin(Stdio::null());
     command
 }
 

@@ -183,9 +183,14 @@ impl Place {
         // A test that is killed takes the program with it.
         let mut command = Command::new("setpriv");
         command.args(privileges).args(["--pdeathsig", "TERM"]).arg(program()).arg(subcommand);
-        for name in
-            ["SUBROSA_KEYS", "SUBROSA_KEYS_FILE", "SUBROSA_KEYS_COMMAND", "SUBROSA_MODEL", "SUBROSA_TEST_PROGRAM"]
-        {
+        for name in [
+            "SUBROSA_KEYS",
+            "SUBROSA_KEYS_FILE",
+            "SUBROSA_KEYS_COMMAND",
+            "SUBROSA_MODEL",
+            "SUBROSA_TEST_PROGRAM",
+            "SUBROSA_AUDIO",
+        ] {
             command.env_remove(name);
         }
         command.env_remove("DATABASE_URL").env_remove("DATABASE_OWNER_URL").env("SUBROSA_DATA_DIR", self.data());
